@@ -1,0 +1,210 @@
+//! What the types cannot say: that names refer to something, that labels are not used before they are
+//! known, that a domain's parts fit together. Finds everything that is wrong, not only the first.
+
+use crate::folder::{Domain, Origin};
+use crate::problem::{Place, Problem, did_you_mean};
+use crate::spec::*;
+use std::ops::Range;
+use toml::Spanned;
+
+pub(crate) fn check(domain: &Domain, folder: &str) -> Vec<Problem> {
+    let mut check = Check { domain, problems: Vec::new() };
+    check.identity(folder);
+    check.inputs();
+    check.windows();
+    check.model();
+    check.decision();
+    check.files();
+    check.problems.sort();
+    check.problems
+}
+
+struct Check<'a> {
+    domain: &'a Domain,
+    problems: Vec<Problem>,
+}
+
+impl Check<'_> {
+    fn say(&mut self, span: Range<usize>, message: String, hint: Option<String>) {
+        let place = match &self.domain.origin {
+            Origin::Builtin | Origin::Folder(_) => self.domain.place("domain.toml", span.start),
+        };
+        self.problems.push(Problem { place, message, hint });
+    }
+
+    /// Says so unless `name` is one of `known`.
+    fn refers<'k>(&mut self, what: &str, name: &Spanned<String>, known: impl Iterator<Item = &'k str> + Clone) {
+        let found = name.get_ref();
+        if !known.clone().any(|word| word == found) {
+            let hint = did_you_mean(found, known);
+            self.say(name.span(), format!("{what} `{found}` is not a column of this input"), hint);
+        }
+    }
+
+    fn identity(&mut self, folder: &str) {
+        let name = &self.domain.spec.name;
+        let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+        if name.get_ref() != folder {
+            let message = format!("name is `{}` but the folder is `{folder}`; they must be the same", name.get_ref());
+            self.say(name.span(), message, None);
+        } else if !name.get_ref().chars().all(plain) {
+            self.say(name.span(), "a name has lower case letters, digits and `_`".to_owned(), None);
+        }
+        let fields = self.domain.spec.schedule.split_whitespace().count();
+        if fields != 5 {
+            let message = format!("schedule has {fields} fields; expected 5, such as `0 2 * * *` (every day at 02:00)");
+            self.say(0..0, message, None);
+        }
+        if self.domain.spec.input.is_empty() {
+            self.say(0..0, "a domain has at least one input, such as `[input.payments]`".to_owned(), None);
+        }
+    }
+
+    fn inputs(&mut self) {
+        for input in self.domain.spec.input.values() {
+            let names = input.columns.keys().map(|name| name.get_ref().as_str());
+            self.refers("key", &input.key, names.clone());
+            self.refers("time", &input.time, names);
+            for (name, column) in &input.columns {
+                self.column(input, name, column);
+            }
+        }
+    }
+
+    fn column(&mut self, input: &Input, name: &Spanned<String>, column: &Column) {
+        let is = |word: &Spanned<String>| word.get_ref() == name.get_ref();
+        if is(&input.time) && column.kind != ColumnType::Timestamp {
+            self.say(name.span(), format!("`{}` is the event time; its type must be timestamp", name.get_ref()), None);
+        }
+        if (is(&input.time) || is(&input.key)) && !column.required {
+            let message = format!("`{}` is the key or the time; it must have required = true", name.get_ref());
+            self.say(name.span(), message, None);
+        }
+        let ordered = matches!(column.kind, ColumnType::Number | ColumnType::Integer);
+        if (column.min.is_some() || column.max.is_some()) && !ordered {
+            self.say(name.span(), format!("`{}` has min or max but is not a number", name.get_ref()), None);
+        }
+        if column.known_after.is_some() && !column.label {
+            self.say(name.span(), format!("`{}` has known_after but not label = true", name.get_ref()), None);
+        }
+    }
+
+    fn windows(&mut self) {
+        let Some(input) = self.domain.spec.input.values().next() else { return };
+        let columns: Vec<&str> = input.columns.keys().map(|name| name.get_ref().as_str()).collect();
+        let mut outputs: Vec<String> = columns.iter().map(|&name| name.to_owned()).collect();
+        for window in &self.domain.spec.window {
+            self.refers("entity", &window.get_ref().entity, columns.iter().copied());
+            if window.get_ref().over.iter().any(|over| over.micros() == 0) || window.get_ref().over.is_empty() {
+                self.say(window.span(), "over needs at least one length above 0, such as `7d`".to_owned(), None);
+            }
+            for (name, text) in &window.get_ref().columns {
+                match WindowExpression::parse(text.get_ref()) {
+                    Ok(expression) => self.label_delay(input, window.get_ref(), text, &expression),
+                    Err(message) => self.say(text.span(), message, None),
+                }
+                let own = Window { columns: [(name.clone(), text.clone())].into(), ..window.get_ref().clone() };
+                for output in own.output_names() {
+                    if outputs.contains(&output) {
+                        let hint = Some("give the window a `name` of its own".to_owned());
+                        self.say(name.span(), format!("two columns would be called `{output}`"), hint);
+                    }
+                    outputs.push(output);
+                }
+            }
+        }
+    }
+
+    /// A label used before it is known would leak the future into training.
+    fn label_delay(&mut self, input: &Input, window: &Window, text: &Spanned<String>, expression: &WindowExpression) {
+        let Some(argument) = &expression.argument else { return };
+        for (name, column) in input.columns.iter().filter(|(_, column)| column.label) {
+            let known_after = column.known_after.unwrap_or_default();
+            if mentions(argument, name.get_ref()) && window.delay < known_after {
+                let label = name.get_ref();
+                let message = format!("`{label}` is known after {known_after}, but this window's delay is {}", window.delay);
+                self.say(text.span(), message, Some(format!("set delay = \"{known_after}\" for this window")));
+            }
+        }
+    }
+
+    fn model(&mut self) {
+        let Some(input) = self.domain.spec.input.values().next() else { return };
+        let model = &self.domain.spec.model;
+        let columns = input.columns.keys().map(|name| name.get_ref().as_str());
+        let labels = input.columns.iter().filter(|(_, column)| column.label).map(|(name, _)| name.get_ref().as_str());
+        if !labels.clone().any(|label| label == model.target.get_ref()) {
+            let hint = labels.clone().next().map(|label| format!("the labels of this domain: `{label}`"));
+            let message = format!("target `{}` is not a column with label = true", model.target.get_ref());
+            self.say(model.target.span(), message, hint);
+        }
+        let split = model.split.get_ref();
+        for name in [&split.exclude_known, &split.group, &model.interval_by].into_iter().flatten() {
+            self.refers("column", name, columns.clone());
+        }
+        for metric in &self.domain.spec.metric {
+            self.refers("entity", &metric.entity, columns.clone());
+        }
+        self.split(input, &model.split);
+    }
+
+    fn split(&mut self, input: &Input, split: &Spanned<Split>) {
+        let plan = split.get_ref();
+        match plan.by {
+            SplitBy::Time if plan.train.is_none() || plan.test.is_none() => {
+                self.say(split.span(), "a split by time needs `train` and `test`, such as `28d`".to_owned(), None);
+            }
+            SplitBy::Group if plan.group.is_none() => {
+                self.say(split.span(), "a split by group needs `group`, a column".to_owned(), None);
+            }
+            _ => {}
+        }
+        if plan.folds == 0 || !(plan.holdout > 0.0 && plan.holdout < 1.0) {
+            self.say(split.span(), "folds is at least 1 and holdout lies between 0 and 1".to_owned(), None);
+        }
+        let target = self.domain.spec.model.target.get_ref();
+        let known_after = input.columns.iter().find(|(name, _)| name.get_ref() == target).and_then(|(_, c)| c.known_after);
+        if let Some(known_after) = known_after.filter(|after| plan.by == SplitBy::Time && plan.delay < *after) {
+            let message = format!("`{target}` is known after {known_after}, but the split's delay is {}", plan.delay);
+            self.say(split.span(), message, Some(format!("set delay = \"{known_after}\"")));
+        }
+    }
+
+    fn decision(&mut self) {
+        let Some(decision) = &self.domain.spec.decision else { return };
+        let ways = [decision.alerts_per_day.is_some(), decision.costs.is_some(), decision.threshold.is_some()];
+        let ways = ways.iter().filter(|given| **given).count();
+        if ways != 1 {
+            let message = format!("[decision] has {ways} of alerts_per_day, costs and threshold; expected exactly one");
+            let offset = self.domain.files.get("domain.toml").and_then(|text| text.find("[decision]")).unwrap_or(0);
+            self.say(offset..offset, message, None);
+        }
+    }
+
+    fn files(&mut self) {
+        let domain = self.domain;
+        if !domain.files.contains_key("features.sql") {
+            self.say(0..0, "the folder has no features.sql".to_owned(), None);
+        }
+        let layouts: Vec<&str> = domain.files_in("sources", ".sql").map(|(name, _)| name).collect();
+        for name in domain.spec.layout.keys().filter(|name| !layouts.contains(&name.as_str())) {
+            let message = format!("[layout.{name}] has no file sources/{name}.sql");
+            let hint = did_you_mean(name, layouts.iter().copied());
+            let offset = domain.files["domain.toml"].find(&format!("[layout.{name}]")).unwrap_or(0);
+            self.say(offset..offset, message, hint);
+        }
+        for (name, _) in domain.files_in("tables", ".sql").filter(|(name, _)| domain.spec.input.contains_key(*name)) {
+            let place = Place::start_of(&domain.path_of(&format!("tables/{name}.sql")));
+            let message = format!("table `{name}` has the name of an input; choose another file name");
+            self.problems.push(Problem { place, message, hint: None });
+        }
+    }
+}
+
+/// Whether an SQL expression mentions a column by name, as a word of its own.
+fn mentions(expression: &str, column: &str) -> bool {
+    expression.split(|c: char| !(c.is_alphanumeric() || c == '_')).any(|word| word.eq_ignore_ascii_case(column))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,152 @@
+//! Finds domains: those in the binary, and those in a folder that overrides them or adds more.
+
+use crate::check::check;
+use crate::problem::{Place, Problem, Problems, did_you_mean, from_toml};
+use crate::spec::DomainSpec;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+include!(concat!(env!("OUT_DIR"), "/builtin.rs"));
+
+/// A folder with a domain in it is no larger: the built-in ones are below 100 kB.
+const FILE_BYTES_MAX: u64 = 4 << 20;
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    Builtin,
+    Folder(PathBuf),
+}
+
+/// A checked domain: its typed specification and the text of its files.
+#[derive(Clone, Debug)]
+pub struct Domain {
+    pub spec: DomainSpec,
+    pub origin: Origin,
+    /// Text by path below the folder, such as `tables/daily.sql`.
+    pub files: BTreeMap<String, String>,
+}
+
+impl Domain {
+    pub fn name(&self) -> &str {
+        self.spec.name.get_ref()
+    }
+
+    /// The file's name as errors show it.
+    pub fn path_of(&self, file: &str) -> String {
+        match &self.origin {
+            Origin::Builtin => format!("domains/{}/{file}", self.name()),
+            Origin::Folder(folder) => folder.join(file).display().to_string(),
+        }
+    }
+
+    /// The place of a byte offset in one of the domain's files.
+    pub fn place(&self, file: &str, offset: usize) -> Place {
+        let text = self.files.get(file).map_or("", String::as_str);
+        Place::at_offset(&self.path_of(file), text, offset)
+    }
+
+    /// Names and texts of the files in one sub-folder with one ending, in order of name.
+    pub fn files_in<'a>(&'a self, folder: &'a str, ending: &'a str) -> impl Iterator<Item = (&'a str, &'a str)> {
+        self.files.iter().filter_map(move |(path, text)| {
+            let name = path.strip_prefix(folder)?.strip_prefix('/')?.strip_suffix(ending)?;
+            Some((name, text.as_str()))
+        })
+    }
+
+    /// Hash of everything that can change a result: all files but the prose.
+    pub fn fingerprint(&self) -> String {
+        let mut hasher = blake3::Hasher::new();
+        for (path, text) in self.files.iter().filter(|(path, _)| !path.ends_with(".md")) {
+            for part in [path, text] {
+                hasher.update(&(part.len() as u64).to_le_bytes());
+                hasher.update(part.as_bytes());
+            }
+        }
+        hasher.finalize().to_hex()[..16].to_owned()
+    }
+
+    fn from_files(name: &str, origin: Origin, files: BTreeMap<String, String>) -> Result<Domain, Problems> {
+        let file = match &origin {
+            Origin::Builtin => format!("domains/{name}/domain.toml"),
+            Origin::Folder(folder) => folder.join("domain.toml").display().to_string(),
+        };
+        let Some(text) = files.get("domain.toml") else {
+            let message = "a domain's folder has a file domain.toml; this one has none".to_owned();
+            return Err(Problems(vec![Problem { place: Place::start_of(&file), message, hint: None }]));
+        };
+        let spec: DomainSpec = toml::from_str(text).map_err(|error| Problems(vec![from_toml(&file, text, &error)]))?;
+        let domain = Domain { spec, origin, files };
+        let problems = check(&domain, name);
+        if problems.is_empty() { Ok(domain) } else { Err(Problems(problems)) }
+    }
+}
+
+/// All domains that can be named: each is read when asked for, so that one with an error hinders no other.
+#[derive(Clone, Debug, Default)]
+pub struct Domains {
+    folders: BTreeMap<String, PathBuf>,
+}
+
+impl Domains {
+    /// The built-in ones, and with `extra` every folder below it that has a `domain.toml`.
+    pub fn find(extra: Option<&Path>) -> Result<Domains, Problems> {
+        let mut folders = BTreeMap::new();
+        let Some(extra) = extra else { return Ok(Domains { folders }) };
+        for entry in std::fs::read_dir(extra).map_err(|error| unreadable(extra, &error))?.flatten() {
+            if entry.path().join("domain.toml").is_file() {
+                folders.insert(entry.file_name().to_string_lossy().into_owned(), entry.path());
+            }
+        }
+        Ok(Domains { folders })
+    }
+
+    /// Names in order.
+    pub fn names(&self) -> Vec<String> {
+        let builtin = BUILTIN_FILES.iter().filter_map(|(path, _)| path.strip_suffix("/domain.toml").map(str::to_owned));
+        let mut names: Vec<String> = builtin.chain(self.folders.keys().cloned()).collect();
+        names.sort();
+        names.dedup();
+        names
+    }
+
+    pub fn load(&self, name: &str) -> Result<Domain, Problems> {
+        if let Some(folder) = self.folders.get(name) {
+            let mut files = BTreeMap::new();
+            read_folder(folder, folder, &mut files)?;
+            return Domain::from_files(name, Origin::Folder(folder.clone()), files);
+        }
+        let prefix = format!("{name}/");
+        let own = |(path, text): &(&str, &str)| Some((path.strip_prefix(&prefix)?.to_owned(), (*text).to_owned()));
+        let files: BTreeMap<String, String> = BUILTIN_FILES.iter().filter_map(own).collect();
+        if files.is_empty() {
+            let names = self.names();
+            let message = format!("there is no domain `{name}`; there are {}", names.join(", "));
+            let hint = did_you_mean(name, names.iter().map(String::as_str));
+            return Err(Problems(vec![Problem { place: Place::start_of(name), message, hint }]));
+        }
+        Domain::from_files(name, Origin::Builtin, files)
+    }
+}
+
+fn read_folder(root: &Path, folder: &Path, files: &mut BTreeMap<String, String>) -> Result<(), Problems> {
+    let mut entries: Vec<PathBuf> = std::fs::read_dir(folder)
+        .and_then(|entries| entries.map(|entry| entry.map(|entry| entry.path())).collect())
+        .map_err(|error| unreadable(folder, &error))?;
+    entries.sort();
+    for path in entries {
+        let wanted = ["toml", "sql", "md", "json"].iter().any(|ending| path.extension().is_some_and(|e| e == *ending));
+        if path.is_dir() {
+            read_folder(root, &path, files)?;
+        } else if wanted && path.metadata().is_ok_and(|facts| facts.len() <= FILE_BYTES_MAX) {
+            let text = std::fs::read_to_string(&path).map_err(|error| unreadable(&path, &error))?;
+            let name = path.strip_prefix(root).expect("found below it").to_string_lossy().replace('\\', "/");
+            files.insert(name, text);
+        }
+    }
+    Ok(())
+}
+
+fn unreadable(path: &Path, error: &std::io::Error) -> Problems {
+    let place = Place::start_of(&path.display().to_string());
+    Problems(vec![Problem { place, message: format!("cannot be read: {error}"), hint: None }])
+}

@@ -1,0 +1,19 @@
+//! The words a domain is written in. A domain is a folder of SQL and one TOML file; this crate reads
+//! it into typed structures, refuses what it does not know, and says where an error stands.
+//! It runs nothing: SQL is planned by `tables`, which has the engine.
+#![deny(clippy::unwrap_used)]
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+mod check;
+mod duration;
+mod folder;
+mod problem;
+mod reference;
+mod spec;
+
+pub use duration::Duration;
+pub use folder::{Domain, Domains, Origin};
+pub use problem::{Place, Problem, Problems, did_you_mean};
+pub use reference::reference_markdown;
+pub use spec::*;
+pub use toml::Spanned;

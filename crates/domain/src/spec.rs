@@ -1,0 +1,446 @@
+//! Every key that `domain.toml` may have. The doc comments are the reference: they become the page
+//! `docs/reference/domain.md` and the JSON Schema that editors complete from.
+
+use crate::Duration;
+use indexmap::IndexMap;
+use schemars::JsonSchema;
+use serde::Deserialize;
+use toml::Spanned;
+
+/// One question about a business and all that is needed to answer it.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DomainSpec {
+    /// The folder's name: lower case letters, digits and `_`.
+    #[schemars(with = "String")]
+    pub name: Spanned<String>,
+    /// What people call it.
+    pub title: String,
+    /// The question that an answer answers, for a person.
+    pub question: String,
+    /// Port of the domain's own HTTP address.
+    pub port: u16,
+    /// When the pipeline runs: minute, hour, day of month, month, day of week (cron, UTC).
+    pub schedule: String,
+    /// The tables that sources are shaped to. The first one is what the model answers about.
+    pub input: IndexMap<String, Input>,
+    /// Sources with a known shape: one for each file `sources/NAME.sql` that needs more than its SELECT.
+    #[serde(default)]
+    pub layout: IndexMap<String, Layout>,
+    /// Trailing aggregates per entity.
+    #[serde(default)]
+    #[schemars(with = "Vec<Window>")]
+    pub window: Vec<Spanned<Window>>,
+    /// What the model's inputs mean, by the name that `features.sql` gives them.
+    #[serde(default)]
+    #[schemars(with = "IndexMap<String, Feature>")]
+    pub feature: IndexMap<Spanned<String>, Feature>,
+    /// How a version is learned and judged.
+    pub model: Model,
+    /// What is done with a score.
+    #[schemars(with = "Option<Decision>")]
+    pub decision: Option<Decision>,
+    /// Measures beside ROC AUC, average precision, log loss, Brier score and calibration error.
+    #[serde(default)]
+    pub metric: Vec<EntityMetric>,
+    /// What a version must hold before it may answer.
+    #[serde(default)]
+    pub gates: Gates,
+    /// Numbers looked at after each run.
+    #[serde(default)]
+    pub watch: Vec<Watch>,
+}
+
+/// One input table: its grain, its key and its columns.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Input {
+    /// What one row is, for a person.
+    pub grain: String,
+    /// The column that no two rows share; of two, the first in source order is kept.
+    #[schemars(with = "String")]
+    pub key: Spanned<String>,
+    /// The column of event time.
+    #[schemars(with = "String")]
+    pub time: Spanned<String>,
+    /// Share of rows that may be quarantined before a run fails, 0 to 1.
+    #[serde(default = "quarantine_share_max")]
+    pub quarantine_share_max: f64,
+    /// The contract, column by column. What a source delivers beyond it becomes a feature by itself.
+    #[schemars(with = "IndexMap<String, Column>")]
+    pub columns: IndexMap<Spanned<String>, Column>,
+}
+
+fn quarantine_share_max() -> f64 {
+    0.05
+}
+
+/// One column of the contract. A row that breaks it is quarantined with its reason.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Column {
+    #[serde(rename = "type")]
+    pub kind: ColumnType,
+    /// A row without it is quarantined.
+    #[serde(default)]
+    pub required: bool,
+    /// What it says, for a person; used in documents and reasons.
+    pub meaning: Option<String>,
+    /// Unit of a number, such as `EUR`.
+    pub unit: Option<String>,
+    /// Smallest allowed number.
+    pub min: Option<f64>,
+    /// Largest allowed number.
+    pub max: Option<f64>,
+    /// The allowed words; others are quarantined.
+    pub values: Option<Vec<String>>,
+    /// How it points at a person; such columns never appear in logs or on the screen.
+    pub personal: Option<Personal>,
+    /// It is the truth that comes later, never an input of a request.
+    #[serde(default)]
+    pub label: bool,
+    /// How long after the event a label is known. A label younger than that is no label.
+    pub known_after: Option<Duration>,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub enum ColumnType {
+    /// Any string.
+    Text,
+    /// A 64-bit floating point number; not-a-number and infinities are refused.
+    Number,
+    /// A 64-bit whole number.
+    Integer,
+    /// true/false, t/f, yes/no, 1/0.
+    Bool,
+    /// An instant in UTC to the microsecond: `2018-07-25`, `2018-07-25 13:45:07`, RFC 3339.
+    Timestamp,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub enum Personal {
+    /// Names one person: an account, a card, an e-mail address.
+    Identifier,
+    /// Narrows people down together with others: a postcode, a birth date.
+    Quasi,
+    /// Harms if known: health, salary.
+    Sensitive,
+}
+
+/// A source of known shape. `sources/NAME.sql` is one SELECT from the table `source` to the contract.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Layout {
+    /// What the source is, for a person.
+    pub title: Option<String>,
+    /// True if the rows are simulated; then every document says so.
+    #[serde(default)]
+    pub simulated: bool,
+    /// Splits end here instead of at the newest row, such as `2018-09-05` (exclusive), to repeat a published protocol.
+    pub split_end: Option<String>,
+    /// CSV: one character between fields. Default `,`.
+    pub delimiter: Option<String>,
+    /// CSV: the quote character. Default `"`.
+    pub quote: Option<String>,
+    /// The decimal sign of numbers in text. Default `.`.
+    pub decimal: Option<String>,
+    /// Words that mean missing, beside the empty field.
+    #[serde(default)]
+    pub null_words: Vec<String>,
+    /// Text encoding by its WHATWG label, such as `windows-1252`. Default `utf-8`.
+    pub encoding: Option<String>,
+}
+
+/// Trailing aggregates of one entity over `(t - delay - over, t - delay]`. Each column and length becomes an input
+/// column NAME_COLUMN_LENGTH, such as `customer_amount_avg_7d`.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Window {
+    /// The column that names the entity.
+    #[schemars(with = "String")]
+    pub entity: Spanned<String>,
+    /// First part of the output names. Default: the entity column without `_id`.
+    pub name: Option<String>,
+    /// Lengths.
+    pub over: Vec<Duration>,
+    /// How late the inputs are known. Windows over a label need at least its `known_after`.
+    #[serde(default)]
+    pub delay: Duration,
+    /// Aggregates by name: `count()`, `count(x)`, `sum(x)`, `avg(x)`, `min(x)`, `max(x)`, `stddev(x)`, `distinct(x)`,
+    /// `last(x)`, `time_since()`, `time_since(x)`; x is an SQL expression over the input row.
+    #[schemars(with = "IndexMap<String, String>")]
+    pub columns: IndexMap<Spanned<String>, Spanned<String>>,
+}
+
+impl Window {
+    /// First part of the output names.
+    pub fn prefix(&self) -> &str {
+        let entity = self.entity.get_ref();
+        self.name.as_deref().unwrap_or_else(|| entity.strip_suffix("_id").unwrap_or(entity))
+    }
+
+    /// Names of the outputs: for each column, one per length.
+    pub fn output_names(&self) -> Vec<String> {
+        let lengths = |column: &str| {
+            self.over.iter().map(|over| format!("{}_{column}_{over}", self.prefix())).collect::<Vec<_>>()
+        };
+        self.columns.keys().flat_map(|column| lengths(column.get_ref())).collect()
+    }
+}
+
+/// What one input of the model means.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Feature {
+    /// A phrase that fits "... is VALUE".
+    pub meaning: Option<String>,
+    pub unit: Option<String>,
+    /// The score may only rise, or only fall, as this number rises.
+    pub monotone: Option<Monotone>,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub enum Monotone {
+    Rising,
+    Falling,
+}
+
+/// How a version is learned and judged.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Model {
+    pub kind: ModelKind,
+    /// The label column that is predicted.
+    #[schemars(with = "String")]
+    pub target: Spanned<String>,
+    /// What is learned from and what is judged on.
+    #[schemars(with = "Split")]
+    pub split: Spanned<Split>,
+    /// What candidates are chosen by, on validation folds only.
+    pub metric: Metric,
+    /// What the version must beat.
+    pub baselines: Vec<Baseline>,
+    /// The column whose rows belong together when intervals are resampled. Default: every row by itself.
+    #[schemars(with = "Option<String>")]
+    pub interval_by: Option<Spanned<String>>,
+    /// Seed of everything that is drawn.
+    #[serde(default = "seed")]
+    pub seed: u64,
+    /// Fixed parameters of the model kind, by its own names (`trees`: LightGBM's).
+    #[serde(default)]
+    pub parameters: IndexMap<String, f64>,
+    /// Candidates: values to try for each parameter; every combination is fitted on each validation fold.
+    #[serde(default)]
+    pub search: IndexMap<String, Vec<f64>>,
+}
+
+fn seed() -> u64 {
+    42
+}
+
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub enum ModelKind {
+    /// Gradient boosted trees (LightGBM); categories by out-of-fold target encoding.
+    Trees,
+    /// Logistic regression, standardised, categories one-hot. Parameters: `c` (inverse penalty), `l1_ratio`.
+    Linear,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum Baseline {
+    /// The share of positives in training, for every row.
+    Prior,
+    /// Logistic regression on the same inputs, standardised.
+    Linear,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum Metric {
+    AveragePrecision,
+    RocAuc,
+    LogLoss,
+}
+
+/// Which rows a version is learned from, and which it is judged on.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Split {
+    pub by: SplitBy,
+    /// By time: length of a training span.
+    pub train: Option<Duration>,
+    /// By time: from the end of training to the start of the test, for labels to arrive.
+    #[serde(default)]
+    pub delay: Duration,
+    /// By time: length of a test span, and the step from fold to fold.
+    pub test: Option<Duration>,
+    /// By time: test spans, going back from the newest; validation folds lie `delay + test` earlier.
+    /// By group or stratified: validation folds within what is not held out.
+    #[serde(default = "folds")]
+    pub folds: u32,
+    /// By time: an entity with a positive that was known by then is left out of the test (a blocked card).
+    #[schemars(with = "Option<String>")]
+    pub exclude_known: Option<Spanned<String>>,
+    /// By group: the column whose rows stay together.
+    #[schemars(with = "Option<String>")]
+    pub group: Option<Spanned<String>>,
+    /// By group or stratified: share held out for the test, 0 to 1.
+    #[serde(default = "holdout")]
+    pub holdout: f64,
+}
+
+fn folds() -> u32 {
+    4
+}
+
+fn holdout() -> f64 {
+    0.2
+}
+
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub enum SplitBy {
+    Time,
+    Group,
+    Stratified,
+}
+
+/// Turns a score into an action.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Decision {
+    /// Exactly one of `alerts_per_day`, `costs` and `threshold` says where the line is drawn.
+    /// Alerts a day that people can look at: the threshold is the score of the last one, on validation.
+    pub alerts_per_day: Option<u32>,
+    /// What errors cost: the threshold has the least cost on validation.
+    pub costs: Option<Costs>,
+    /// A fixed probability.
+    pub threshold: Option<f64>,
+    /// Action at or above the threshold.
+    pub positive: String,
+    /// Action below it.
+    pub negative: String,
+}
+
+/// Cost of a missed positive and of a false alarm, in any one unit.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Costs {
+    pub missed: f64,
+    pub false_alarm: f64,
+}
+
+/// Of the `k` entities with the highest score each day, the share that is positive, mean over days. An entity that
+/// was found is left out on later days. Source: card precision of the Fraud Detection Handbook.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct EntityMetric {
+    /// Its name in reports, such as `card_precision_at_100`.
+    pub name: String,
+    #[schemars(with = "String")]
+    pub entity: Spanned<String>,
+    pub k: u32,
+}
+
+/// Limits a version must hold before it may become champion.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Gates {
+    /// Expected calibration error on the test folds, 10 bins of equal count.
+    pub calibration_error_max: f64,
+    /// Size of the model file, in MB.
+    pub model_mb_max: f64,
+    /// Median time of one prediction, in microseconds, features given.
+    pub prediction_us_max: f64,
+    /// Median time of one prediction's reasons, in microseconds.
+    pub explanation_us_max: f64,
+    /// Rows replayed one by one to compare online with batch features.
+    pub parity_rows: usize,
+}
+
+impl Default for Gates {
+    fn default() -> Gates {
+        Gates {
+            calibration_error_max: 0.02,
+            model_mb_max: 50.0,
+            prediction_us_max: 50.0,
+            explanation_us_max: 100.0,
+            parity_rows: 2_000,
+        }
+    }
+}
+
+/// A number with a level: one SELECT of one number over the published tables.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Watch {
+    pub name: String,
+    /// What it says, for a person.
+    pub title: String,
+    #[schemars(with = "String")]
+    pub sql: Spanned<String>,
+    /// Too high above this.
+    pub above: Option<f64>,
+    /// Too low below this.
+    pub below: Option<f64>,
+    /// Whom it concerns.
+    pub concerns: String,
+}
+
+/// An aggregate of a window, as `columns` writes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WindowExpression {
+    pub function: WindowFunction,
+    /// SQL expression over the input row.
+    pub argument: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WindowFunction {
+    Count,
+    Sum,
+    Avg,
+    Min,
+    Max,
+    Stddev,
+    Distinct,
+    Last,
+    TimeSince,
+}
+
+const WINDOW_FUNCTIONS: [(&str, WindowFunction); 9] = [
+    ("count", WindowFunction::Count),
+    ("sum", WindowFunction::Sum),
+    ("avg", WindowFunction::Avg),
+    ("min", WindowFunction::Min),
+    ("max", WindowFunction::Max),
+    ("stddev", WindowFunction::Stddev),
+    ("distinct", WindowFunction::Distinct),
+    ("last", WindowFunction::Last),
+    ("time_since", WindowFunction::TimeSince),
+];
+
+impl WindowExpression {
+    /// Reads `name(argument)`. The message says what was expected.
+    pub fn parse(text: &str) -> Result<WindowExpression, String> {
+        let names = || WINDOW_FUNCTIONS.map(|(name, _)| name).join(", ");
+        let parts = text.trim().strip_suffix(')').and_then(|text| text.split_once('('));
+        let (name, argument) = parts.ok_or_else(|| format!("`{text}` is not an aggregate; expected NAME(x) with {}", names()))?;
+        let found = WINDOW_FUNCTIONS.iter().find(|(known, _)| *known == name.trim());
+        let Some(&(name, function)) = found else {
+            let hint = crate::did_you_mean(name.trim(), WINDOW_FUNCTIONS.map(|(known, _)| known));
+            return Err(format!("`{name}` is not an aggregate; expected {}; {}", names(), hint.unwrap_or_default()));
+        };
+        let argument = Some(argument.trim().to_owned()).filter(|argument| !argument.is_empty());
+        let optional = matches!(function, WindowFunction::Count | WindowFunction::TimeSince);
+        if argument.is_none() && !optional {
+            return Err(format!("{name}() needs a column or an expression"));
+        }
+        Ok(WindowExpression { function, argument })
+    }
+}

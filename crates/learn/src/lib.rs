@@ -1,0 +1,13 @@
+//! Numbers in, numbers out: what can be learned from a table and how well it was learned.
+//! No clock, no file, no domain: everything a function depends on is one of its arguments.
+#![deny(clippy::unwrap_used)]
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+pub mod bootstrap;
+pub mod calibration;
+pub mod encoding;
+pub mod frame;
+pub mod linear;
+pub mod metrics;
+pub mod trees;
+pub mod windows;

@@ -1,0 +1,412 @@
+//! The live state of one entity: its log, and for each window where it begins and what is in it.
+
+use super::log::Log;
+use super::running::{Extreme, Running, Summary};
+use super::{Aggregate, MICROS_PER_SECOND, WindowColumn, WindowGroup};
+use rustc_hash::{FxHashMap, FxHashSet};
+use std::collections::VecDeque;
+
+/// Everything known of one entity for one [`WindowGroup`]. Amortised O(lengths x inputs) an event in
+/// order; an event out of order costs O(log length).
+#[derive(Clone, Debug)]
+pub struct EntityState {
+    log: Log,
+    /// The newest time asked about or seen.
+    clock: i64,
+    /// First entry that is not yet known, for `delay` has not passed.
+    admitted: u64,
+    spans: Vec<Span>,
+    /// Time of the latest known event, and what is known of each input.
+    latest: Option<i64>,
+    inputs: Vec<Recent>,
+}
+
+/// What is inside one length of window.
+#[derive(Clone, Debug)]
+struct Span {
+    head: u64,
+    events: u64,
+    running: Vec<Running>,
+    min: Vec<Extreme>,
+    max: Vec<Extreme>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Recent {
+    /// Time and value of the latest that is not null.
+    last: Option<(i64, f64)>,
+    /// Time of the latest that is true.
+    truth: Option<i64>,
+    words: Option<Box<Words>>,
+}
+
+/// Which values were seen when: what `distinct` counts.
+#[derive(Clone, Debug, Default)]
+struct Words {
+    /// (time, value) in order of time; stale where the value was seen again later.
+    seen: VecDeque<(i64, u64)>,
+    last: FxHashMap<u64, i64>,
+    /// One for each length.
+    inside: Vec<Inside>,
+}
+
+#[derive(Clone, Debug)]
+struct Inside {
+    /// The first entry of `seen` inside, counted from the front.
+    head: usize,
+    values: u64,
+    /// The window begins after this time.
+    from: i64,
+}
+
+impl EntityState {
+    pub fn new(group: &WindowGroup) -> EntityState {
+        let recent = |input| {
+            let words = group.asks(input, &[Aggregate::Distinct]).then(|| Box::new(Words::new(group.over.len())));
+            Recent { words, ..Recent::default() }
+        };
+        EntityState {
+            log: Log::new(group.inputs),
+            clock: i64::MIN,
+            admitted: 0,
+            spans: vec![Span::new(group); group.over.len()],
+            latest: None,
+            inputs: (0..group.inputs).map(recent).collect(),
+        }
+    }
+
+    /// Entries held, for limits and gauges.
+    pub fn entries(&self) -> usize {
+        self.log.len()
+    }
+
+    /// Remembers the event and answers for it: `out[column * lengths + length]`, NaN for null.
+    /// `values` is one per input, NaN for null. Times are microseconds.
+    pub fn answer(&mut self, group: &WindowGroup, time: i64, values: &[f64], out: &mut [f64]) {
+        if time < self.clock {
+            return self.answer_late(group, time, values, out);
+        }
+        self.advance(group, time);
+        self.write_past(group, time, out);
+        self.log.insert(time, values);
+        self.advance(group, time);
+        self.write_sums(group, out);
+        if self.log.len() > group.entries_max {
+            self.merge(group);
+        }
+    }
+
+    /// Fills in a value that was null when the event came, such as a label. False if no event of that
+    /// time waits for one (it is too old to matter, or was filled in before).
+    pub fn amend(&mut self, group: &WindowGroup, time: i64, input: usize, value: f64) -> bool {
+        let Some(sequence) = self.log.amend(time, input, value) else { return false };
+        if sequence < self.admitted {
+            let news = Summary::of(value);
+            self.inputs[input].note(time, &news);
+            for span in self.spans.iter_mut().filter(|span| span.head <= sequence) {
+                span.running[input].add(&news);
+            }
+            self.rebuild_extremes(group);
+        }
+        true
+    }
+
+    /// Moves the clock: lets in what is now known, lets go of what is too old.
+    fn advance(&mut self, group: &WindowGroup, time: i64) {
+        self.clock = time;
+        let known_until = time - group.delay;
+        while self.admitted < self.log.end() && self.log.time(self.admitted) <= known_until {
+            self.admit(group, self.admitted);
+            self.admitted += 1;
+        }
+        for (span, over) in self.spans.iter_mut().zip(&group.over) {
+            while span.head < self.admitted && self.log.time(span.head) <= known_until - over {
+                span.events -= self.log.events(span.head);
+                for (input, running) in span.running.iter_mut().enumerate() {
+                    running.remove(&self.log.summary(span.head, input));
+                }
+                span.head += 1;
+            }
+            for extreme in span.min.iter_mut().chain(&mut span.max) {
+                extreme.forget_before(span.head);
+            }
+        }
+        for words in self.inputs.iter_mut().filter_map(|input| input.words.as_mut()) {
+            words.advance(known_until, &group.over, group.entries_max);
+        }
+        self.forget(known_until - group.longest() - group.lateness);
+    }
+
+    fn forget(&mut self, until: i64) {
+        let oldest_needed = self.spans.iter().map(|span| span.head).min().unwrap_or(self.admitted);
+        while self.log.first() < oldest_needed && self.log.time(self.log.first()) <= until {
+            self.log.drop_front();
+        }
+    }
+
+    fn admit(&mut self, group: &WindowGroup, sequence: u64) {
+        let (time, events) = (self.log.time(sequence), self.log.events(sequence));
+        self.latest = self.latest.max(Some(time));
+        for span in &mut self.spans {
+            span.events += events;
+        }
+        for input in 0..group.inputs {
+            let summary = self.log.summary(sequence, input);
+            for span in &mut self.spans {
+                span.running[input].add(&summary);
+                span.add_extremes(group, input, sequence, &summary);
+            }
+            self.inputs[input].note(time, &summary);
+        }
+    }
+
+    fn rebuild_extremes(&mut self, group: &WindowGroup) {
+        for span in &mut self.spans {
+            span.min.iter_mut().chain(&mut span.max).for_each(Extreme::clear);
+            for input in (0..group.inputs).filter(|&input| group.asks(input, &[Aggregate::Min, Aggregate::Max])) {
+                for sequence in span.head..self.admitted {
+                    let summary = self.log.summary(sequence, input);
+                    span.add_extremes(group, input, sequence, &summary);
+                }
+            }
+        }
+    }
+
+    fn merge(&mut self, group: &WindowGroup) {
+        let mut borders: Vec<&mut u64> = self.spans.iter_mut().map(|span| &mut span.head).collect();
+        borders.push(&mut self.admitted);
+        self.log.merge(group.entries_max, &mut borders);
+        self.rebuild_extremes(group);
+    }
+
+    /// `last` and `time_since`, before the event itself is remembered.
+    fn write_past(&self, group: &WindowGroup, time: i64, out: &mut [f64]) {
+        let lengths = group.over.len();
+        for (at, column) in group.columns.iter().enumerate() {
+            for (length, over) in group.over.iter().enumerate() {
+                if let Some(value) = past_of(column, time, time - group.delay - over, self.latest, &self.inputs) {
+                    out[at * lengths + length] = value;
+                }
+            }
+        }
+    }
+
+    fn write_sums(&self, group: &WindowGroup, out: &mut [f64]) {
+        let lengths = group.over.len();
+        for (at, column) in group.columns.iter().enumerate() {
+            for (length, span) in self.spans.iter().enumerate() {
+                let words = column.input.and_then(|input| self.inputs[input].words.as_ref());
+                let value = match (column.aggregate, words) {
+                    (Aggregate::Distinct, Some(words)) => Some(words.inside[length].values as f64),
+                    _ => span.sum_of(column),
+                };
+                if let Some(value) = value {
+                    out[at * lengths + length] = value;
+                }
+            }
+        }
+    }
+
+    /// An event from before the clock: answered from the log as of its own time, then put in its place.
+    fn answer_late(&mut self, group: &WindowGroup, time: i64, values: &[f64], out: &mut [f64]) {
+        self.scan(group, time, out, true);
+        self.log.insert(time, values);
+        self.scan(group, time, out, false);
+        if time <= self.clock - group.delay {
+            self.latest = self.latest.max(Some(time));
+            for (recent, &value) in self.inputs.iter_mut().zip(values) {
+                recent.note(time, &Summary::of(value));
+            }
+        }
+        self.rebuild(group);
+    }
+
+    /// Answers from the log alone: the past (`last`, `time_since`) or the sums. O(log length).
+    fn scan(&self, group: &WindowGroup, time: i64, out: &mut [f64], past: bool) {
+        let lengths = group.over.len();
+        for (length, over) in group.over.iter().enumerate() {
+            let mut span = Span::new(group);
+            let mut recents = vec![Recent::default(); group.inputs];
+            let (mut latest, mut words) = (None, vec![FxHashSet::default(); group.inputs]);
+            for sequence in self.log.first()..self.log.end() {
+                let then = self.log.time(sequence);
+                if then > time - group.delay || then <= time - group.delay - over {
+                    continue;
+                }
+                latest = Some(then);
+                span.events += self.log.events(sequence);
+                for input in 0..group.inputs {
+                    let summary = self.log.summary(sequence, input);
+                    span.running[input].add(&summary);
+                    span.add_extremes(group, input, sequence, &summary);
+                    recents[input].note(then, &summary);
+                    if summary.count > 0 {
+                        words[input].insert(summary.last.to_bits());
+                    }
+                }
+            }
+            for (at, column) in group.columns.iter().enumerate() {
+                let value = match (past, column.aggregate, column.input) {
+                    (true, ..) => past_of(column, time, i64::MIN, latest, &recents),
+                    (false, Aggregate::Distinct, Some(input)) => Some(words[input].len() as f64),
+                    (false, ..) => span.sum_of(column),
+                };
+                if let Some(value) = value {
+                    out[at * lengths + length] = value;
+                }
+            }
+        }
+    }
+
+    /// Makes the windows again from the log as of the clock. O(log length x lengths).
+    fn rebuild(&mut self, group: &WindowGroup) {
+        let known_until = self.clock - group.delay;
+        self.admitted = self.log.first_after(known_until);
+        for (span, over) in self.spans.iter_mut().zip(&group.over) {
+            *span = Span::new(group);
+            span.head = self.log.first_after(known_until - over).min(self.admitted);
+            for sequence in span.head..self.admitted {
+                span.events += self.log.events(sequence);
+                for input in 0..group.inputs {
+                    let summary = self.log.summary(sequence, input);
+                    span.running[input].add(&summary);
+                    span.add_extremes(group, input, sequence, &summary);
+                }
+            }
+        }
+    }
+}
+
+/// `last` and `time_since` of a column, of what is later than `from`; none for other aggregates.
+fn past_of(column: &WindowColumn, time: i64, from: i64, latest: Option<i64>, inputs: &[Recent]) -> Option<f64> {
+    let seconds_since = |then: Option<i64>| match then {
+        Some(then) if then > from => (time - then) as f64 / MICROS_PER_SECOND,
+        _ => f64::NAN,
+    };
+    match (column.aggregate, column.input) {
+        (Aggregate::TimeSince, None) => Some(seconds_since(latest)),
+        (Aggregate::TimeSince, Some(input)) => Some(seconds_since(inputs[input].truth)),
+        (Aggregate::Last, Some(input)) => {
+            Some(inputs[input].last.filter(|&(then, _)| then > from).map_or(f64::NAN, |(_, value)| value))
+        }
+        _ => None,
+    }
+}
+
+impl Span {
+    fn new(group: &WindowGroup) -> Span {
+        Span {
+            head: 0,
+            events: 0,
+            running: vec![Running::default(); group.inputs],
+            min: vec![Extreme::default(); group.inputs],
+            max: vec![Extreme::default(); group.inputs],
+        }
+    }
+
+    fn add_extremes(&mut self, group: &WindowGroup, input: usize, sequence: u64, entry: &Summary) {
+        if entry.count == 0 {
+            return;
+        }
+        if group.asks(input, &[Aggregate::Min]) {
+            self.min[input].add(sequence, entry.min, false);
+        }
+        if group.asks(input, &[Aggregate::Max]) {
+            self.max[input].add(sequence, entry.max, true);
+        }
+    }
+
+    /// What the window's sums say; none for aggregates that are not sums.
+    fn sum_of(&self, column: &WindowColumn) -> Option<f64> {
+        let Some(input) = column.input else {
+            return (column.aggregate == Aggregate::Count).then_some(self.events as f64);
+        };
+        Some(match column.aggregate {
+            Aggregate::Count => self.running[input].count as f64,
+            Aggregate::Sum => self.running[input].sum(),
+            Aggregate::Avg => self.running[input].avg(),
+            Aggregate::Stddev => self.running[input].stddev(),
+            Aggregate::Min => self.min[input].value(),
+            Aggregate::Max => self.max[input].value(),
+            Aggregate::Distinct | Aggregate::Last | Aggregate::TimeSince => return None,
+        })
+    }
+}
+
+impl Recent {
+    /// An event (or several, as one entry) became known.
+    fn note(&mut self, time: i64, entry: &Summary) {
+        if entry.count == 0 {
+            return;
+        }
+        if self.last.is_none_or(|(before, _)| before <= time) {
+            self.last = Some((time, entry.last));
+        }
+        if entry.sum.value() != 0.0 {
+            self.truth = self.truth.max(Some(time));
+        }
+        if let Some(words) = &mut self.words {
+            words.add(time, entry.last.to_bits());
+        }
+    }
+}
+
+impl Words {
+    fn new(lengths: usize) -> Words {
+        Words { inside: vec![Inside { head: 0, values: 0, from: i64::MIN }; lengths], ..Words::default() }
+    }
+
+    fn add(&mut self, time: i64, value: u64) {
+        let before = self.last.get(&value).copied();
+        if before >= Some(time) {
+            return;
+        }
+        self.last.insert(value, time);
+        let place = self.seen.partition_point(|&(other, _)| other <= time);
+        self.seen.insert(place, (time, value));
+        for inside in &mut self.inside {
+            if time <= inside.from {
+                inside.head += 1;
+            } else if before.is_none_or(|before| before <= inside.from) {
+                inside.values += 1;
+            }
+        }
+    }
+
+    fn advance(&mut self, known_until: i64, over: &[i64], values_max: usize) {
+        for (inside, over) in self.inside.iter_mut().zip(over) {
+            inside.from = inside.from.max(known_until - over);
+            while let Some(&(time, value)) = self.seen.get(inside.head).filter(|seen| seen.0 <= inside.from) {
+                // A value that was seen again later is still inside.
+                inside.values -= u64::from(self.last.get(&value) == Some(&time));
+                inside.head += 1;
+            }
+        }
+        self.drop_front(values_max);
+        if self.seen.len() > 2 * self.last.len() + 64 {
+            let last = &self.last;
+            self.seen.retain(|(time, value)| last.get(value) == Some(time));
+            for inside in &mut self.inside {
+                inside.head = self.seen.partition_point(|&(time, _)| time <= inside.from);
+            }
+        }
+    }
+
+    /// Drops what is in no window any more, and the oldest beyond `values_max`.
+    fn drop_front(&mut self, values_max: usize) {
+        while self.inside.iter().all(|inside| inside.head > 0) || self.last.len() > values_max {
+            let Some((time, value)) = self.seen.pop_front() else { return };
+            let newest = self.last.get(&value) == Some(&time);
+            if newest {
+                self.last.remove(&value);
+            }
+            for inside in &mut self.inside {
+                if inside.head == 0 {
+                    inside.values -= u64::from(newest);
+                } else {
+                    inside.head -= 1;
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! Parts of a run alone, timed, so that they can be compared with other tools on the same rows.
+
+use crate::PlatformError;
+use crate::history::{arrow_error, nullable};
+use crate::home::make_folder;
+use crate::replay::replay;
+use crate::run::{Run, StepName};
+use crate::steps::material::prepare;
+use crate::train::{Material, lightgbm_parameters, tree_matrix};
+use septet_learn::frame::Matrix;
+use septet_learn::trees::{TrainingSet, fit};
+use septet_tables::arrow::array::RecordBatch;
+use septet_tables::arrow::datatypes::{DataType, Field, Schema};
+use septet_tables::write_batch;
+use serde_json::{Value, json};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// Fits that are timed; the best and the median are told.
+const FITS: usize = 5;
+
+/// The windows of all rows; reading is not timed. Writes the key and the window columns.
+pub async fn windows(run: &Run<'_>, out: &Path) -> Result<Value, PlatformError> {
+    crate::run::begin_only(run).await?;
+    crate::run::execute(run, StepName::Extract).await?;
+    let prepared = prepare(run).await?;
+    let start = Instant::now();
+    let columns = replay(&prepared.history, &prepared.windows)?;
+    let seconds = start.elapsed().as_secs_f64();
+    let (_, input) = run.domain.spec.input.first().expect("checked: a domain has an input");
+    let key = input.key.get_ref();
+    let mut fields = vec![Field::new(key, prepared.history.column(key)?.data_type().clone(), true)];
+    let mut arrays = vec![prepared.history.column(key)?.clone()];
+    for (name, values) in columns {
+        fields.push(Field::new(name, DataType::Float64, true));
+        arrays.push(nullable(values));
+    }
+    write_batch(out, &RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays).map_err(arrow_error)?)?;
+    Ok(json!({ "name": "windows", "rows": prepared.history.rows(), "seconds": seconds }))
+}
+
+/// The fit of the newest training fold with the first candidate; making the matrix is not timed, binning is.
+pub async fn train(run: &Run<'_>, out: &Path) -> Result<Value, PlatformError> {
+    crate::run::begin_only(run).await?;
+    crate::run::execute(run, StepName::Extract).await?;
+    let prepared = prepare(run).await?;
+    let material = Material {
+        domain: run.domain,
+        frame: &prepared.frame,
+        label: &prepared.label,
+        times: &prepared.history.times[prepared.first_row..],
+        first_row: prepared.first_row,
+        threads: run.threads,
+    };
+    let (names, matrix, truth, settings) = tree_matrix(&material, &prepared.plan.test[0].train)?;
+    let mut seconds = Vec::new();
+    let mut text = String::new();
+    for _ in 0..FITS {
+        let start = Instant::now();
+        let set = TrainingSet { names: &names, features: &matrix, target: &truth, weight: None };
+        text = fit(set, None, &settings, &mut |_| {}).map_err(arrow_error)?.text;
+        seconds.push(start.elapsed().as_secs_f64());
+    }
+    seconds.sort_by(f64::total_cmp);
+    make_folder(out)?;
+    write_batch(&out.join("matrix.parquet"), &matrix_batch(&names, &matrix, &truth)?)?;
+    let parameters = serde_json::to_vec_pretty(&lightgbm_parameters(&settings)).map_err(arrow_error)?;
+    std::fs::write(out.join("parameters.json"), parameters).map_err(|error| PlatformError::io(out, error))?;
+    std::fs::write(out.join("model.txt"), &text).map_err(|error| PlatformError::io(out, error))?;
+    Ok(json!({ "name": "train", "rows": truth.len(), "seconds_best": seconds[0], "seconds_median": seconds[FITS / 2] }))
+}
+
+fn matrix_batch(names: &[String], matrix: &Matrix, truth: &[bool]) -> Result<RecordBatch, PlatformError> {
+    let target = truth.iter().map(|&positive| f64::from(u8::from(positive))).collect();
+    let mut fields: Vec<Field> = names.iter().map(|name| Field::new(name, DataType::Float64, true)).collect();
+    fields.push(Field::new("target", DataType::Float64, true));
+    let mut arrays: Vec<_> = (0..matrix.columns()).map(|column| nullable(matrix.column(column).to_vec())).collect();
+    arrays.push(nullable(target));
+    RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays).map_err(arrow_error)
+}

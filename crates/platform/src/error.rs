@@ -1,0 +1,35 @@
+//! What can go wrong in a run, each with what to do about it.
+
+use septet_domain::Problems;
+use septet_tables::TablesError;
+use std::path::PathBuf;
+
+#[derive(Debug, thiserror::Error)]
+pub enum PlatformError {
+    #[error(transparent)]
+    Domain(#[from] Problems),
+    #[error(transparent)]
+    Tables(#[from] TablesError),
+    #[error("`{path}`: {reason}")]
+    Io { path: PathBuf, reason: String },
+    #[error("store: {0}")]
+    Store(String),
+    #[error("{0}")]
+    Training(String),
+    #[error("version `{version}` cannot be loaded: {reason}")]
+    Version { version: String, reason: String },
+    #[error("another run of `{0}` is at work (its lock is held); wait for it or stop it")]
+    Locked(String),
+    #[error("{what}; {hint}")]
+    Usage { what: String, hint: String },
+}
+
+impl PlatformError {
+    pub fn io(path: impl Into<PathBuf>, error: impl std::fmt::Display) -> PlatformError {
+        PlatformError::Io { path: path.into(), reason: error.to_string() }
+    }
+
+    pub fn usage(what: impl Into<String>, hint: impl Into<String>) -> PlatformError {
+        PlatformError::Usage { what: what.into(), hint: hint.into() }
+    }
+}

@@ -1,0 +1,31 @@
+//! What is done with a domain: the pipeline from source to judged version, the registry, scoring.
+//! Knows no HTTP and names no domain.
+#![deny(clippy::unwrap_used)]
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+pub mod bench;
+mod demo;
+mod error;
+mod features;
+mod history;
+mod home;
+mod judge;
+mod live;
+mod plan;
+mod progress;
+mod replay;
+mod report;
+mod run;
+mod split;
+mod steps;
+mod store;
+mod train;
+mod version;
+
+pub use error::PlatformError;
+pub use home::{Home, Published};
+pub use plan::{check_domain, table_order};
+pub use progress::{NoProgress, Progress};
+pub use run::{Run, RunOptions, RunReport, StepName, StepReport, new_run_id, start, step};
+pub use store::{Alias, GateRecord, Store, VersionRecord};
+pub use version::{Manifest, MetricValue, Scorer};

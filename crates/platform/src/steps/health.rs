@@ -1,0 +1,134 @@
+//! The last look before a version answers: it loads, it answers its cases, then the alias moves.
+
+use crate::history::{arrow_error, nullable};
+use crate::run::{Made, Run, StepName};
+use crate::steps::material::register_inputs;
+use crate::features::FeatureSet;
+use crate::replay::compile_windows;
+use crate::version::Scorer;
+use crate::PlatformError;
+use septet_tables::arrow::array::{ArrayRef, BooleanArray, Float64Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
+use septet_tables::arrow::datatypes::{DataType, SchemaRef};
+use septet_tables::{Engine, TableFile, instant};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// The alias of the version that answers.
+pub const CHAMPION: &str = "champion";
+
+/// A request and the answer it must get: `cases/NAME.json` holds a list of them.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Case {
+    name: String,
+    event: Map<String, Value>,
+    /// Window columns as the entity's past left them; those not named are null, counts 0.
+    #[serde(default)]
+    windows: BTreeMap<String, f64>,
+    expect: Expectation,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Expectation {
+    #[serde(default)]
+    probability_min: f64,
+    #[serde(default = "one")]
+    probability_max: f64,
+}
+
+fn one() -> f64 {
+    1.0
+}
+
+pub async fn run(run: &Run<'_>) -> Result<Made, PlatformError> {
+    let validated = run.report_of(StepName::Validate).await?;
+    let version = validated.detail["version"].as_str().unwrap_or_default().to_owned();
+    let scorer = Scorer::load(&run.home.version_folder(run.domain.name(), &version))?;
+    let engine = run.engine()?;
+    register_inputs(run, &engine).await?;
+    let cases = answer_cases(run, &engine, &scorer).await?;
+    let watches = look(run, &engine).await?;
+    let failed: Vec<&String> = cases.iter().filter(|(_, passed, _)| !passed).map(|(name, ..)| name).collect();
+    let gates_passed = validated.detail["passed"] == validated.detail["gates"];
+    let promoted = gates_passed && failed.is_empty() && promote(run, &version).await?;
+    let fingerprint = blake3::hash(format!("{version} {promoted}").as_bytes()).to_hex()[..32].to_owned();
+    let count = cases.len() as u64;
+    let detail = json!({ "version": version, "promoted": promoted, "cases": cases, "watches": watches });
+    Ok(Made { rows_in: count, rows_out: count - failed.len() as u64, quarantined: 0, fingerprint, detail })
+}
+
+/// Moves the champion alias to the version, unless somebody else moved it meanwhile.
+async fn promote(run: &Run<'_>, version: &str) -> Result<bool, PlatformError> {
+    let champion = run.store.alias(run.domain.name(), CHAMPION).await?.map(|alias| alias.version);
+    if champion.as_deref() == Some(version) {
+        return Ok(true);
+    }
+    run.store.move_alias(run.domain.name(), CHAMPION, champion.as_deref(), version).await
+}
+
+/// Name, whether the answer was as expected, and what it was.
+async fn answer_cases(run: &Run<'_>, engine: &Engine, scorer: &Scorer) -> Result<Vec<(String, bool, String)>, PlatformError> {
+    let (table, _) = run.domain.spec.input.first().expect("checked: a domain has an input");
+    let schema = engine.plan(&format!("SELECT * FROM \"{table}\"")).await?;
+    let windows = compile_windows(engine, run.domain, &schema).await?;
+    let names: Vec<String> = windows.iter().flat_map(|window| window.names.clone()).collect();
+    let features = FeatureSet::compile(&run.engine()?, run.domain, &schema, &names, &scorer.manifest.extras).await?;
+    let mut answers = Vec::new();
+    for (file, text) in run.domain.files_in("cases", ".json") {
+        let place = format!("cases/{file}.json");
+        let cases: Vec<Case> = serde_json::from_str(text).map_err(|error| {
+            PlatformError::usage(format!("{}:{}:{}: {error}", run.domain.path_of(&place), error.line(), error.column()), "see README")
+        })?;
+        for case in cases {
+            let event = event_row(&schema, &case.event).map_err(|what| PlatformError::usage(format!("case `{}`: {what}", case.name), place.clone()))?;
+            let columns = names.iter().map(|name| nullable(vec![case.windows.get(name).copied().unwrap_or(f64::NAN)])).collect();
+            let probability = scorer.score(&features.answer_row(&event, columns)?)?.probability;
+            let passed = (case.expect.probability_min..=case.expect.probability_max).contains(&probability);
+            let expected = format!("{} to {}", case.expect.probability_min, case.expect.probability_max);
+            answers.push((case.name, passed, format!("probability {probability:.4}, expected {expected}")));
+        }
+    }
+    Ok(answers)
+}
+
+/// One row of an input from a JSON object; columns that are not named are null.
+fn event_row(schema: &SchemaRef, event: &Map<String, Value>) -> Result<RecordBatch, String> {
+    if let Some(strange) = event.keys().find(|key| schema.index_of(key).is_err()) {
+        return Err(format!("`{strange}` is not a column of the input"));
+    }
+    let column = |name: &str, kind: &DataType| -> Result<ArrayRef, String> {
+        let value = event.get(name).unwrap_or(&Value::Null);
+        let text = value.as_str();
+        Ok(match kind {
+            DataType::Float64 => Arc::new(Float64Array::from(vec![value.as_f64()])),
+            DataType::Int64 => Arc::new(Int64Array::from(vec![value.as_i64()])),
+            DataType::Boolean => Arc::new(BooleanArray::from(vec![value.as_bool()])),
+            DataType::Timestamp(..) => Arc::new(TimestampMicrosecondArray::from(vec![text.and_then(instant)])),
+            DataType::Utf8 => Arc::new(StringArray::from(vec![text])),
+            other => return Err(format!("column `{name}` has the type {other}")),
+        })
+    };
+    let columns = schema.fields().iter().map(|field| column(field.name(), field.data_type())).collect::<Result<Vec<_>, _>>()?;
+    let fields: Vec<_> = schema.fields().iter().map(|field| field.as_ref().clone().with_nullable(true)).collect();
+    let loose = Arc::new(septet_tables::arrow::datatypes::Schema::new(fields));
+    RecordBatch::try_new(loose, columns).map_err(|error| arrow_error(error).to_string())
+}
+
+/// Each watch's number, and whether it is beyond its level.
+async fn look(run: &Run<'_>, engine: &Engine) -> Result<Vec<Value>, PlatformError> {
+    let tables = run.tables_folder();
+    let mut found = Vec::new();
+    for (name, _) in run.domain.files_in("tables", ".sql") {
+        engine.register_file(&TableFile { name: name.to_owned(), path: tables.join(format!("{name}.parquet")) }).await?;
+    }
+    for watch in &run.domain.spec.watch {
+        let value = engine.number(watch.sql.get_ref()).await?;
+        let high = watch.above.zip(value).is_some_and(|(level, value)| value > level);
+        let low = watch.below.zip(value).is_some_and(|(level, value)| value < level);
+        found.push(json!({ "name": watch.name, "title": watch.title, "value": value, "beyond": high || low, "concerns": watch.concerns }));
+    }
+    Ok(found)
+}

@@ -1,0 +1,87 @@
+//! What training and validation both start from: history, windows, features and splits, made the same way.
+
+use crate::features::{FeatureSet, telling_extras};
+use crate::history::History;
+use crate::plan::at_file;
+use crate::replay::{CompiledWindow, compile_windows, replay};
+use crate::run::{Run, StepName};
+use crate::split::{Plan, plan};
+use crate::PlatformError;
+use septet_learn::frame::Frame;
+use septet_tables::{Engine, TableFile};
+
+pub struct Prepared {
+    pub history: History,
+    pub windows: Vec<CompiledWindow>,
+    pub window_columns: Vec<(String, Vec<f64>)>,
+    pub features: FeatureSet,
+    pub extras: Vec<String>,
+    pub plan: Plan,
+    /// Features of the rows that the plan uses, from `first_row` on.
+    pub frame: Frame,
+    pub first_row: usize,
+    pub label: Vec<f64>,
+    pub layout: String,
+    pub simulated: bool,
+    pub data_fingerprint: String,
+}
+
+/// Registers the run's input tables.
+pub async fn register_inputs(run: &Run<'_>, engine: &Engine) -> Result<(), PlatformError> {
+    for name in run.domain.spec.input.keys() {
+        let path = run.tables_folder().join(format!("{name}.parquet"));
+        engine.register_file(&TableFile { name: name.clone(), path }).await?;
+    }
+    Ok(())
+}
+
+pub async fn prepare(run: &Run<'_>) -> Result<Prepared, PlatformError> {
+    let extracted = run.report_of(StepName::Extract).await?;
+    let (layout, simulated) = (extracted.detail["layout"].as_str().unwrap_or_default().to_owned(), extracted.detail["simulated"] == true);
+    let engine = run.engine()?;
+    register_inputs(run, &engine).await?;
+    let history = History::read(&engine, run.domain).await?;
+    let label = history.label(run.domain.spec.model.target.get_ref())?;
+    let (_, input) = run.domain.spec.input.first().expect("checked: a domain has an input");
+    let beyond: Vec<String> = history
+        .batch
+        .schema()
+        .fields()
+        .iter()
+        .map(|field| field.name().clone())
+        .filter(|name| input.columns.keys().all(|known| known.get_ref() != name))
+        .collect();
+    let extras = telling_extras(&history, &beyond)?;
+    let windows = compile_windows(&engine, run.domain, &history.batch.schema()).await?;
+    run.progress.begin("train: windows", Some(history.rows() as u64), "rows");
+    let window_columns = replay(&history, &windows)?;
+    run.progress.end();
+    let names: Vec<String> = window_columns.iter().map(|(name, _)| name.clone()).collect();
+    let features = FeatureSet::compile(&engine, run.domain, &history.batch.schema(), &names, &extras).await;
+    let features = features.map_err(|error| match error {
+        PlatformError::Tables(error) => at_file(run.domain, "features.sql", error),
+        other => other,
+    })?;
+    let end = run.domain.spec.layout.get(&layout).and_then(|layout| layout.split_end.clone());
+    let plan = plan(&history, run.domain, &label, end.as_deref())?;
+    let rows = plan.validation.iter().chain(&plan.test).flat_map(|fold| fold.train.iter().chain(&fold.test));
+    let (first, last) = rows.fold((u32::MAX, 0), |(first, last), &row| (first.min(row), last.max(row)));
+    let range = first as usize..last as usize + 1;
+    run.progress.begin("train: features", Some(range.len() as u64), "rows");
+    let frame = features.frame(&history, &window_columns, range.clone())?;
+    run.progress.end();
+    Ok(Prepared {
+        label: label[range.clone()].to_vec(),
+        first_row: range.start,
+        data_fingerprint: extracted.fingerprint,
+        history,
+        windows,
+        window_columns,
+        features,
+        extras,
+        plan,
+        frame,
+        layout,
+        simulated,
+    })
+}

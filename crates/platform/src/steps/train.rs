@@ -1,0 +1,130 @@
+//! Tables to a trained and judged version, in the run's own folder; validation decides whether it is registered.
+
+use crate::history::arrow_error;
+use crate::home::make_folder;
+use crate::judge::Exam;
+use crate::report::Charts;
+use crate::run::{Made, Run};
+use crate::split::{DAY, day_name};
+use crate::steps::material::{Prepared, prepare};
+use crate::train::{Material, Outcome, train};
+use crate::version::{FORMAT, FeatureSchema, Manifest, to_json};
+use crate::PlatformError;
+use septet_learn::frame::Column;
+use serde_json::json;
+
+/// Points of a curve in the report.
+const CURVE_POINTS: usize = 200;
+
+pub async fn run(run: &Run<'_>) -> Result<Made, PlatformError> {
+    let prepared = prepare(run).await?;
+    let material = Material {
+        domain: run.domain,
+        frame: &prepared.frame,
+        label: &prepared.label,
+        times: &prepared.history.times[prepared.first_row..],
+        first_row: prepared.first_row,
+        threads: run.threads,
+    };
+    let all_labels = prepared.history.label(run.domain.spec.model.target.get_ref())?;
+    let tests: Vec<Vec<u32>> = prepared.plan.test.iter().map(|fold| fold.test.clone()).collect();
+    let exam = Exam::new(&prepared.history, run.domain, &all_labels, &tests)?;
+    let outcome = train(&material, &prepared.plan, &exam, run.progress)?;
+    let version = version_name(run, &prepared);
+    let manifest = manifest(run, &prepared, &outcome, &version);
+    let charts = charts(run, &prepared, &outcome);
+    let folder = run.run_folder().join("version");
+    let _ = std::fs::remove_dir_all(&folder);
+    make_folder(&folder)?;
+    let (model_name, model_bytes) = outcome.model.file()?;
+    let files = [
+        ("manifest.json", to_json(&manifest)?),
+        ("encoder.json", to_json(&outcome.encoder)?),
+        (model_name, model_bytes),
+        ("charts.json", to_json(&charts)?),
+    ];
+    let mut hasher = blake3::Hasher::new();
+    for (name, bytes) in &files {
+        let path = folder.join(name);
+        std::fs::write(&path, bytes).map_err(|error| PlatformError::io(&path, error))?;
+        hasher.update(bytes);
+    }
+    let rows: usize = prepared.plan.test.first().map_or(0, |fold| fold.train.len());
+    Ok(Made {
+        rows_in: prepared.history.rows() as u64,
+        rows_out: rows as u64,
+        quarantined: 0,
+        fingerprint: hasher.finalize().to_hex()[..32].to_owned(),
+        detail: json!({ "version": version }),
+    })
+}
+
+/// Equal data, domain, seed and program give the same version: its name says so.
+fn version_name(run: &Run, prepared: &Prepared) -> String {
+    let parts = [
+        prepared.data_fingerprint.as_str(),
+        &run.domain.fingerprint(),
+        &prepared.layout,
+        &run.domain.spec.model.seed.to_string(),
+        &run.threads.to_string(),
+        env!("CARGO_PKG_VERSION"),
+    ];
+    blake3::hash(parts.join("\n").as_bytes()).to_hex()[..12].to_owned()
+}
+
+fn manifest(run: &Run, prepared: &Prepared, outcome: &Outcome, version: &str) -> Manifest {
+    let spec = &run.domain.spec;
+    let feature = |(name, column): (&String, &Column)| {
+        let declared = spec.feature.iter().find(|(known, _)| known.get_ref() == name).map(|(_, feature)| feature);
+        FeatureSchema {
+            name: name.clone(),
+            kind: if matches!(column, Column::Number(_)) { "number" } else { "category" }.to_owned(),
+            meaning: declared.and_then(|feature| feature.meaning.clone()),
+            unit: declared.and_then(|feature| feature.unit.clone()),
+        }
+    };
+    Manifest {
+        format: FORMAT,
+        domain: run.domain.name().to_owned(),
+        version: version.to_owned(),
+        title: spec.title.clone(),
+        question: spec.question.clone(),
+        kind: outcome.model.kind().to_owned(),
+        target: spec.model.target.get_ref().clone(),
+        layout: prepared.layout.clone(),
+        simulated: prepared.simulated,
+        seed: spec.model.seed,
+        code_version: env!("CARGO_PKG_VERSION").to_owned(),
+        domain_fingerprint: run.domain.fingerprint(),
+        data_fingerprint: prepared.data_fingerprint.clone(),
+        data_rows: prepared.history.rows() as u64,
+        data_from: prepared.history.times.first().map_or_else(String::new, |&time| day_name(time)),
+        data_until: prepared.history.times.last().map_or_else(String::new, |&time| day_name(time)),
+        features: prepared.frame.names.iter().zip(&prepared.frame.columns).map(feature).collect(),
+        extras: prepared.extras.clone(),
+        parameters: outcome.parameters.clone(),
+        candidates: outcome.candidates.clone(),
+        calibrator: outcome.calibrator.clone(),
+        decision: outcome.decision.clone(),
+        folds: outcome.folds.clone(),
+        metrics: outcome.metrics.clone(),
+        advantage: outcome.advantage.clone(),
+        importances: outcome.importances.clone(),
+    }
+}
+
+fn charts(run: &Run, prepared: &Prepared, outcome: &Outcome) -> Charts {
+    let fold = &prepared.plan.test[0];
+    let truth: Vec<bool> = fold.test.iter().map(|&row| prepared.label[row as usize - prepared.first_row] == 1.0).collect();
+    let day: Vec<i32> = fold.test.iter().map(|&row| prepared.history.times[row as usize].div_euclid(DAY) as i32).collect();
+    let alerts = run.domain.spec.decision.as_ref().and_then(|decision| decision.alerts_per_day);
+    let baseline = outcome.strongest_baseline.as_ref().map(|(name, scored)| (name.as_str(), scored.score.as_slice()));
+    Charts::new(&outcome.newest.score, &outcome.newest.probability, &truth, &day, baseline, alerts, CURVE_POINTS)
+}
+
+/// Reads the charts back.
+pub fn read_charts(folder: &std::path::Path) -> Result<Charts, PlatformError> {
+    let path = folder.join("charts.json");
+    let bytes = std::fs::read(&path).map_err(|error| PlatformError::io(&path, error))?;
+    serde_json::from_slice(&bytes).map_err(arrow_error)
+}

@@ -1,0 +1,184 @@
+//! Gates: what a version must hold before it may answer. One that fails is kept and marked.
+
+use crate::features::{OwnedValue, frame_row};
+use crate::home::appear;
+use crate::live::features_online;
+use crate::replay::replay;
+use crate::report::{self, ReportInput};
+use crate::run::{Made, Run, StepName};
+use crate::split::day_name;
+use crate::steps::material::{Prepared, prepare};
+use crate::steps::train::read_charts;
+use crate::store::GateRecord;
+use crate::version::{Scorer, to_json};
+use crate::PlatformError;
+use septet_tables::ExtractReport;
+use serde_json::json;
+use std::path::Path;
+use std::time::Instant;
+
+/// Rows timed one by one for the time gates.
+const TIMED_ROWS: usize = 2_000;
+
+pub async fn run(run: &Run<'_>) -> Result<Made, PlatformError> {
+    let trained = run.report_of(StepName::Train).await?;
+    let version = trained.detail["version"].as_str().unwrap_or_default().to_owned();
+    let prepared = prepare(run).await?;
+    let partial = run.run_folder().join("version");
+    let home_folder = run.home.version_folder(run.domain.name(), &version);
+    // A repeated step finds the version where its first pass put it.
+    let folder = if partial.exists() { partial.clone() } else { home_folder.clone() };
+    let scorer = Scorer::load(&folder)?;
+    let gates = gates(run, &prepared, &scorer, &folder)?;
+    let metrics = String::from_utf8_lossy(&to_json(&scorer.manifest.metrics)?).into_owned();
+    run.store.put_version(run.domain.name(), &version, &run.run_id, &metrics).await?;
+    run.store.judge_version(run.domain.name(), &version, &gates).await?;
+    if partial.exists() {
+        write_papers(run, &scorer, &gates, &partial).await?;
+        crate::home::make_folder(home_folder.parent().unwrap_or(Path::new(".")))?;
+        appear(&partial, &home_folder)?;
+    }
+    let passed = gates.iter().filter(|gate| gate.passed).count();
+    let fingerprint = blake3::hash(format!("{version} {passed}").as_bytes()).to_hex()[..32].to_owned();
+    let rows = run.domain.spec.gates.parity_rows as u64;
+    let detail = json!({ "version": version, "passed": passed, "gates": gates.len() });
+    Ok(Made { rows_in: rows, rows_out: rows, quarantined: 0, fingerprint, detail })
+}
+
+/// Card, report and verdict, without anything that differs from run to run.
+async fn write_papers(run: &Run<'_>, scorer: &Scorer, gates: &[GateRecord], folder: &Path) -> Result<(), PlatformError> {
+    let extracted = run.report_of(StepName::Extract).await?;
+    let inputs: Vec<(String, ExtractReport)> = serde_json::from_value(extracted.detail["inputs"].clone()).unwrap_or_default();
+    let timeless = |gate: &GateRecord| match gate.name.ends_with("_time") {
+        true => GateRecord { evidence: "measured on the machine of the run; figures in the store".to_owned(), ..gate.clone() },
+        false => gate.clone(),
+    };
+    let gates: Vec<GateRecord> = gates.iter().map(timeless).collect();
+    let quarantine: Vec<(String, String, u64)> = inputs.iter().flat_map(|(_, report)| report.reasons.clone()).collect();
+    let charts = read_charts(folder)?;
+    let input = ReportInput {
+        manifest: &scorer.manifest,
+        gates: &gates,
+        charts: &charts,
+        rows_in: extracted.rows_in,
+        rows_out: extracted.rows_out,
+        quarantined: extracted.quarantined,
+        filtered: inputs.iter().map(|(_, report)| report.filtered).sum(),
+        quarantine: &quarantine,
+    };
+    let files = [
+        ("gates.json", to_json(&gates)?),
+        ("card.md", report::card(&input)?.into_bytes()),
+        ("report.html", report::html(&input)?.into_bytes()),
+    ];
+    for (name, bytes) in files {
+        let path = folder.join(name);
+        std::fs::write(&path, bytes).map_err(|error| PlatformError::io(&path, error))?;
+    }
+    Ok(())
+}
+
+fn gates(run: &Run, prepared: &Prepared, scorer: &Scorer, folder: &Path) -> Result<Vec<GateRecord>, PlatformError> {
+    let limits = &run.domain.spec.gates;
+    let total = 4 + scorer.manifest.advantage.len() as u64;
+    run.progress.begin("validate: gates", Some(total), "gates");
+    let mut gates: Vec<GateRecord> = scorer.manifest.advantage.iter().map(|(name, advantage)| beats(run, name, *advantage)).collect();
+    run.progress.done(gates.len() as u64);
+    gates.push(parity(prepared, limits.parity_rows)?);
+    gates.push(no_look_ahead(run, prepared)?);
+    run.progress.done(gates.len() as u64);
+    gates.push(calibration(scorer, limits.calibration_error_max));
+    gates.push(size(folder, limits.model_mb_max)?);
+    gates.extend(times(prepared, scorer, limits.prediction_us_max, limits.explanation_us_max)?);
+    run.progress.end();
+    Ok(gates)
+}
+
+fn beats(run: &Run, baseline: &str, advantage: Option<(f64, f64)>) -> GateRecord {
+    let metric = crate::judge::metric_name(run.domain.spec.model.metric);
+    let evidence = match advantage {
+        Some((low, high)) => format!("{metric}: better by {low:.4} to {high:.4} (95 % interval of the difference, test folds)"),
+        None => "the difference could not be resampled".to_owned(),
+    };
+    GateRecord { name: format!("beats_{baseline}"), passed: advantage.is_some_and(|(low, _)| low > 0.0), evidence }
+}
+
+/// The newest rows again, one by one through live windows and single-row expressions: equal to the bit.
+fn parity(prepared: &Prepared, rows: usize) -> Result<GateRecord, PlatformError> {
+    let end = prepared.first_row + prepared.frame.rows();
+    let sample: Vec<usize> = (end.saturating_sub(rows).max(prepared.first_row)..end).collect();
+    let online = features_online(&prepared.history, &prepared.windows, &prepared.features, &sample)?;
+    let mut different = 0;
+    let mut example = String::new();
+    for (row, answer) in sample.iter().zip(&online) {
+        let batch = frame_row(&prepared.frame, row - prepared.first_row);
+        for (at, (a, b)) in batch.iter().zip(answer).enumerate().filter(|(_, (a, b))| !a.same(b)) {
+            different += 1;
+            example = format!("; `{}` is {a:?} in batch, {b:?} online", prepared.frame.names[at]);
+        }
+    }
+    let values = sample.len() * prepared.frame.names.len();
+    let evidence = format!("{} rows answered one by one: {different} of {values} values differ{example}", sample.len());
+    Ok(GateRecord { name: "batch_equals_online".to_owned(), passed: different == 0, evidence })
+}
+
+/// The history as it was known in the middle of the newest test fold: earlier features must not change.
+fn no_look_ahead(run: &Run, prepared: &Prepared) -> Result<GateRecord, PlatformError> {
+    let fold = &prepared.plan.test[0];
+    let cut_row = fold.test[fold.test.len() / 2] as usize;
+    let cut = prepared.history.times[cut_row];
+    let before = prepared.history.as_known_at(run.domain, cut)?;
+    let window_columns = replay(&before, &prepared.windows)?;
+    let last = before.rows();
+    let first = last.saturating_sub(prepared.frame.rows()).max(prepared.first_row);
+    let frame = prepared.features.frame(&before, &window_columns, first..last)?;
+    let different: usize = (first..last)
+        .map(|row| {
+            let (then, now) = (frame_row(&frame, row - first), frame_row(&prepared.frame, row - prepared.first_row));
+            then.iter().zip(&now).filter(|(a, b)| !a.same(b)).count()
+        })
+        .sum();
+    let evidence = format!("history cut at {}: {different} of {} earlier values differ", day_name(cut), (last - first) * frame.names.len());
+    Ok(GateRecord { name: "no_look_ahead".to_owned(), passed: different == 0, evidence })
+}
+
+fn calibration(scorer: &Scorer, max: f64) -> GateRecord {
+    let error = scorer.manifest.metrics.get("calibration_error").map_or(f64::NAN, |metric| metric.value);
+    let evidence = format!("calibration error {error:.4} on the test folds; at most {max}");
+    GateRecord { name: "calibration".to_owned(), passed: error <= max, evidence }
+}
+
+fn size(folder: &Path, max: f64) -> Result<GateRecord, PlatformError> {
+    let mut bytes = 0;
+    for name in ["model.txt", "linear.json", "encoder.json"] {
+        bytes += folder.join(name).metadata().map_or(0, |facts| facts.len());
+    }
+    let mb = bytes as f64 / 1e6;
+    Ok(GateRecord { name: "model_size".to_owned(), passed: mb <= max, evidence: format!("{mb:.2} MB; at most {max}") })
+}
+
+fn times(prepared: &Prepared, scorer: &Scorer, prediction_max: f64, explanation_max: f64) -> Result<[GateRecord; 2], PlatformError> {
+    let rows: Vec<Vec<OwnedValue>> = (0..prepared.frame.rows().min(TIMED_ROWS)).map(|row| frame_row(&prepared.frame, row)).collect();
+    let median = |times: &mut Vec<f64>| {
+        times.sort_by(f64::total_cmp);
+        times[times.len() / 2]
+    };
+    let (mut predictions, mut explanations) = (Vec::new(), Vec::new());
+    for row in &rows {
+        let start = Instant::now();
+        std::hint::black_box(scorer.score(row)?);
+        predictions.push(start.elapsed().as_secs_f64() * 1e6);
+        let start = Instant::now();
+        std::hint::black_box(scorer.explain(row)?);
+        explanations.push(start.elapsed().as_secs_f64() * 1e6);
+    }
+    let gate = |name: &str, found: f64, max: f64| GateRecord {
+        name: name.to_owned(),
+        passed: found <= max,
+        evidence: format!("median {found:.1} us of {} rows, features given; at most {max} us", rows.len()),
+    };
+    Ok([
+        gate("prediction_time", median(&mut predictions), prediction_max),
+        gate("explanation_time", median(&mut explanations), explanation_max),
+    ])
+}

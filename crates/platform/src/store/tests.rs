@@ -1,0 +1,59 @@
+//! The same sentences about both databases; PostgreSQL where SEPTET_TEST_POSTGRES names a server.
+
+use super::*;
+
+async fn stores() -> Vec<(Store, Option<tempfile::TempDir>)> {
+    let folder = tempfile::tempdir().unwrap();
+    let sqlite = Store::open(&folder.path().join("store.sqlite"), None).await.unwrap();
+    let mut stores = vec![(sqlite, Some(folder))];
+    match std::env::var("SEPTET_TEST_POSTGRES") {
+        Ok(url) => stores.push((Store::open(Path::new(""), Some(&url)).await.unwrap(), None)),
+        Err(_) => eprintln!("skipped: PostgreSQL (SEPTET_TEST_POSTGRES is not set)"),
+    }
+    stores
+}
+
+/// PostgreSQL keeps what earlier tests wrote: every test has a domain of its own.
+fn fresh(name: &str) -> String {
+    format!("{name}_{}", chrono::Utc::now().timestamp_nanos_opt().unwrap())
+}
+
+#[tokio::test]
+async fn an_alias_moves_only_from_the_version_it_is_believed_to_name() {
+    for (store, _folder) in stores().await {
+        let domain = fresh("alias");
+        assert!(store.move_alias(&domain, "champion", None, "a").await.unwrap());
+        assert!(!store.move_alias(&domain, "champion", None, "b").await.unwrap());
+        assert!(!store.move_alias(&domain, "champion", Some("x"), "b").await.unwrap());
+        assert!(store.move_alias(&domain, "champion", Some("a"), "b").await.unwrap());
+        assert_eq!(store.alias(&domain, "champion").await.unwrap().unwrap().version, "b");
+    }
+}
+
+#[tokio::test]
+async fn a_repeated_step_replaces_its_report() {
+    for (store, _folder) in stores().await {
+        let run = fresh("run");
+        let record = RunRecord { run_id: run.clone(), domain: fresh("d"), status: "running".into(), options: "{}".into() };
+        store.begin_run(&record).await.unwrap();
+        store.put_step(&run, "extract", "1").await.unwrap();
+        store.put_step(&run, "extract", "2").await.unwrap();
+        assert_eq!(store.step(&run, "extract").await.unwrap().as_deref(), Some("2"));
+        assert_eq!(store.step(&run, "load").await.unwrap(), None);
+        assert_eq!(store.newest_run(&record.domain).await.unwrap(), Some(record.clone()));
+        store.end_run(&run, "done", None).await.unwrap();
+        assert_eq!(store.run(&run).await.unwrap().unwrap().status, "done");
+    }
+}
+
+#[tokio::test]
+async fn a_version_with_a_failed_gate_is_kept_and_marked() {
+    for (store, _folder) in stores().await {
+        let domain = fresh("version");
+        store.put_version(&domain, "v1", "r", "{}").await.unwrap();
+        let gate = |name: &str, passed| GateRecord { name: name.into(), passed, evidence: "seen".into() };
+        store.judge_version(&domain, "v1", &[gate("a", true), gate("b", false)]).await.unwrap();
+        let version = store.version(&domain, "v1").await.unwrap().unwrap();
+        assert_eq!((version.status.as_str(), version.gates.len()), ("failed", 2));
+    }
+}

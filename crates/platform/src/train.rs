@@ -1,0 +1,422 @@
+//! From features to a judged version: candidates are chosen on validation folds, the chosen one is
+//! judged once on the test folds, beside its baselines.
+
+use crate::PlatformError;
+use crate::judge::{Exam, Scored, larger_is_better, metric_name};
+use crate::progress::Progress;
+use crate::split::{DAY, Fold, Plan};
+use crate::version::{Candidate, DecisionRule, FoldSummary, MetricValue, Model, sigmoid};
+use septet_domain::{Baseline, Domain, Metric, ModelKind, Monotone};
+use septet_learn::calibration::{self, Calibrator};
+use septet_learn::encoding::{Encoder, OneHot, TargetEncoding};
+use septet_learn::frame::{Frame, Matrix};
+use septet_learn::linear::{self, LinearSettings};
+use septet_learn::metrics::{Confusion, Ranking, log_loss};
+use septet_learn::trees::{self, Trees, TrainingSet};
+use std::collections::BTreeMap;
+
+/// Weight of the prior in a target encoding, in rows; scikit-learn's examples use the same order.
+const ENCODING_SMOOTHING: f64 = 20.0;
+/// Out-of-fold parts of the training span for target encodings.
+const ENCODING_FOLDS: usize = 5;
+/// Rows a word needs in training for a column of its own in a linear model.
+const ONE_HOT_ROWS_MIN: usize = 20;
+
+/// Everything a training needs; `frame` and `label` start at row `first_row` of the history.
+pub struct Material<'a> {
+    pub domain: &'a Domain,
+    pub frame: &'a Frame,
+    pub label: &'a [f64],
+    pub times: &'a [i64],
+    pub first_row: usize,
+    pub threads: usize,
+}
+
+/// A trained, chosen and judged model.
+pub struct Outcome {
+    pub encoder: Encoder,
+    pub model: Model,
+    pub calibrator: Calibrator,
+    pub decision: Option<DecisionRule>,
+    pub parameters: BTreeMap<String, f64>,
+    pub candidates: Vec<Candidate>,
+    pub folds: Vec<FoldSummary>,
+    pub metrics: BTreeMap<String, MetricValue>,
+    pub advantage: BTreeMap<String, Option<(f64, f64)>>,
+    pub importances: Vec<(String, f64)>,
+    /// Scores on the newest test fold, for pictures.
+    pub newest: Scored,
+    /// The baseline that came closest, on the newest test fold.
+    pub strongest_baseline: Option<(String, Scored)>,
+}
+
+struct Fitted {
+    encoder: Encoder,
+    model: Model,
+}
+
+pub fn train(material: &Material, plan: &Plan, exam: &Exam, progress: &dyn Progress) -> Result<Outcome, PlatformError> {
+    let candidates = combinations(material.domain);
+    let fits = (candidates.len() * plan.validation.len() + plan.test.len() * 2) as u64;
+    progress.begin("train: fits", Some(fits), "fits");
+    let mut done = 0;
+    let mut tick = || {
+        done += 1;
+        progress.done(done);
+    };
+    let mut tried = Vec::new();
+    let mut validated: Option<(f64, Vec<Vec<f64>>)> = None;
+    for parameters in candidates {
+        let mut raws = Vec::new();
+        for fold in &plan.validation {
+            raws.push(raw_on(material, &fit(material, &fold.train, &parameters)?, &fold.test)?);
+            tick();
+        }
+        let by_fold: Vec<f64> = plan.validation.iter().zip(&raws).map(|(fold, raw)| material.metric(&fold.test, raw)).collect();
+        let validation = by_fold.iter().sum::<f64>() / by_fold.len() as f64;
+        // Of equals the first stays, so that the order in the file decides and not rounding.
+        if validated.as_ref().is_none_or(|(best, _)| material.better(validation, *best)) {
+            validated = Some((validation, raws));
+        }
+        tried.push(Candidate { parameters, validation, by_fold });
+    }
+    let (best, raws) = validated.ok_or_else(|| PlatformError::Training("no candidate to try".to_owned()))?;
+    let parameters = tried.iter().find(|candidate| candidate.validation == best).map(|candidate| candidate.parameters.clone()).unwrap_or_default();
+    let calibrator = material.calibrate(plan, &raws);
+    let mut scored = Vec::new();
+    let mut newest = None;
+    for fold in &plan.test {
+        let fitted = fit(material, &fold.train, &parameters)?;
+        scored.push(scored_by(raw_on(material, &fitted, &fold.test)?, &calibrator));
+        newest.get_or_insert(fitted);
+        tick();
+    }
+    let baselines = baselines(material, plan, &mut tick)?;
+    progress.end();
+    let Fitted { encoder, model } = newest.ok_or_else(|| PlatformError::Training("no test fold".to_owned()))?;
+    let metric = material.domain.spec.model.metric;
+    let advantage = baselines.iter().map(|(name, other)| (name.clone(), exam.advantage(&scored, other, metric))).collect();
+    Ok(Outcome {
+        importances: importances(material, &encoder, &model),
+        decision: material.decide(plan, &raws, &calibrator, &scored[0]),
+        metrics: exam.judge(&scored, &baselines),
+        folds: summaries(material, plan),
+        newest: scored[0].clone(),
+        strongest_baseline: material.strongest(plan, baselines),
+        advantage,
+        encoder,
+        model,
+        calibrator,
+        parameters,
+        candidates: tried,
+    })
+}
+
+/// Every combination of the values to try, on top of the fixed parameters, in the order of the file.
+fn combinations(domain: &Domain) -> Vec<BTreeMap<String, f64>> {
+    let model = &domain.spec.model;
+    let fixed: BTreeMap<String, f64> = model.parameters.iter().map(|(name, value)| (name.clone(), *value)).collect();
+    model.search.iter().fold(vec![fixed], |combinations, (name, values)| {
+        let with = |base: &BTreeMap<String, f64>, value: f64| {
+            let mut all = base.clone();
+            all.insert(name.clone(), value);
+            all
+        };
+        combinations.iter().flat_map(|base| values.iter().map(move |&value| with(base, value))).collect()
+    })
+}
+
+impl Material<'_> {
+    fn rows(&self, rows: &[u32]) -> Vec<u32> {
+        rows.iter().map(|row| row - self.first_row as u32).collect()
+    }
+
+    fn truth(&self, rows: &[u32]) -> Vec<bool> {
+        rows.iter().map(|&row| self.label[row as usize - self.first_row] == 1.0).collect()
+    }
+
+    fn metric(&self, rows: &[u32], raw: &[f64]) -> f64 {
+        let (truth, weight) = (self.truth(rows), vec![1; rows.len()]);
+        let value = match self.domain.spec.model.metric {
+            Metric::AveragePrecision => Ranking::new(raw).average_precision(&truth, &weight),
+            Metric::RocAuc => Ranking::new(raw).roc_auc(&truth, &weight),
+            Metric::LogLoss => log_loss(&raw.iter().map(|&raw| sigmoid(raw)).collect::<Vec<_>>(), &truth, &weight),
+        };
+        value.unwrap_or(f64::NAN)
+    }
+
+    fn better(&self, value: f64, than: f64) -> bool {
+        if larger_is_better(metric_name(self.domain.spec.model.metric)) { value > than } else { value < than }
+    }
+
+    /// Fitted on what the chosen candidate said of the validation folds, which it was not trained on.
+    fn calibrate(&self, plan: &Plan, raws: &[Vec<f64>]) -> Calibrator {
+        let score: Vec<f64> = raws.iter().flatten().map(|&raw| sigmoid(raw)).collect();
+        let truth: Vec<bool> = plan.validation.iter().flat_map(|fold| self.truth(&fold.test)).collect();
+        calibration::fit(&score, &truth)
+    }
+
+    fn strongest(&self, plan: &Plan, baselines: Vec<(String, Vec<Scored>)>) -> Option<(String, Scored)> {
+        let newest = baselines.into_iter().filter_map(|(name, mut scored)| Some((name, scored.drain(..).next()?)));
+        let judged = newest.map(|(name, scored)| (self.metric(&plan.test[0].test, &scored.score), name, scored));
+        let best = judged.reduce(|best, other| if self.better(other.0, best.0) { other } else { best });
+        best.map(|(_, name, scored)| (name, scored))
+    }
+
+    fn decide(&self, plan: &Plan, raws: &[Vec<f64>], calibrator: &Calibrator, newest: &Scored) -> Option<DecisionRule> {
+        let decision = self.domain.spec.decision.as_ref()?;
+        let (threshold, policy) = if let Some(threshold) = decision.threshold {
+            (threshold, "fixed".to_owned())
+        } else if let Some(per_day) = decision.alerts_per_day {
+            (self.budget_threshold(plan, raws, calibrator, per_day as usize), format!("{per_day} alerts a day, on validation"))
+        } else {
+            let costs = decision.costs?;
+            let threshold = self.cost_threshold(plan, raws, calibrator, costs.missed, costs.false_alarm);
+            (threshold, format!("least cost on validation (missed {}, false alarm {})", costs.missed, costs.false_alarm))
+        };
+        let fold = &plan.test[0];
+        let found = Confusion::at_threshold(&newest.probability, &self.truth(&fold.test), &vec![1; fold.test.len()], threshold);
+        Some(DecisionRule {
+            threshold,
+            policy,
+            positive: decision.positive.clone(),
+            negative: decision.negative.clone(),
+            true_positive: found.true_positive,
+            false_positive: found.false_positive,
+            true_negative: found.true_negative,
+            false_negative: found.false_negative,
+        })
+    }
+
+    /// The median over validation days of the score of the day's last alert within the budget.
+    fn budget_threshold(&self, plan: &Plan, raws: &[Vec<f64>], calibrator: &Calibrator, per_day: usize) -> f64 {
+        let mut days: BTreeMap<(usize, i64), Vec<f64>> = BTreeMap::new();
+        for (at, (fold, raw)) in plan.validation.iter().zip(raws).enumerate() {
+            for (&row, &raw) in fold.test.iter().zip(raw) {
+                let day = self.times[row as usize - self.first_row].div_euclid(DAY);
+                days.entry((at, day)).or_default().push(calibrator.apply(sigmoid(raw)));
+            }
+        }
+        let mut last: Vec<f64> = days
+            .into_values()
+            .map(|mut scores| {
+                scores.sort_by(|a, b| b.total_cmp(a));
+                scores[(per_day - 1).min(scores.len() - 1)]
+            })
+            .collect();
+        last.sort_by(f64::total_cmp);
+        last[last.len() / 2]
+    }
+
+    fn cost_threshold(&self, plan: &Plan, raws: &[Vec<f64>], calibrator: &Calibrator, missed: f64, false_alarm: f64) -> f64 {
+        let mut scores: Vec<(f64, bool)> = Vec::new();
+        for (fold, raw) in plan.validation.iter().zip(raws) {
+            let probability = raw.iter().map(|&raw| calibrator.apply(sigmoid(raw)));
+            scores.extend(probability.zip(self.truth(&fold.test)));
+        }
+        scores.sort_by(|a, b| b.0.total_cmp(&a.0));
+        let mut cost = missed * scores.iter().filter(|(_, positive)| *positive).count() as f64;
+        let (mut best, mut threshold) = (cost, 1.0);
+        for (at, &(score, positive)) in scores.iter().enumerate() {
+            cost += if positive { -missed } else { false_alarm };
+            let last_of_its_score = scores.get(at + 1).is_none_or(|next| next.0 < score);
+            if last_of_its_score && cost < best {
+                (best, threshold) = (cost, score);
+            }
+        }
+        threshold
+    }
+}
+
+fn scored_by(raw: Vec<f64>, calibrator: &Calibrator) -> Scored {
+    let probability = raw.iter().map(|&raw| calibrator.apply(sigmoid(raw))).collect();
+    Scored { score: raw, probability }
+}
+
+fn raw_on(material: &Material, fitted: &Fitted, rows: &[u32]) -> Result<Vec<f64>, PlatformError> {
+    let frame = material.frame.take(&material.rows(rows));
+    let matrix = fitted.encoder.transform(&frame).map_err(training_error)?;
+    Ok(fitted.model.raw_batch(&matrix))
+}
+
+fn training_error(error: impl std::fmt::Display) -> PlatformError {
+    PlatformError::Training(error.to_string())
+}
+
+fn fit(material: &Material, rows: &[u32], parameters: &BTreeMap<String, f64>) -> Result<Fitted, PlatformError> {
+    match material.domain.spec.model.kind {
+        ModelKind::Trees => fit_trees(material, rows, parameters),
+        ModelKind::Linear => fit_linear(material, rows, parameters),
+    }
+}
+
+fn fit_trees(material: &Material, rows: &[u32], parameters: &BTreeMap<String, f64>) -> Result<Fitted, PlatformError> {
+    let frame = material.frame.take(&material.rows(rows));
+    let truth = material.truth(rows);
+    let (encoder, features) = encode_for_trees(&frame, &truth)?;
+    let settings = tree_settings(material, &encoder, parameters);
+    let names = encoder.output_names();
+    let patience = settings.patience;
+    let fitted = match patience {
+        Some(_) => fit_with_patience(&names, &features, &truth, &settings)?,
+        None => {
+            let set = TrainingSet { names: &names, features: &features, target: &truth, weight: None };
+            trees::fit(set, None, &settings, &mut |_| {}).map_err(training_error)?
+        }
+    };
+    let trees = Box::new(Trees::parse(&fitted.text).map_err(training_error)?);
+    Ok(Fitted { encoder, model: Model::Trees { text: fitted.text, trees } })
+}
+
+fn encode_for_trees(frame: &Frame, truth: &[bool]) -> Result<(Encoder, Matrix), PlatformError> {
+    let target: Vec<f64> = truth.iter().map(|&positive| f64::from(u8::from(positive))).collect();
+    // Parts of the span in order of time: a row's own week never tells its category's worth.
+    let parts: Vec<u32> = (0..truth.len()).map(|at| (at * ENCODING_FOLDS / truth.len()) as u32).collect();
+    TargetEncoding { smoothing: ENCODING_SMOOTHING }.fit_transform(frame, &target, &parts).map_err(training_error)
+}
+
+/// What a benchmark of the fit alone needs: names, matrix, target and settings of the first candidate.
+pub fn tree_matrix(material: &Material, rows: &[u32]) -> Result<(Vec<String>, Matrix, Vec<bool>, trees::Settings), PlatformError> {
+    let parameters = combinations(material.domain).swap_remove(0);
+    let frame = material.frame.take(&material.rows(rows));
+    let truth = material.truth(rows);
+    let (encoder, matrix) = encode_for_trees(&frame, &truth)?;
+    let settings = tree_settings(material, &encoder, &parameters);
+    Ok((encoder.output_names(), matrix, truth, settings))
+}
+
+/// All parameters of a fit by LightGBM's names, for the library in another language.
+pub fn lightgbm_parameters(settings: &trees::Settings) -> BTreeMap<String, String> {
+    let mut all = trees::all_parameters(settings);
+    all.push(("trees".to_owned(), settings.trees_max.to_string()));
+    all.into_iter().collect()
+}
+
+/// Stops on the last fifth of the training span, which comes after the rest in time.
+fn fit_with_patience(names: &[String], features: &Matrix, truth: &[bool], settings: &trees::Settings) -> Result<trees::Fitted, PlatformError> {
+    let cut = truth.len() * 4 / 5;
+    let (early, late) = (part(features, 0..cut), part(features, cut..truth.len()));
+    let set = TrainingSet { names, features: &early, target: &truth[..cut], weight: None };
+    let later = TrainingSet { names, features: &late, target: &truth[cut..], weight: None };
+    let found = trees::fit(set, Some(later), settings, &mut |_| {}).map_err(training_error)?;
+    let whole = TrainingSet { names, features, target: truth, weight: None };
+    let settings = trees::Settings { trees_max: found.trees, patience: None, ..settings.clone() };
+    trees::fit(whole, None, &settings, &mut |_| {}).map_err(training_error)
+}
+
+fn part(matrix: &Matrix, rows: std::ops::Range<usize>) -> Matrix {
+    let mut out = Matrix::with_rows(rows.len());
+    (0..matrix.columns()).for_each(|column| out.push(&matrix.column(column)[rows.clone()]));
+    out
+}
+
+/// Parameters of ours are taken out; the rest go to LightGBM by its own names.
+fn tree_settings(material: &Material, encoder: &Encoder, parameters: &BTreeMap<String, f64>) -> trees::Settings {
+    let direction = |name: &String| match material.domain.spec.feature.iter().find(|(known, _)| known.get_ref() == name) {
+        Some((_, feature)) => match feature.monotone {
+            Some(Monotone::Rising) => 1,
+            Some(Monotone::Falling) => -1,
+            None => 0,
+        },
+        None => 0,
+    };
+    let theirs = parameters.iter().filter(|(name, _)| !["trees", "patience"].contains(&name.as_str()));
+    let mut all: Vec<(String, String)> = theirs.map(|(name, value)| (name.clone(), lightgbm_text(name, *value))).collect();
+    all.push(("metric".to_owned(), lightgbm_metric(material.domain.spec.model.metric).to_owned()));
+    trees::Settings {
+        trees_max: parameters.get("trees").map_or(100, |trees| *trees as usize),
+        patience: parameters.get("patience").map(|patience| *patience as usize),
+        threads: material.threads,
+        seed: material.domain.spec.model.seed,
+        monotone: encoder.output_names().iter().map(direction).collect(),
+        parameters: all,
+    }
+}
+
+/// LightGBM reads truth values as words.
+fn lightgbm_text(name: &str, value: f64) -> String {
+    match name {
+        "boost_from_average" | "is_unbalance" | "extra_trees" => (value != 0.0).to_string(),
+        _ => value.to_string(),
+    }
+}
+
+fn lightgbm_metric(metric: Metric) -> &'static str {
+    match metric {
+        Metric::AveragePrecision => "average_precision",
+        Metric::RocAuc => "auc",
+        Metric::LogLoss => "binary_logloss",
+    }
+}
+
+fn fit_linear(material: &Material, rows: &[u32], parameters: &BTreeMap<String, f64>) -> Result<Fitted, PlatformError> {
+    let frame = material.frame.take(&material.rows(rows));
+    let target: Vec<f64> = material.truth(rows).iter().map(|&positive| f64::from(u8::from(positive))).collect();
+    let encoder = OneHot { min_count: ONE_HOT_ROWS_MIN }.fit(&frame).map_err(training_error)?;
+    let matrix = encoder.transform(&frame).map_err(training_error)?;
+    let settings = LinearSettings {
+        c: parameters.get("c").copied().unwrap_or(1.0),
+        l1_ratio: parameters.get("l1_ratio").copied().unwrap_or(0.0),
+        ..LinearSettings::default()
+    };
+    let fit = linear::fit(&matrix, &target, None, &settings).map_err(training_error)?;
+    Ok(Fitted { encoder, model: Model::Linear(fit.model) })
+}
+
+fn baselines(material: &Material, plan: &Plan, tick: &mut dyn FnMut()) -> Result<Vec<(String, Vec<Scored>)>, PlatformError> {
+    let mut all = Vec::new();
+    for baseline in &material.domain.spec.model.baselines {
+        let (name, scored): (_, Result<Vec<Scored>, PlatformError>) = match baseline {
+            Baseline::Prior => ("prior", plan.test.iter().map(|fold| Ok(prior(material, fold))).collect()),
+            Baseline::Linear => (
+                "linear",
+                plan.test
+                    .iter()
+                    .map(|fold| {
+                        tick();
+                        let raw = raw_on(material, &fit_linear(material, &fold.train, &BTreeMap::new())?, &fold.test)?;
+                        Ok(Scored { probability: raw.iter().map(|&raw| sigmoid(raw)).collect(), score: raw })
+                    })
+                    .collect(),
+            ),
+        };
+        all.push((name.to_owned(), scored?));
+    }
+    Ok(all)
+}
+
+fn prior(material: &Material, fold: &Fold) -> Scored {
+    let truth = material.truth(&fold.train);
+    let share = truth.iter().filter(|positive| **positive).count() as f64 / truth.len() as f64;
+    Scored { score: vec![0.0; fold.test.len()], probability: vec![share; fold.test.len()] }
+}
+
+/// Shares of total gain (trees) or of absolute standardised weight (linear), summed by input, largest first.
+fn importances(material: &Material, encoder: &Encoder, model: &Model) -> Vec<(String, f64)> {
+    let columns: Vec<f64> = match model {
+        Model::Trees { trees, .. } => trees.gain().to_vec(),
+        Model::Linear(model) => model.weights.iter().map(|weight| weight.abs()).collect(),
+    };
+    let mut by_input = vec![0.0; material.frame.names.len()];
+    for (&input, value) in encoder.output_inputs().iter().zip(columns) {
+        by_input[input] += value;
+    }
+    let total: f64 = by_input.iter().sum();
+    let mut importances: Vec<(String, f64)> = material.frame.names.iter().cloned().zip(by_input.iter().map(|value| value / total)).collect();
+    importances.sort_by(|a, b| b.1.total_cmp(&a.1));
+    importances
+}
+
+fn summaries(material: &Material, plan: &Plan) -> Vec<FoldSummary> {
+    let positives = |rows: &[u32]| material.truth(rows).iter().filter(|positive| **positive).count();
+    let summary = |part: &str, fold: &Fold| FoldSummary {
+        part: part.to_owned(),
+        title: fold.title.clone(),
+        train_rows: fold.train.len(),
+        train_positives: positives(&fold.train),
+        test_rows: fold.test.len(),
+        test_positives: positives(&fold.test),
+    };
+    let validation = plan.validation.iter().map(|fold| summary("validation", fold));
+    validation.chain(plan.test.iter().map(|fold| summary("test", fold))).collect()
+}

@@ -1,0 +1,234 @@
+//! A version: everything needed to answer and to repeat it, as a folder of data. Loading executes nothing.
+
+use crate::PlatformError;
+use crate::features::OwnedValue;
+use septet_learn::calibration::Calibrator;
+use septet_learn::encoding::{Encoder, RowValue};
+use septet_learn::frame::{Frame, Matrix};
+use septet_learn::linear::LinearModel;
+use septet_learn::trees::Trees;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// Raised when a reader of today could not read a version of tomorrow.
+pub const FORMAT: u32 = 1;
+
+/// `manifest.json`: what a version is.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Manifest {
+    pub format: u32,
+    pub domain: String,
+    pub version: String,
+    pub title: String,
+    pub question: String,
+    pub kind: String,
+    pub target: String,
+    pub layout: String,
+    pub simulated: bool,
+    pub seed: u64,
+    pub code_version: String,
+    pub domain_fingerprint: String,
+    pub data_fingerprint: String,
+    pub data_rows: u64,
+    pub data_from: String,
+    pub data_until: String,
+    /// The model's inputs, in order: name and `number` or `category`.
+    pub features: Vec<FeatureSchema>,
+    /// Columns beyond the contract among them.
+    pub extras: Vec<String>,
+    pub parameters: BTreeMap<String, f64>,
+    pub candidates: Vec<Candidate>,
+    pub calibrator: Calibrator,
+    pub decision: Option<DecisionRule>,
+    pub folds: Vec<FoldSummary>,
+    pub metrics: BTreeMap<String, MetricValue>,
+    /// Our advantage over each baseline in the metric of choice: the interval of the difference.
+    pub advantage: BTreeMap<String, Option<(f64, f64)>>,
+    /// Share of each input in what moves the score, largest first.
+    pub importances: Vec<(String, f64)>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
+pub struct FeatureSchema {
+    pub name: String,
+    pub kind: String,
+    pub meaning: Option<String>,
+    pub unit: Option<String>,
+}
+
+/// A combination of parameters, and what it reached on the validation folds.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Candidate {
+    pub parameters: BTreeMap<String, f64>,
+    pub validation: f64,
+    pub by_fold: Vec<f64>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct DecisionRule {
+    pub threshold: f64,
+    pub policy: String,
+    pub positive: String,
+    pub negative: String,
+    /// On the newest test fold.
+    pub true_positive: u64,
+    pub false_positive: u64,
+    pub true_negative: u64,
+    pub false_negative: u64,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct FoldSummary {
+    pub part: String,
+    pub title: String,
+    pub train_rows: usize,
+    pub train_positives: usize,
+    pub test_rows: usize,
+    pub test_positives: usize,
+}
+
+/// A metric: the mean over the test folds, its interval, and the best of the baselines.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct MetricValue {
+    pub value: f64,
+    pub low: Option<f64>,
+    pub high: Option<f64>,
+    pub baseline: Option<f64>,
+    pub baseline_name: Option<String>,
+    pub baselines: BTreeMap<String, f64>,
+    pub by_fold: Vec<f64>,
+}
+
+/// What was learned.
+#[derive(Debug)]
+pub enum Model {
+    Trees { text: String, trees: Box<Trees> },
+    Linear(LinearModel),
+}
+
+impl Model {
+    pub fn raw(&self, row: &[f64]) -> f64 {
+        match self {
+            Model::Trees { trees, .. } => trees.raw(row),
+            Model::Linear(model) => model.raw_row(row),
+        }
+    }
+
+    pub fn raw_batch(&self, matrix: &Matrix) -> Vec<f64> {
+        match self {
+            Model::Trees { trees, .. } => trees.raw_batch(matrix),
+            Model::Linear(model) => model.predict_raw(matrix),
+        }
+    }
+
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Model::Trees { .. } => "trees",
+            Model::Linear(_) => "linear",
+        }
+    }
+
+    /// The file in the version's folder, and its bytes.
+    pub fn file(&self) -> Result<(&'static str, Vec<u8>), PlatformError> {
+        match self {
+            Model::Trees { text, .. } => Ok(("model.txt", text.clone().into_bytes())),
+            Model::Linear(model) => Ok(("linear.json", to_json(model)?)),
+        }
+    }
+}
+
+pub fn to_json(value: &impl Serialize) -> Result<Vec<u8>, PlatformError> {
+    serde_json::to_vec_pretty(value).map_err(|error| PlatformError::Training(error.to_string()))
+}
+
+/// The answer to one row.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Score {
+    /// Log-odds before calibration.
+    pub raw: f64,
+    pub probability: f64,
+}
+
+/// A loaded version, ready to answer.
+pub struct Scorer {
+    pub manifest: Manifest,
+    encoder: Encoder,
+    model: Model,
+    /// For each encoded column, the input it came from.
+    inputs: Vec<usize>,
+}
+
+impl Scorer {
+    pub fn new(manifest: Manifest, encoder: Encoder, model: Model) -> Scorer {
+        let inputs = encoder.output_inputs();
+        Scorer { manifest, encoder, model, inputs }
+    }
+
+    pub fn load(folder: &Path) -> Result<Scorer, PlatformError> {
+        let version = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let failed = |reason: String| PlatformError::Version { version: version.clone(), reason };
+        let read = |name: &str| std::fs::read(folder.join(name)).map_err(|error| failed(format!("{name}: {error}")));
+        let manifest: Manifest = serde_json::from_slice(&read("manifest.json")?).map_err(|error| failed(format!("manifest.json: {error}")))?;
+        if manifest.format != FORMAT {
+            return Err(failed(format!("its format is {}, this program reads {FORMAT}", manifest.format)));
+        }
+        let encoder: Encoder = serde_json::from_slice(&read("encoder.json")?).map_err(|error| failed(format!("encoder.json: {error}")))?;
+        let model = match manifest.kind.as_str() {
+            "trees" => {
+                let text = String::from_utf8(read("model.txt")?).map_err(|error| failed(error.to_string()))?;
+                let trees = Box::new(Trees::parse(&text).map_err(|error| failed(error.to_string()))?);
+                Model::Trees { text, trees }
+            }
+            "linear" => Model::Linear(serde_json::from_slice(&read("linear.json")?).map_err(|error| failed(error.to_string()))?),
+            kind => return Err(failed(format!("its kind `{kind}` is not known"))),
+        };
+        let (names, width) = (encoder.output_names(), match &model {
+            Model::Trees { trees, .. } => trees.features(),
+            Model::Linear(model) => model.weights.len(),
+        });
+        if names.len() != width {
+            return Err(failed(format!("its encoder makes {} columns, its model takes {width}", names.len())));
+        }
+        Ok(Scorer::new(manifest, encoder, model))
+    }
+
+    fn encode(&self, row: &[OwnedValue]) -> Result<Vec<f64>, PlatformError> {
+        let values: Vec<RowValue> = row.iter().map(OwnedValue::as_row_value).collect();
+        self.encoder.encode_row(&values).map_err(|error| PlatformError::Training(error.to_string()))
+    }
+
+    /// Scores one row of features, in the manifest's order.
+    pub fn score(&self, row: &[OwnedValue]) -> Result<Score, PlatformError> {
+        let raw = self.model.raw(&self.encode(row)?);
+        Ok(Score { raw, probability: self.manifest.calibrator.apply(sigmoid(raw)) })
+    }
+
+    /// What each input contributed to the log-odds, and the base value they add up from.
+    pub fn explain(&self, row: &[OwnedValue]) -> Result<(Vec<f64>, f64), PlatformError> {
+        let encoded = self.encode(row)?;
+        let mut columns = vec![0.0; encoded.len()];
+        let base = match &self.model {
+            Model::Trees { trees, .. } => trees.explain(&encoded, &mut columns),
+            Model::Linear(model) => {
+                // Encoded columns are standardised: their training means are 0.
+                columns = model.contributions(&encoded, &vec![0.0; encoded.len()]);
+                model.intercept
+            }
+        };
+        let mut contributions = vec![0.0; self.manifest.features.len()];
+        for (value, &input) in columns.iter().zip(&self.inputs) {
+            contributions[input] += value;
+        }
+        Ok((contributions, base))
+    }
+
+    pub fn raw_batch(&self, frame: &Frame) -> Result<Vec<f64>, PlatformError> {
+        let matrix = self.encoder.transform(frame).map_err(|error| PlatformError::Training(error.to_string()))?;
+        Ok(self.model.raw_batch(&matrix))
+    }
+}
+
+pub fn sigmoid(raw: f64) -> f64 {
+    1.0 / (1.0 + (-raw).exp())
+}

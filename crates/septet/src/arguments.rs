@@ -1,0 +1,121 @@
+//! The command line.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+/// Seven production analytics services from one binary: checked pipelines, judged models, honest papers.
+#[derive(Debug, Parser)]
+#[command(name = "septet", version, max_term_width = 100)]
+pub struct Arguments {
+    /// Folder that holds everything a run writes [default: ./septet-data]
+    #[arg(long, global = true, value_name = "DIR")]
+    pub home: Option<PathBuf>,
+    /// Folder of domains that override the built-in ones or add to them
+    #[arg(long, global = true, value_name = "DIR")]
+    pub domains: Option<PathBuf>,
+    /// Print for programs: JSON on standard output, nothing else there
+    #[arg(long, global = true)]
+    pub json: bool,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Read a domain (or all) and check everything it says; runs nothing
+    Check { domain: Option<String> },
+    /// Run the pipeline: extract, transform, load, train, validate, health
+    Run(RunArguments),
+    /// Run one step of a run, as a scheduler does
+    Step {
+        #[command(flatten)]
+        run: RunArguments,
+        #[arg(value_enum)]
+        step: Step,
+        /// Name of the run; its extract step begins it
+        #[arg(long = "run", value_name = "ID")]
+        run_id: String,
+    },
+    /// Versions of a domain's model, with what they reached
+    Models { domain: String },
+    /// Domains that can be run
+    Domains,
+    /// Query a domain's published tables, or any file by its path: septet sql [DOMAIN] QUERY
+    Sql {
+        #[arg(value_names = ["DOMAIN", "QUERY"], num_args = 1..=2, required = true)]
+        words: Vec<String>,
+        #[arg(long, value_enum, default_value_t = Output::Table)]
+        format: Output,
+    },
+    /// Look whether this machine has what is needed; exit code 1 if not
+    Doctor,
+    /// Every setting with its value and where it came from
+    Settings,
+    /// Reference pages, generated
+    Reference {
+        #[arg(value_enum)]
+        page: Page,
+    },
+    /// Completions for a shell, on standard output
+    Completions {
+        #[arg(value_enum)]
+        shell: clap_complete::Shell,
+    },
+    /// One part of a run alone, timed, for comparisons with other tools
+    Bench {
+        #[arg(value_enum)]
+        part: Part,
+        #[command(flatten)]
+        run: RunArguments,
+        /// File (windows) or folder (train) to write the result to
+        #[arg(long, value_name = "PATH")]
+        out: PathBuf,
+    },
+}
+
+#[derive(Args, Debug)]
+pub struct RunArguments {
+    pub domain: String,
+    /// Path, glob or URL of the rows; INPUT=... if the domain has several inputs. Without it: the demo source
+    #[arg(long, value_name = "[INPUT=]URL")]
+    pub source: Vec<String>,
+    /// Name of a layout, or the path of a SELECT of your own ending in .sql
+    #[arg(long, value_name = "NAME")]
+    pub layout: Option<String>,
+    /// Start a new run even if an equal one is unfinished
+    #[arg(long)]
+    pub fresh: bool,
+    /// The demo source in small: a quick look
+    #[arg(long)]
+    pub small: bool,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum Step {
+    Extract,
+    Transform,
+    Load,
+    Train,
+    Validate,
+    Health,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    Table,
+    Csv,
+    Json,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum Page {
+    Domain,
+    Sql,
+    Settings,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum Part {
+    Windows,
+    Train,
+}

@@ -1,0 +1,274 @@
+//! What each command does, for a person or as JSON.
+
+use crate::arguments::{Arguments, Output, Page, Part, RunArguments, Step};
+use crate::bars::Bars;
+use crate::settings::{SETTINGS, Settings, reference_markdown};
+use crate::show;
+use anyhow::{Context, bail};
+use clap::CommandFactory;
+use septet_domain::{Domain, Domains};
+use septet_platform::{Home, Run, RunOptions, StepName, Store, check_domain, new_run_id};
+use septet_tables::{Engine, EngineSettings, Format, TableFile};
+use serde_json::json;
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::ExitCode;
+
+pub use crate::doctor::doctor;
+
+fn domains_of(settings: &Settings) -> anyhow::Result<Domains> {
+    Ok(Domains::find(settings.domains().as_deref())?)
+}
+
+fn engine(settings: &Settings, home: &Home) -> anyhow::Result<Engine> {
+    let settings = EngineSettings { memory_max: settings.memory_max()?, spill_folder: home.spill_folder(), partitions: 1 };
+    Ok(Engine::new(&settings)?)
+}
+
+pub async fn check(settings: &Settings, only: Option<&str>) -> anyhow::Result<ExitCode> {
+    let domains = domains_of(settings)?;
+    let names = only.map_or_else(|| domains.names(), |name| vec![name.to_owned()]);
+    let spill = std::env::temp_dir().join("septet-check");
+    let mut failed = false;
+    for name in names {
+        let engine = Engine::new(&EngineSettings { memory_max: settings.memory_max()?, spill_folder: spill.clone(), partitions: 1 })?;
+        let checked = match domains.load(&name) {
+            Ok(domain) => check_domain(&engine, &domain).await,
+            Err(problems) => Err(problems.into()),
+        };
+        match checked {
+            Ok(()) => println!("{name}: sound"),
+            Err(error) => {
+                failed = true;
+                eprintln!("{error}");
+            }
+        }
+    }
+    Ok(if failed { ExitCode::from(1) } else { ExitCode::SUCCESS })
+}
+
+fn options(domain: &Domain, arguments: &RunArguments) -> anyhow::Result<RunOptions> {
+    let inputs: Vec<&String> = domain.spec.input.keys().collect();
+    let mut sources = BTreeMap::new();
+    for text in &arguments.source {
+        let named = text.split_once('=').filter(|(name, _)| inputs.iter().any(|input| input == name));
+        let (name, url) = match named {
+            Some((name, url)) => (name.to_owned(), url.to_owned()),
+            None if inputs.len() == 1 => (inputs[0].clone(), text.clone()),
+            None => bail!("`--source {text}` does not say which input it is for; expected INPUT=URL with one of {inputs:?}"),
+        };
+        sources.insert(name, url);
+    }
+    if !sources.is_empty() && arguments.layout.is_none() {
+        let known: Vec<&str> = domain.files_in("sources", ".sql").map(|(name, _)| name).collect();
+        bail!("a source needs its layout: --layout with one of {}, or the path of a SELECT of your own", known.join(", "));
+    }
+    Ok(RunOptions { sources, layout: arguments.layout.clone(), demo_small: arguments.small })
+}
+
+/// What a command on runs needs, opened once.
+struct Workshop {
+    home: Home,
+    store: Store,
+    domain: Domain,
+    memory_max: usize,
+    threads: usize,
+}
+
+impl Workshop {
+    async fn open(settings: &Settings, domain: &str) -> anyhow::Result<Workshop> {
+        let home = Home::open(&settings.home())?;
+        let domain = domains_of(settings)?.load(domain)?;
+        let store = Store::open(&home.store_file(), settings.database_url()).await?;
+        check_domain(&engine(settings, &home)?, &domain).await?;
+        Ok(Workshop { store, domain, memory_max: settings.memory_max()?, threads: settings.threads()?, home })
+    }
+
+    fn run<'a>(&'a self, options: RunOptions, run_id: String, bars: &'a Bars) -> Run<'a> {
+        let Workshop { home, store, domain, memory_max, threads } = self;
+        Run { home, store, domain, options, run_id, memory_max: *memory_max, threads: *threads, progress: bars }
+    }
+}
+
+pub async fn run(settings: &Settings, arguments: &RunArguments, json: bool) -> anyhow::Result<ExitCode> {
+    let workshop = Workshop::open(settings, &arguments.domain).await?;
+    let options = options(&workshop.domain, arguments)?;
+    let bars = Bars::new(json);
+    let report = septet_platform::start(workshop.run(options, new_run_id(), &bars), arguments.fresh).await?;
+    if json {
+        println!("{}", serde_json::to_string(&report)?);
+    } else {
+        show::run_report(&report);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+pub async fn step(settings: &Settings, step: Step, arguments: &RunArguments, run_id: &str, json: bool) -> anyhow::Result<ExitCode> {
+    let safe = |c: char| c.is_ascii_alphanumeric() || "-_.:+".contains(c);
+    if run_id.is_empty() || run_id.starts_with('.') || !run_id.chars().all(safe) {
+        bail!("`{run_id}` cannot name a run; expected letters, digits and -_.:+");
+    }
+    let step = match step {
+        Step::Extract => StepName::Extract,
+        Step::Transform => StepName::Transform,
+        Step::Load => StepName::Load,
+        Step::Train => StepName::Train,
+        Step::Validate => StepName::Validate,
+        Step::Health => StepName::Health,
+    };
+    let workshop = Workshop::open(settings, &arguments.domain).await?;
+    let options = options(&workshop.domain, arguments)?;
+    let bars = Bars::new(json);
+    let report = septet_platform::step(workshop.run(options, run_id.to_owned(), &bars), step).await?;
+    if json {
+        println!("{}", serde_json::to_string(&report)?);
+    } else {
+        let (rows_in, rows_out) = (show::thousands(report.rows_in), show::thousands(report.rows_out));
+        println!("{}: {rows_in} rows in, {rows_out} out, {} quarantined, {:.2} s", report.name, report.quarantined, report.seconds);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+pub async fn models(settings: &Settings, domain: &str, json: bool) -> anyhow::Result<ExitCode> {
+    let domain = domains_of(settings)?.load(domain)?;
+    let home = Home::open(&settings.home())?;
+    let store = Store::open(&home.store_file(), settings.database_url()).await?;
+    let versions = store.versions(domain.name()).await?;
+    let champion = store.alias(domain.name(), "champion").await?.map(|alias| alias.version);
+    if json {
+        println!("{}", json!({ "domain": domain.name(), "champion": champion, "versions": versions }));
+        return Ok(ExitCode::SUCCESS);
+    }
+    let metric = serde_json::to_value(format!("{:?}", domain.spec.model.metric))?;
+    let metric = snake(metric.as_str().unwrap_or_default());
+    let mut table = show::table(&["version", "status", "made", &metric, "baseline", "run"]);
+    for version in &versions {
+        let metrics: serde_json::Value = serde_json::from_str(&version.metrics).unwrap_or_default();
+        let mark = if champion.as_ref() == Some(&version.version) { " = champion" } else { "" };
+        table.add_row(vec![
+            format!("{}{mark}", version.version),
+            version.status.clone(),
+            version.created_at.chars().take(16).collect(),
+            show::number(metrics[&metric]["value"].as_f64()),
+            show::number(metrics[&metric]["baseline"].as_f64()),
+            version.run_id.clone(),
+        ]);
+    }
+    println!("{table}");
+    Ok(ExitCode::SUCCESS)
+}
+
+/// `AveragePrecision` as `average_precision`.
+fn snake(name: &str) -> String {
+    let mut out = String::new();
+    for c in name.chars() {
+        if c.is_uppercase() && !out.is_empty() {
+            out.push('_');
+        }
+        out.push(c.to_ascii_lowercase());
+    }
+    out
+}
+
+pub fn domains(settings: &Settings, json: bool) -> anyhow::Result<ExitCode> {
+    let domains = domains_of(settings)?;
+    let mut table = show::table(&["domain", "port", "question", "layouts", "from"]);
+    let mut all = Vec::new();
+    for name in domains.names() {
+        let domain = match domains.load(&name) {
+            Ok(domain) => domain,
+            Err(problems) => {
+                eprintln!("{problems}");
+                continue;
+            }
+        };
+        let layouts: Vec<&str> = domain.files_in("sources", ".sql").map(|(name, _)| name).collect();
+        let from = match &domain.origin {
+            septet_domain::Origin::Builtin => "built in".to_owned(),
+            septet_domain::Origin::Folder(folder) => folder.display().to_string(),
+        };
+        table.add_row(vec![name.clone(), domain.spec.port.to_string(), domain.spec.question.clone(), layouts.join(", "), from.clone()]);
+        all.push(json!({ "name": name, "port": domain.spec.port, "question": domain.spec.question, "layouts": layouts, "from": from }));
+    }
+    if json {
+        println!("{}", json!(all));
+    } else {
+        println!("{table}");
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+pub async fn sql(settings: &Settings, words: &[String], format: Output, json: bool) -> anyhow::Result<ExitCode> {
+    let home = Home::open(&settings.home())?;
+    let engine = engine(settings, &home)?.with_files();
+    let (domain, query) = match words {
+        [domain, query] => (Some(domain), query),
+        [query] => (None, query),
+        _ => bail!("expected [DOMAIN] QUERY"),
+    };
+    if let Some(domain) = domain {
+        let name = domains_of(settings)?.load(domain)?.name().to_owned();
+        let published = home.published(&name)?;
+        let published = published.with_context(|| format!("`{name}` has no published tables yet; first: septet run {name}"))?;
+        for table in published.tables.keys() {
+            let path = home.tables_folder(&name, &published.run_id).join(format!("{table}.parquet"));
+            engine.register_file(&TableFile { name: table.clone(), path }).await?;
+        }
+    }
+    let (schema, mut batches) = engine.query(query).await?;
+    if batches.is_empty() {
+        batches.push(septet_tables::arrow::array::RecordBatch::new_empty(schema));
+    }
+    let format = match (json, format) {
+        (true, _) | (_, Output::Json) => Format::JsonLines,
+        (_, Output::Csv) => Format::Csv,
+        (_, Output::Table) => Format::Table,
+    };
+    septet_tables::print(&batches, format, &mut std::io::stdout().lock())?;
+    Ok(ExitCode::SUCCESS)
+}
+
+pub fn settings(settings: &Settings, json: bool) -> anyhow::Result<ExitCode> {
+    let mut table = show::table(&["setting", "value", "from", "meaning"]);
+    let mut all = serde_json::Map::new();
+    for setting in &SETTINGS {
+        let value = settings.value(setting.key);
+        let text = if setting.secret { septet_tables::redacted(&value.text) } else { value.text.clone() };
+        table.add_row(vec![setting.key, &text, &value.origin, setting.meaning]);
+        all.insert(setting.key.to_owned(), json!({ "value": text, "from": value.origin }));
+    }
+    if json {
+        println!("{}", json!(all));
+    } else {
+        println!("{table}");
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+pub fn reference(settings: &Settings, page: Page) -> anyhow::Result<ExitCode> {
+    let page = match page {
+        Page::Domain => septet_domain::reference_markdown(),
+        Page::Settings => reference_markdown(),
+        Page::Sql => septet_tables::reference_markdown(&engine(settings, &Home::open(&settings.home())?)?)?,
+    };
+    print!("{page}");
+    Ok(ExitCode::SUCCESS)
+}
+
+pub fn completions(shell: clap_complete::Shell) -> ExitCode {
+    clap_complete::generate(shell, &mut Arguments::command(), "septet", &mut std::io::stdout());
+    ExitCode::SUCCESS
+}
+
+pub async fn bench(settings: &Settings, part: Part, arguments: &RunArguments, out: &Path) -> anyhow::Result<ExitCode> {
+    let workshop = Workshop::open(settings, &arguments.domain).await?;
+    let options = options(&workshop.domain, arguments)?;
+    let bars = Bars::new(true);
+    let run = workshop.run(options, new_run_id(), &bars);
+    let figures = match part {
+        Part::Windows => septet_platform::bench::windows(&run, out).await?,
+        Part::Train => septet_platform::bench::train(&run, out).await?,
+    };
+    println!("{figures}");
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,59 @@
+//! The binary: commands and settings. What a command does is written in the crates below.
+#![deny(clippy::unwrap_used)]
+
+mod arguments;
+mod bars;
+mod commands;
+mod doctor;
+mod settings;
+mod show;
+
+use arguments::{Arguments, Command};
+use clap::Parser;
+use settings::Settings;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let json = arguments.json;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let result = match runtime {
+        Ok(runtime) => runtime.block_on(dispatch(arguments)),
+        Err(error) => Err(error.into()),
+    };
+    match result {
+        Ok(code) => code,
+        Err(error) => {
+            if json {
+                println!("{}", serde_json::json!({ "error": format!("{error:#}") }));
+            }
+            eprintln!("error: {error:#}");
+            ExitCode::from(1)
+        }
+    }
+}
+
+async fn dispatch(arguments: Arguments) -> anyhow::Result<ExitCode> {
+    let settings = Settings::read(&arguments)?;
+    start_log(&settings);
+    let json = arguments.json;
+    match arguments.command {
+        Command::Check { domain } => commands::check(&settings, domain.as_deref()).await,
+        Command::Run(run) => commands::run(&settings, &run, json).await,
+        Command::Step { step, run, run_id } => commands::step(&settings, step, &run, &run_id, json).await,
+        Command::Models { domain } => commands::models(&settings, &domain, json).await,
+        Command::Domains => commands::domains(&settings, json),
+        Command::Sql { words, format } => commands::sql(&settings, &words, format, json).await,
+        Command::Doctor => commands::doctor(&settings, json).await,
+        Command::Settings => commands::settings(&settings, json),
+        Command::Reference { page } => commands::reference(&settings, page),
+        Command::Completions { shell } => Ok(commands::completions(shell)),
+        Command::Bench { part, run, out } => commands::bench(&settings, part, &run, &out).await,
+    }
+}
+
+/// Log lines go to standard error, so that standard output is the answer alone.
+fn start_log(settings: &Settings) {
+    let filter = tracing_subscriber::EnvFilter::new(settings.log());
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+}

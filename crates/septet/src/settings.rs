@@ -1,0 +1,163 @@
+//! Settings: flags > environment (`SEPTET_...`, `.env` is read) > `septet.toml` > defaults, each with where it came from.
+
+use crate::arguments::Arguments;
+use anyhow::{Context, bail};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+/// One thing that can be set.
+pub struct Setting {
+    pub key: &'static str,
+    pub default: &'static str,
+    pub meaning: &'static str,
+    /// Never shown.
+    pub secret: bool,
+}
+
+/// All of them; the page `docs/reference/settings.md` is made from this list.
+pub const SETTINGS: [Setting; 6] = [
+    Setting { key: "home", default: "./septet-data", meaning: "folder that holds everything a run writes", secret: false },
+    Setting { key: "domains", default: "", meaning: "folder of domains that override the built-in ones or add to them", secret: false },
+    Setting {
+        key: "memory_max",
+        default: "2GB",
+        meaning: "memory for queries before they spill to disk; a number and MB or GB. Training holds its rows beside that",
+        secret: false,
+    },
+    Setting { key: "threads", default: "", meaning: "threads for training; empty: one a core. Other numbers give other last bits", secret: false },
+    Setting {
+        key: "database_url",
+        default: "",
+        meaning: "PostgreSQL that holds the registry instead of SQLite; also read from DATABASE_URL",
+        secret: true,
+    },
+    Setting { key: "log", default: "warn", meaning: "what is logged to standard error: error, warn, info, debug, or a tracing filter", secret: false },
+];
+
+/// A value and where it came from.
+#[derive(Clone, Debug)]
+pub struct Value {
+    pub text: String,
+    pub origin: String,
+}
+
+#[derive(Debug)]
+pub struct Settings {
+    values: BTreeMap<&'static str, Value>,
+}
+
+impl Settings {
+    pub fn read(arguments: &Arguments) -> anyhow::Result<Settings> {
+        // A missing .env is no error; a broken one is.
+        match dotenvy::dotenv() {
+            Err(dotenvy::Error::Io(_)) | Ok(_) => {}
+            Err(error) => bail!(".env: {error}"),
+        }
+        let file = read_file()?;
+        let path = |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string());
+        let flags = BTreeMap::from([("home", path(&arguments.home)), ("domains", path(&arguments.domains))]);
+        let mut values = BTreeMap::new();
+        for setting in &SETTINGS {
+            let variable = format!("SEPTET_{}", setting.key.to_uppercase());
+            let from_flag = flags.get(setting.key).cloned().flatten().map(|text| (text, format!("--{}", setting.key)));
+            let from_variable = std::env::var(&variable).ok().map(|text| (text, variable));
+            let shared = std::env::var("DATABASE_URL").ok().filter(|_| setting.key == "database_url").map(|text| (text, "DATABASE_URL".to_owned()));
+            let from_file = file.get(setting.key).map(|text| (text.clone(), "septet.toml".to_owned()));
+            let (text, origin) = from_flag
+                .or(from_variable)
+                .or(shared)
+                .or(from_file)
+                .unwrap_or_else(|| (setting.default.to_owned(), "default".to_owned()));
+            values.insert(setting.key, Value { text, origin });
+        }
+        Ok(Settings { values })
+    }
+
+    pub fn value(&self, key: &str) -> &Value {
+        &self.values[key]
+    }
+
+    fn text(&self, key: &str) -> Option<&str> {
+        Some(self.values[key].text.as_str()).filter(|text| !text.is_empty())
+    }
+
+    pub fn home(&self) -> PathBuf {
+        PathBuf::from(&self.values["home"].text)
+    }
+
+    pub fn domains(&self) -> Option<PathBuf> {
+        self.text("domains").map(PathBuf::from)
+    }
+
+    pub fn log(&self) -> &str {
+        &self.values["log"].text
+    }
+
+    pub fn database_url(&self) -> Option<&str> {
+        self.text("database_url")
+    }
+
+    pub fn threads(&self) -> anyhow::Result<usize> {
+        match self.text("threads") {
+            None => Ok(std::thread::available_parallelism().map_or(1, usize::from)),
+            Some(text) => match text.parse() {
+                Ok(threads) if threads > 0 => Ok(threads),
+                _ => bail!("threads = `{text}` (from {}) is not a whole number above 0", self.value("threads").origin),
+            },
+        }
+    }
+
+    /// Bytes.
+    pub fn memory_max(&self) -> anyhow::Result<usize> {
+        let Value { text, origin } = self.value("memory_max");
+        let upper = text.trim().to_uppercase();
+        let (number, unit) = match (upper.strip_suffix("GB"), upper.strip_suffix("MB")) {
+            (Some(number), _) => (number, 1_000_000_000),
+            (_, Some(number)) => (number, 1_000_000),
+            _ => bail!("memory_max = `{text}` (from {origin}) has no unit; expected such as 500MB or 2GB"),
+        };
+        let number: f64 = number.trim().parse().with_context(|| format!("memory_max = `{text}` (from {origin}) is not a number and a unit"))?;
+        if !(number > 0.0) {
+            bail!("memory_max = `{text}` (from {origin}) must be above 0");
+        }
+        Ok((number * f64::from(unit)) as usize)
+    }
+}
+
+/// `septet.toml` of the working folder: one table of known keys.
+fn read_file() -> anyhow::Result<BTreeMap<String, String>> {
+    let text = match std::fs::read_to_string("septet.toml") {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(BTreeMap::new()),
+        Err(error) => bail!("septet.toml: {error}"),
+    };
+    let table: toml::Table = toml::from_str(&text).context("septet.toml")?;
+    let mut values = BTreeMap::new();
+    for (key, value) in table {
+        if !SETTINGS.iter().any(|setting| setting.key == key) {
+            let hint = septet_domain::did_you_mean(&key, SETTINGS.iter().map(|setting| setting.key)).unwrap_or_default();
+            bail!("septet.toml: `{key}` is not a setting; {hint}");
+        }
+        let text = match value {
+            toml::Value::String(text) => text,
+            toml::Value::Integer(number) => number.to_string(),
+            _ => bail!("septet.toml: `{key}` is neither a text nor a whole number"),
+        };
+        values.insert(key, text);
+    }
+    Ok(values)
+}
+
+/// The page `docs/reference/settings.md`.
+pub fn reference_markdown() -> String {
+    let mut page = String::from(
+        "# Settings\n\nGenerated by `septet reference settings`; do not edit. Order: flag, then environment variable \
+         (`.env` is read), then `septet.toml`, then default. `septet settings` shows each value and where it came from.\n\n\
+         | `septet.toml` | environment | default | meaning |\n|---|---|---|---|\n",
+    );
+    for setting in &SETTINGS {
+        let default = if setting.default.is_empty() { String::new() } else { format!("`{}`", setting.default) };
+        page.push_str(&format!("| `{}` | `SEPTET_{}` | {default} | {} |\n", setting.key, setting.key.to_uppercase(), setting.meaning));
+    }
+    page
+}

@@ -1,0 +1,273 @@
+//! Keeps the contract: every value becomes the type it was promised, or its row goes to quarantine.
+
+use crate::quarantine::{QuarantineRow, Reason};
+use crate::{ROW_COLUMN, SOURCE_COLUMN, TablesError};
+use datafusion::arrow::array::{
+    Array, ArrayRef, AsArray, BooleanArray, Float64Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray,
+};
+use datafusion::arrow::compute::kernels::cast_utils::string_to_datetime;
+use datafusion::arrow::compute::{CastOptions, cast_with_options, filter_record_batch};
+use datafusion::arrow::datatypes::{DataType, Field, Float64Type, Int64Type, Schema, SchemaRef, TimeUnit};
+use foldhash::quality::FixedState;
+use septet_domain::{Column, ColumnType, Input};
+use std::collections::HashSet;
+use std::hash::BuildHasher;
+use std::sync::Arc;
+
+/// The Arrow type of a contract's column.
+pub fn arrow_type(kind: ColumnType) -> DataType {
+    match kind {
+        ColumnType::Text => DataType::Utf8,
+        ColumnType::Number => DataType::Float64,
+        ColumnType::Integer => DataType::Int64,
+        ColumnType::Bool => DataType::Boolean,
+        ColumnType::Timestamp => DataType::Timestamp(TimeUnit::Microsecond, None),
+    }
+}
+
+/// The contract of one input, applied to batches in source order.
+pub struct Contract<'a> {
+    columns: Vec<(&'a str, &'a Column)>,
+    key: usize,
+    decimal: char,
+    /// 128 bits of hash a key: two keys are taken for one in less than one of 10^20 inputs of 10^9 rows.
+    seen: HashSet<(u64, u64), FixedState>,
+    hashers: (FixedState, FixedState),
+    extras: Vec<String>,
+    schema: SchemaRef,
+}
+
+/// The rows that keep the contract, and those that do not.
+pub struct Checked {
+    pub rows: RecordBatch,
+    pub broken: Vec<QuarantineRow>,
+}
+
+impl<'a> Contract<'a> {
+    /// `delivered`: the columns that the layout's SELECT yields.
+    pub fn new(input: &'a Input, delivered: &Schema, decimal: char, location: &str) -> Result<Contract<'a>, TablesError> {
+        let columns: Vec<(&str, &Column)> = input.columns.iter().map(|(name, column)| (name.get_ref().as_str(), column)).collect();
+        let missing: Vec<&str> =
+            columns.iter().filter(|(name, column)| column.required && delivered.index_of(name).is_err()).map(|(name, _)| *name).collect();
+        if !missing.is_empty() {
+            let found: Vec<&str> = delivered.fields().iter().map(|field| field.name().as_str()).filter(|name| !name.starts_with('_')).collect();
+            let what = format!("delivers no column `{}`; it has {}", missing.join("`, `"), found.join(", "));
+            return Err(TablesError::Source { location: location.to_owned(), what });
+        }
+        let own = |field: &&Arc<Field>| {
+            let name = field.name();
+            name != SOURCE_COLUMN && name != ROW_COLUMN && columns.iter().all(|(known, _)| known != name)
+        };
+        let extra_fields: Vec<Field> = delivered.fields().iter().filter(own).map(|field| field.as_ref().clone().with_nullable(true)).collect();
+        let extras = extra_fields.iter().map(|field| field.name().clone()).collect();
+        let fields = columns.iter().map(|(name, column)| Field::new(*name, arrow_type(column.kind), !column.required));
+        let schema = Arc::new(Schema::new(fields.chain(extra_fields).collect::<Vec<_>>()));
+        let key = columns.iter().position(|(name, _)| name == input.key.get_ref()).unwrap_or(0);
+        let hashers = (FixedState::with_seed(1), FixedState::with_seed(2));
+        Ok(Contract { columns, key, decimal, seen: HashSet::with_hasher(FixedState::with_seed(3)), hashers, extras, schema })
+    }
+
+    /// The contract's columns in order, then what came beyond it.
+    pub fn schema(&self) -> &SchemaRef {
+        &self.schema
+    }
+
+    pub fn extras(&self) -> &[String] {
+        &self.extras
+    }
+
+    pub fn check(&mut self, batch: &RecordBatch) -> Result<Checked, TablesError> {
+        let mut broken: Vec<Option<Violation>> = vec![None; batch.num_rows()];
+        let mut arrays = Vec::with_capacity(self.schema.fields().len());
+        for (at, (name, column)) in self.columns.iter().enumerate() {
+            let array = match batch.column_by_name(name) {
+                Some(array) => typed(array, column, self.decimal, at, &mut broken)?,
+                None => datafusion::arrow::array::new_null_array(&arrow_type(column.kind), batch.num_rows()),
+            };
+            constrain(&array, column, at, &mut broken);
+            arrays.push(array);
+        }
+        self.refuse_duplicates(&arrays[self.key].clone(), &mut broken);
+        for name in &self.extras {
+            arrays.push(batch.column_by_name(name).cloned().ok_or_else(|| TablesError::Engine(format!("column {name} vanished")))?);
+        }
+        let keep: BooleanArray = broken.iter().map(|violation| Some(violation.is_none())).collect();
+        let broken = self.describe(batch, broken);
+        // Rows that break the contract may hold nulls where none are allowed: they leave before the schema is put on.
+        let loose = Schema::new(self.schema.fields().iter().map(|field| field.as_ref().clone().with_nullable(true)).collect::<Vec<_>>());
+        let all = RecordBatch::try_new(Arc::new(loose), arrays).map_err(engine_error)?;
+        let kept = filter_record_batch(&all, &keep).map_err(engine_error)?;
+        let rows = RecordBatch::try_new(self.schema.clone(), kept.columns().to_vec()).map_err(engine_error)?;
+        Ok(Checked { rows, broken })
+    }
+
+    fn refuse_duplicates(&mut self, keys: &ArrayRef, broken: &mut [Option<Violation>]) {
+        let mut note = |row: usize, hash: (u64, u64)| {
+            if broken[row].is_none() && !self.seen.insert(hash) {
+                broken[row] = Some(Violation { column: self.key, reason: Reason::DuplicateKey });
+            }
+        };
+        let (first, second) = &self.hashers;
+        if let Some(words) = keys.as_string_opt::<i32>() {
+            words.iter().enumerate().for_each(|(row, word)| note(row, (first.hash_one(word), second.hash_one(word))));
+        } else if let Some(numbers) = keys.as_primitive_opt::<Int64Type>() {
+            numbers.iter().enumerate().for_each(|(row, number)| note(row, (first.hash_one(number), second.hash_one(number))));
+        }
+    }
+
+    fn describe(&self, batch: &RecordBatch, broken: Vec<Option<Violation>>) -> Vec<QuarantineRow> {
+        let sources = batch.column_by_name(SOURCE_COLUMN).and_then(|column| column.as_string_opt::<i32>());
+        let places = batch.column_by_name(ROW_COLUMN).and_then(|column| column.as_primitive_opt::<Int64Type>());
+        let row_of = |(row, violation): (usize, Option<Violation>)| {
+            let Violation { column, reason } = violation?;
+            let (name, spec) = self.columns[column];
+            let value = batch.column_by_name(name).and_then(|array| text_at(array, row));
+            Some(QuarantineRow {
+                source: sources.map_or_else(String::new, |sources| sources.value(row).to_owned()),
+                row: places.map_or(row as i64 + 1, |places| places.value(row)),
+                column: Some(name.to_owned()),
+                value,
+                reason,
+                message: message(reason, spec),
+            })
+        };
+        broken.into_iter().enumerate().filter_map(row_of).collect()
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Violation {
+    column: usize,
+    reason: Reason,
+}
+
+fn message(reason: Reason, column: &Column) -> String {
+    let bound = |value: Option<f64>| value.map_or_else(|| "any".to_owned(), |value| value.to_string());
+    match reason {
+        Reason::Required => "a required value is missing".to_owned(),
+        Reason::Type => format!("not a {}", format!("{:?}", column.kind).to_lowercase()),
+        Reason::Range => format!("outside {} to {}", bound(column.min), bound(column.max)),
+        Reason::Values => format!("not one of {}", column.values.as_deref().unwrap_or_default().join(", ")),
+        Reason::DuplicateKey => "this key was seen in an earlier row".to_owned(),
+        Reason::Unparseable => "not a row".to_owned(),
+    }
+}
+
+/// The column as the contract's type; a value that is none becomes null and its row broken.
+fn typed(array: &ArrayRef, column: &Column, decimal: char, at: usize, broken: &mut [Option<Violation>]) -> Result<ArrayRef, TablesError> {
+    let wanted = arrow_type(column.kind);
+    let typed: ArrayRef = match (array.as_string_opt::<i32>(), column.kind) {
+        _ if *array.data_type() == wanted && column.kind != ColumnType::Number => array.clone(),
+        (Some(words), ColumnType::Number) => Arc::new(words.iter().map(|word| number(word?, decimal)).collect::<Float64Array>()),
+        (Some(words), ColumnType::Integer) => Arc::new(words.iter().map(|word| integer(word?)).collect::<Int64Array>()),
+        (Some(words), ColumnType::Bool) => Arc::new(words.iter().map(|word| truth(word?)).collect::<BooleanArray>()),
+        (Some(words), ColumnType::Timestamp) => Arc::new(words.iter().map(|word| instant(word?)).collect::<TimestampMicrosecondArray>()),
+        (_, kind) => cast_checked(array, kind, &wanted)?,
+    };
+    for (row, violation) in broken.iter_mut().enumerate() {
+        if violation.is_none() && typed.is_null(row) && array.is_valid(row) {
+            *violation = Some(Violation { column: at, reason: Reason::Type });
+        }
+    }
+    Ok(typed)
+}
+
+/// Engine's cast, with not-a-number and infinities refused.
+fn cast_checked(array: &ArrayRef, kind: ColumnType, wanted: &DataType) -> Result<ArrayRef, TablesError> {
+    let options = CastOptions { safe: true, ..CastOptions::default() };
+    // Numbers become truth only if they are 0 or 1; times with a zone become UTC.
+    let cast = cast_with_options(array, wanted, &options).map_err(engine_error)?;
+    if kind == ColumnType::Bool && array.data_type().is_numeric() {
+        let numbers = cast_with_options(array, &DataType::Float64, &options).map_err(engine_error)?;
+        let numbers = numbers.as_primitive::<Float64Type>();
+        let truth = |value: Option<f64>| value.filter(|value| *value == 0.0 || *value == 1.0).map(|value| value == 1.0);
+        return Ok(Arc::new(numbers.iter().map(truth).collect::<BooleanArray>()));
+    }
+    if kind == ColumnType::Number {
+        let numbers = cast.as_primitive::<Float64Type>();
+        if numbers.values().iter().any(|value| !value.is_finite()) {
+            return Ok(Arc::new(numbers.iter().map(|value| value.filter(|value| value.is_finite())).collect::<Float64Array>()));
+        }
+    }
+    Ok(cast)
+}
+
+fn constrain(array: &ArrayRef, column: &Column, at: usize, broken: &mut [Option<Violation>]) {
+    let mut say = |row: usize, reason| {
+        if broken[row].is_none() {
+            broken[row] = Some(Violation { column: at, reason });
+        }
+    };
+    if column.required && array.null_count() > 0 {
+        (0..array.len()).filter(|&row| array.is_null(row)).for_each(|row| say(row, Reason::Required));
+    }
+    let (min, max) = (column.min.unwrap_or(f64::NEG_INFINITY), column.max.unwrap_or(f64::INFINITY));
+    if column.min.is_some() || column.max.is_some() {
+        let outside = |value: f64| value < min || value > max;
+        if let Some(numbers) = array.as_primitive_opt::<Float64Type>() {
+            numbers.iter().enumerate().filter(|(_, value)| value.is_some_and(outside)).for_each(|(row, _)| say(row, Reason::Range));
+        } else if let Some(numbers) = array.as_primitive_opt::<Int64Type>() {
+            numbers.iter().enumerate().filter(|(_, value)| value.is_some_and(|value| outside(value as f64))).for_each(|(row, _)| say(row, Reason::Range));
+        }
+    }
+    if let (Some(allowed), Some(words)) = (&column.values, array.as_string_opt::<i32>()) {
+        let strange = |word: &str| !allowed.iter().any(|known| known == word);
+        words.iter().enumerate().filter(|(_, word)| word.is_some_and(strange)).for_each(|(row, _)| say(row, Reason::Values));
+    }
+}
+
+/// A finite number with the given decimal sign; spaces around it are allowed, thousands signs are not.
+pub fn number(text: &str, decimal: char) -> Option<f64> {
+    let text = text.trim();
+    let value: f64 = match decimal {
+        '.' => text.parse().ok()?,
+        _ if text.contains('.') => return None,
+        sign => text.replacen(sign, ".", 1).parse().ok()?,
+    };
+    value.is_finite().then_some(value)
+}
+
+/// A whole number; `3.0` is one.
+pub fn integer(text: &str) -> Option<i64> {
+    let text = text.trim();
+    let whole = |value: &f64| value.fract() == 0.0 && value.abs() < 9.0e15;
+    text.parse().ok().or_else(|| text.parse::<f64>().ok().filter(whole).map(|value| value as i64))
+}
+
+pub fn truth(text: &str) -> Option<bool> {
+    match text.trim().to_ascii_lowercase().as_str() {
+        "true" | "t" | "yes" | "y" | "1" | "1.0" => Some(true),
+        "false" | "f" | "no" | "n" | "0" | "0.0" => Some(false),
+        _ => None,
+    }
+}
+
+/// Microseconds since 1970 UTC of a date, or of a date and time with or without a zone (UTC if without).
+pub fn instant(text: &str) -> Option<i64> {
+    let time = string_to_datetime(&datafusion::arrow::array::timezone::Tz::from_utc(), text.trim()).ok()?;
+    Some(time.timestamp_micros())
+}
+
+trait Utc {
+    fn from_utc() -> datafusion::arrow::array::timezone::Tz;
+}
+
+impl Utc for datafusion::arrow::array::timezone::Tz {
+    fn from_utc() -> datafusion::arrow::array::timezone::Tz {
+        "+00:00".parse().expect("an offset of zero is a time zone")
+    }
+}
+
+fn text_at(array: &ArrayRef, row: usize) -> Option<String> {
+    if array.is_null(row) {
+        return None;
+    }
+    let one = array.slice(row, 1);
+    let text = cast_with_options(&one, &DataType::Utf8, &CastOptions::default()).ok()?;
+    let text: &StringArray = text.as_string_opt()?;
+    Some(text.value(0).to_owned())
+}
+
+fn engine_error(error: impl std::fmt::Display) -> TablesError {
+    TablesError::Engine(error.to_string())
+}

@@ -1,0 +1,235 @@
+//! The SQL engine, set up once: one partition for reproducible bytes, a memory limit honoured by spilling.
+
+use crate::TablesError;
+use datafusion::arrow::array::RecordBatch;
+use datafusion::arrow::datatypes::SchemaRef;
+use datafusion::common::tree_node::TreeNode;
+use datafusion::datasource::MemTable;
+use datafusion::execution::SendableRecordBatchStream;
+use datafusion::execution::memory_pool::FairSpillPool;
+use datafusion::execution::runtime_env::RuntimeEnvBuilder;
+use datafusion::logical_expr::LogicalPlan;
+use datafusion::parquet::arrow::ArrowWriter;
+use datafusion::parquet::basic::{Compression, ZstdLevel};
+use datafusion::parquet::file::properties::WriterProperties;
+use datafusion::prelude::{ParquetReadOptions, SessionConfig, SessionContext};
+use futures::StreamExt;
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Sorts keep this much in reserve for the merge of what they spilled; 10 MB (the engine's default) is too much
+/// for small limits.
+const SORT_RESERVATION_BYTES: usize = 2 << 20;
+
+#[derive(Clone, Debug)]
+pub struct EngineSettings {
+    /// Memory for queries in bytes; beyond it they spill to `spill_folder`.
+    pub memory_max: usize,
+    pub spill_folder: PathBuf,
+    /// Partitions of one query. 1 makes tables equal to the byte from run to run.
+    pub partitions: usize,
+}
+
+/// A Parquet file and what is in it.
+#[derive(Clone, Debug)]
+pub struct TableFile {
+    pub name: String,
+    pub path: PathBuf,
+}
+
+/// What was written: rows, and the hash of the file's bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Written {
+    pub rows: u64,
+    pub fingerprint: String,
+}
+
+pub struct Engine {
+    context: SessionContext,
+}
+
+impl Engine {
+    pub fn new(settings: &EngineSettings) -> Result<Engine, TablesError> {
+        std::fs::create_dir_all(&settings.spill_folder).map_err(|error| TablesError::io(&settings.spill_folder, error))?;
+        let runtime = RuntimeEnvBuilder::new()
+            .with_memory_pool(Arc::new(FairSpillPool::new(settings.memory_max)))
+            .with_temp_file_path(&settings.spill_folder)
+            .build_arc()?;
+        let mut config = SessionConfig::new().with_target_partitions(settings.partitions).with_information_schema(true);
+        let options = config.options_mut();
+        options.sql_parser.collect_spans = true;
+        options.execution.sort_spill_reservation_bytes = SORT_RESERVATION_BYTES;
+        options.execution.parquet.schema_force_view_types = false;
+        options.sql_parser.map_string_types_to_utf8view = false;
+        Ok(Engine { context: SessionContext::new_with_config_rt(config, runtime) })
+    }
+
+    /// Makes files nameable in SQL as `'path/to/file.csv'`. For people's own queries only, never for a domain's SQL.
+    pub fn with_files(self) -> Engine {
+        Engine { context: self.context.enable_url_table() }
+    }
+
+    /// The same engine without tables.
+    pub(crate) fn beside(&self) -> Engine {
+        let config = self.context.copied_config();
+        Engine { context: SessionContext::new_with_config_rt(config, self.context.runtime_env()) }
+    }
+
+    pub(crate) fn context(&self) -> &SessionContext {
+        &self.context
+    }
+
+    pub async fn register_file(&self, table: &TableFile) -> Result<(), TablesError> {
+        let path = table.path.to_str().ok_or_else(|| TablesError::io(&table.path, "the path is not UTF-8"))?;
+        let name = format!("\"{}\"", table.name);
+        Ok(self.context.register_parquet(name, path, ParquetReadOptions::default()).await?)
+    }
+
+    /// Makes batches of one schema a table.
+    pub fn register_batches(&self, name: &str, schema: SchemaRef, batches: Vec<RecordBatch>) -> Result<(), TablesError> {
+        let table = MemTable::try_new(schema, vec![batches])?;
+        self.context.register_table(format!("\"{name}\""), Arc::new(table))?;
+        Ok(())
+    }
+
+    /// Plans without running; the plan's columns.
+    pub async fn plan(&self, sql: &str) -> Result<SchemaRef, TablesError> {
+        let frame = self.context.sql(sql).await.map_err(|error| TablesError::from_sql(error, sql))?;
+        Ok(Arc::new(frame.schema().as_arrow().clone()))
+    }
+
+    /// All rows of a query.
+    pub async fn query(&self, sql: &str) -> Result<(SchemaRef, Vec<RecordBatch>), TablesError> {
+        let frame = self.context.sql(sql).await.map_err(|error| TablesError::from_sql(error, sql))?;
+        let schema = Arc::new(frame.schema().as_arrow().clone());
+        let batches = frame.collect().await.map_err(|error| TablesError::from_sql(error, sql))?;
+        Ok((schema, batches))
+    }
+
+    /// One row, one number; none if it is null.
+    pub async fn number(&self, sql: &str) -> Result<Option<f64>, TablesError> {
+        let (_, batches) = self.query(sql).await?;
+        let not_one = || TablesError::Sql { message: "expected one row with one number".to_owned(), place: None };
+        let batch = batches.iter().find(|batch| batch.num_rows() > 0).ok_or_else(not_one)?;
+        let column = batch.columns().first().filter(|_| batch.num_rows() == 1).ok_or_else(not_one)?;
+        Ok(crate::expressions::numbers(column)?.first().copied().filter(|value| !value.is_nan()))
+    }
+
+    pub(crate) async fn stream(&self, sql: &str) -> Result<SendableRecordBatchStream, TablesError> {
+        let frame = self.context.sql(sql).await.map_err(|error| TablesError::from_sql(error, sql))?;
+        frame.execute_stream().await.map_err(|error| TablesError::from_sql(error, sql))
+    }
+
+    /// Runs a query into a new Parquet file. If memory runs out, once more with joins that can spill.
+    pub async fn write(&self, sql: &str, path: &Path, rows_done: &(dyn Fn(u64) + Sync)) -> Result<Written, TablesError> {
+        match self.write_once(sql, path, rows_done).await {
+            Err(TablesError::Memory(_)) => {
+                let state = self.context.state_ref();
+                state.write().config_mut().options_mut().optimizer.prefer_hash_join = false;
+                self.write_once(sql, path, rows_done).await
+            }
+            result => result,
+        }
+    }
+
+    async fn write_once(&self, sql: &str, path: &Path, rows_done: &(dyn Fn(u64) + Sync)) -> Result<Written, TablesError> {
+        let mut stream = self.stream(sql).await?;
+        let mut file = ParquetFile::create(path, stream.schema())?;
+        while let Some(batch) = stream.next().await {
+            file.write(&batch.map_err(|error| TablesError::from_sql(error, sql))?)?;
+            rows_done(file.rows);
+        }
+        file.finish()
+    }
+
+    /// Names of the tables that a query reads, in order; tables need not exist.
+    pub fn reads(&self, sql: &str) -> Result<BTreeSet<String>, TablesError> {
+        let state = self.context.state();
+        let statement = state.sql_to_statement(sql, &state.config_options().sql_parser.dialect);
+        let statement = statement.map_err(|error| TablesError::from_sql(error, sql))?;
+        let tables = state.resolve_table_references(&statement).map_err(|error| TablesError::from_sql(error, sql))?;
+        Ok(tables.iter().map(|table| table.table().to_owned()).collect())
+    }
+
+    /// Plans a query that must be one projection over one table, and returns that plan.
+    pub(crate) async fn projection_over(&self, sql: &str, table: &str) -> Result<LogicalPlan, TablesError> {
+        let frame = self.context.sql(sql).await.map_err(|error| TablesError::from_sql(error, sql))?;
+        let plan = frame.into_unoptimized_plan();
+        let LogicalPlan::Projection(projection) = &plan else {
+            return Err(not_a_projection(table));
+        };
+        let only_reads = projection
+            .input
+            .exists(|node| Ok(!matches!(node, LogicalPlan::TableScan(_) | LogicalPlan::SubqueryAlias(_))))?;
+        if only_reads { Err(not_a_projection(table)) } else { Ok(plan) }
+    }
+}
+
+fn not_a_projection(table: &str) -> TablesError {
+    let message = format!("expected one SELECT of expressions FROM {table}, without WHERE, joins, aggregates or windows");
+    TablesError::Sql { message, place: Some(crate::SqlPlace { line: 1, column: 1 }) }
+}
+
+/// A Parquet file on its way: the name appears only when everything is in it and on disk.
+pub(crate) struct ParquetFile {
+    path: PathBuf,
+    partial: PathBuf,
+    writer: ArrowWriter<File>,
+    pub rows: u64,
+}
+
+impl ParquetFile {
+    pub fn create(path: &Path, schema: SchemaRef) -> Result<ParquetFile, TablesError> {
+        let partial = path.with_extension("parquet.partial");
+        let file = File::create(&partial).map_err(|error| TablesError::io(&partial, error))?;
+        let level = ZstdLevel::try_new(1).map_err(|error| TablesError::Engine(error.to_string()))?;
+        // No writer version, no date: equal rows give equal bytes.
+        let properties = WriterProperties::builder()
+            .set_compression(Compression::ZSTD(level))
+            .set_created_by("septet".to_owned())
+            .build();
+        let writer = ArrowWriter::try_new(file, schema, Some(properties)).map_err(engine_error)?;
+        Ok(ParquetFile { path: path.to_owned(), partial, writer, rows: 0 })
+    }
+
+    pub fn write(&mut self, batch: &RecordBatch) -> Result<(), TablesError> {
+        self.rows += batch.num_rows() as u64;
+        self.writer.write(batch).map_err(engine_error)
+    }
+
+    pub fn finish(self) -> Result<Written, TablesError> {
+        let ParquetFile { path, partial, writer, rows } = self;
+        let file = writer.into_inner().map_err(engine_error)?;
+        file.sync_all().map_err(|error| TablesError::io(&partial, error))?;
+        let fingerprint = file_fingerprint(&partial)?;
+        std::fs::rename(&partial, &path).map_err(|error| TablesError::io(&path, error))?;
+        Ok(Written { rows, fingerprint })
+    }
+}
+
+/// Writes one batch as a Parquet file.
+pub fn write_batch(path: &Path, batch: &RecordBatch) -> Result<Written, TablesError> {
+    let mut file = ParquetFile::create(path, batch.schema())?;
+    file.write(batch)?;
+    file.finish()
+}
+
+fn engine_error(error: impl std::fmt::Display) -> TablesError {
+    TablesError::Engine(error.to_string())
+}
+
+/// Hash of a file's bytes.
+pub fn file_fingerprint(path: &Path) -> Result<String, TablesError> {
+    let mut file = File::open(path).map_err(|error| TablesError::io(path, error))?;
+    let (mut hasher, mut buffer) = (blake3::Hasher::new(), vec![0; 1 << 16]);
+    loop {
+        let read = file.read(&mut buffer).map_err(|error| TablesError::io(path, error))?;
+        if read == 0 {
+            return Ok(hasher.finalize().to_hex()[..32].to_owned());
+        }
+        hasher.update(&buffer[..read]);
+    }
+}

@@ -1,0 +1,106 @@
+//! What can go wrong between a source and a table, each with what to do about it.
+
+use datafusion::error::DataFusionError;
+use std::path::PathBuf;
+
+#[derive(Debug, thiserror::Error)]
+pub enum TablesError {
+    #[error("`{location}` cannot be opened: {reason}")]
+    Open { location: String, reason: String },
+    #[error("`{location}` has no rows: {what}")]
+    Empty { location: String, what: &'static str },
+    #[error("`{location}` ends in the middle: {reason} (after row {row}); the file is cut short or damaged, fetch it again")]
+    Damaged { location: String, row: u64, reason: String },
+    #[error("`{location}`: {what}")]
+    Source { location: String, what: String },
+    #[error("{message}")]
+    Sql { message: String, place: Option<SqlPlace> },
+    #[error(
+        "{quarantined} of {rows} rows of `{input}` break the contract, more than quarantine_share_max = {max} allows; most often: {most_often}; see them with: septet sql DOMAIN \"SELECT * FROM quarantine\""
+    )]
+    TooManyBroken { input: String, quarantined: u64, rows: u64, max: f64, most_often: String },
+    #[error("the books of `{input}` do not balance: {rows_in} rows in, {accounted} accounted for; please report this")]
+    Books { input: String, rows_in: u64, accounted: u64 },
+    #[error("memory limit reached: {0}; raise memory_max or take a smaller batch")]
+    Memory(String),
+    #[error("`{path}`: {reason}")]
+    Io { path: PathBuf, reason: String },
+    #[error("{0}")]
+    Engine(String),
+}
+
+/// Where in an SQL text an error stands; both count from 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SqlPlace {
+    pub line: usize,
+    pub column: usize,
+}
+
+impl TablesError {
+    pub fn io(path: impl Into<PathBuf>, error: impl std::fmt::Display) -> TablesError {
+        TablesError::Io { path: path.into(), reason: error.to_string() }
+    }
+
+    /// An engine error while planning or running `sql`.
+    pub fn from_sql(error: DataFusionError, sql: &str) -> TablesError {
+        if let DataFusionError::ResourcesExhausted(what) = error.find_root() {
+            return TablesError::Memory(what.clone());
+        }
+        if let Some(ours) = find_ours(&error) {
+            return ours;
+        }
+        let message = plain(&error);
+        let place = span_of(&error).or_else(|| place_in_message(&message)).or_else(|| place_of_word(&message, sql));
+        TablesError::Sql { message, place }
+    }
+}
+
+impl From<DataFusionError> for TablesError {
+    fn from(error: DataFusionError) -> TablesError {
+        TablesError::from_sql(error, "")
+    }
+}
+
+/// An error of our own that travelled through the engine's streams.
+fn find_ours(error: &DataFusionError) -> Option<TablesError> {
+    let DataFusionError::External(inner) = error.find_root() else { return None };
+    match inner.downcast_ref::<TablesError>()? {
+        TablesError::Damaged { location, row, reason } => {
+            Some(TablesError::Damaged { location: location.clone(), row: *row, reason: reason.clone() })
+        }
+        other => Some(TablesError::Engine(other.to_string())),
+    }
+}
+
+/// The message without the engine's own prefixes.
+fn plain(error: &DataFusionError) -> String {
+    let text = error.find_root().strip_backtrace();
+    let prefixes = ["Schema error: ", "Error during planning: ", "SQL error: ", "This feature is not implemented: "];
+    let text = prefixes.iter().fold(text.as_str(), |text, prefix| text.strip_prefix(prefix).unwrap_or(text));
+    text.strip_prefix("ParserError(\"").and_then(|text| text.strip_suffix("\")")).unwrap_or(text).to_owned()
+}
+
+fn span_of(error: &DataFusionError) -> Option<SqlPlace> {
+    let start = error.diagnostic()?.span?.start;
+    Some(SqlPlace { line: start.line as usize, column: start.column as usize })
+}
+
+/// The parser writes "at Line: 3, Column: 7".
+fn place_in_message(message: &str) -> Option<SqlPlace> {
+    let (_, rest) = message.split_once("Line: ")?;
+    let (line, rest) = rest.split_once(", Column: ")?;
+    let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
+    Some(SqlPlace { line: line.parse().ok()?, column: digits.parse().ok()? })
+}
+
+/// The first place in the text of the first name that the message quotes, such as "No field named amout".
+fn place_of_word(message: &str, sql: &str) -> Option<SqlPlace> {
+    let named = message.split_once("named ")?.1;
+    let end = named.find(". ").unwrap_or(named.len());
+    let word = named[..end].trim_end_matches('.').rsplit('.').next()?.trim_matches(|c| c == '"' || c == '\'' || c == '`');
+    let offset = sql.find(word).filter(|_| !word.is_empty())?;
+    let before = &sql[..offset];
+    let line = before.matches('\n').count() + 1;
+    let column = before.rsplit('\n').next().map_or(0, |text| text.chars().count()) + 1;
+    Some(SqlPlace { line, column })
+}

@@ -1,0 +1,31 @@
+//! The only crate that names DataFusion. Sources come in, the contract is kept, SQL makes tables,
+//! Parquet goes out; what breaks the contract goes to quarantine with its reason.
+#![deny(clippy::unwrap_used)]
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+mod contract;
+mod engine;
+mod error;
+mod expressions;
+mod extract;
+mod location;
+mod output;
+mod quarantine;
+mod reader;
+mod reference;
+
+pub use datafusion::arrow;
+pub use engine::{Engine, EngineSettings, TableFile, Written, file_fingerprint, write_batch};
+pub use error::{SqlPlace, TablesError};
+pub use expressions::{RowExpressions, numbers};
+pub use contract::{arrow_type, instant};
+pub use extract::{ExtractReport, ExtractRequest, Reading, extract};
+pub use location::{Location, redacted};
+pub use output::{Format, print};
+pub use quarantine::{QuarantineRow, Reason};
+pub use reader::TextFormat;
+pub use reference::reference_markdown;
+
+/// Hidden columns that carry a row's place through a layout's SELECT.
+pub const SOURCE_COLUMN: &str = "_source";
+pub const ROW_COLUMN: &str = "_row";

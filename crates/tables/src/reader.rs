@@ -1,0 +1,404 @@
+//! Reads files row by row into text columns with each row's place, so that one broken line costs one
+//! line. Types are the contract's business, not the file's; Parquet keeps the types it has.
+
+use crate::quarantine::{QuarantineRow, Reason};
+use crate::{ROW_COLUMN, SOURCE_COLUMN, TablesError};
+use datafusion::arrow::array::{ArrayRef, Int64Array, RecordBatch, RecordBatchReader, StringArray, StringBuilder};
+use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use datafusion::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use flate2::read::MultiGzDecoder;
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+const BATCH_ROWS: usize = 8_192;
+/// NDJSON rows looked at for keys. A key that first comes later sends its row to quarantine.
+const KEY_ROWS: usize = 10_000;
+
+/// How text files are written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TextFormat {
+    pub delimiter: u8,
+    pub quote: u8,
+    pub decimal: char,
+    /// Words that mean missing; the empty field always does.
+    pub null_words: Vec<String>,
+    pub encoding: &'static encoding_rs::Encoding,
+}
+
+impl Default for TextFormat {
+    fn default() -> TextFormat {
+        TextFormat { delimiter: b',', quote: b'"', decimal: '.', null_words: Vec::new(), encoding: encoding_rs::UTF_8 }
+    }
+}
+
+impl TextFormat {
+    pub fn from_layout(layout: &septet_domain::Layout) -> Result<TextFormat, String> {
+        let one = |text: &Option<String>, default: u8, key: &str| match text.as_deref().map(str::as_bytes) {
+            None => Ok(default),
+            Some([byte]) => Ok(*byte),
+            Some(b"\\t") => Ok(b'\t'),
+            Some(_) => Err(format!("{key} of the layout must be one character")),
+        };
+        let label = layout.encoding.as_deref().unwrap_or("utf-8");
+        let encoding = encoding_rs::Encoding::for_label(label.as_bytes());
+        Ok(TextFormat {
+            delimiter: one(&layout.delimiter, b',', "delimiter")?,
+            quote: one(&layout.quote, b'"', "quote")?,
+            decimal: char::from(one(&layout.decimal, b'.', "decimal")?),
+            null_words: layout.null_words.clone(),
+            encoding: encoding.ok_or_else(|| format!("encoding `{label}` is not a WHATWG label such as windows-1252"))?,
+        })
+    }
+}
+
+/// Files of one kind and one shape, read one after the other.
+pub struct Reader {
+    files: Vec<PathBuf>,
+    kind: Kind,
+    format: TextFormat,
+    /// The file's own columns, then the row's place.
+    pub schema: SchemaRef,
+    /// Bytes of all files, for progress.
+    pub bytes: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Csv,
+    Json,
+    Parquet,
+}
+
+/// Gets each batch, the lines that are no rows, and the bytes read; says false to stop.
+pub trait Sink {
+    fn batch(&mut self, batch: RecordBatch) -> bool;
+    fn broken(&mut self, row: QuarantineRow);
+    fn bytes(&mut self, read: u64);
+}
+
+impl Reader {
+    /// Looks at the first file for its columns. All files must have the same ending.
+    pub fn open(files: Vec<PathBuf>, format: TextFormat) -> Result<Reader, TablesError> {
+        let kind = kind_of(&files[0])?;
+        if let Some(other) = files.iter().find(|file| kind_of(file).ok() != Some(kind)) {
+            let what = format!("is of another kind than `{}`; read them in two runs", files[0].display());
+            return Err(TablesError::Source { location: other.display().to_string(), what });
+        }
+        let own = match kind {
+            Kind::Csv => text_schema(&csv_header(&files[0], &format)?),
+            Kind::Json => text_schema(&json_keys(&files, &format)?),
+            Kind::Parquet => parquet_reader(&files[0])?.schema().fields().iter().map(|field| field.as_ref().clone()).collect(),
+        };
+        let bytes = files.iter().filter_map(|file| file.metadata().ok()).map(|facts| facts.len()).sum();
+        let place = [Field::new(SOURCE_COLUMN, DataType::Utf8, false), Field::new(ROW_COLUMN, DataType::Int64, false)];
+        let schema = Arc::new(Schema::new(own.into_iter().chain(place).collect::<Vec<_>>()));
+        Ok(Reader { files, kind, format, schema, bytes })
+    }
+
+    /// Reads everything into the sink; the number of rows read, broken ones included.
+    pub fn read(&self, sink: &mut dyn Sink) -> Result<u64, TablesError> {
+        let mut rows = 0;
+        for file in &self.files {
+            rows += match self.kind {
+                Kind::Csv => self.read_csv(file, sink)?,
+                Kind::Json => self.read_json(file, sink)?,
+                Kind::Parquet => self.read_parquet(file, sink)?,
+            };
+        }
+        Ok(rows)
+    }
+
+    fn columns(&self) -> usize {
+        self.schema.fields().len() - 2
+    }
+
+    fn read_csv(&self, path: &Path, sink: &mut dyn Sink) -> Result<u64, TablesError> {
+        let location = path.display().to_string();
+        let header = csv_header(path, &self.format)?;
+        let expected: Vec<&str> = self.schema.fields().iter().take(self.columns()).map(|field| field.name().as_str()).collect();
+        if header != expected {
+            let what = format!("has the columns {}, but the first file has {}", header.join(", "), expected.join(", "));
+            return Err(TablesError::Source { location, what });
+        }
+        let counted = Counted::open(path, &self.format)?;
+        let read = counted.read.clone();
+        let mut reader = csv_reader(counted.decoded, &self.format);
+        let mut rows = Rows::new(self.columns(), &location, &self.format);
+        let mut record = csv::ByteRecord::new();
+        loop {
+            let line = reader.position().line();
+            match reader.read_byte_record(&mut record) {
+                Ok(false) => break,
+                Ok(true) => rows.push_csv(&record, line, &expected, sink),
+                Err(error) => return Err(damaged(&location, rows.row, &error)),
+            }
+            if rows.full() {
+                sink.bytes(read.take());
+                if !sink.batch(rows.take(&self.schema)?) {
+                    return Ok(rows.row);
+                }
+            }
+        }
+        sink.bytes(read.take());
+        sink.batch(rows.take(&self.schema)?);
+        Ok(rows.row)
+    }
+
+    fn read_json(&self, path: &Path, sink: &mut dyn Sink) -> Result<u64, TablesError> {
+        let location = path.display().to_string();
+        let names: Vec<String> = self.schema.fields().iter().take(self.columns()).map(|field| field.name().clone()).collect();
+        let counted = Counted::open(path, &self.format)?;
+        let read = counted.read.clone();
+        let mut lines = BufReader::new(counted.decoded);
+        let mut rows = Rows::new(self.columns(), &location, &self.format);
+        let mut line = Vec::new();
+        loop {
+            line.clear();
+            let length = lines.read_until(b'\n', &mut line).map_err(|error| damaged(&location, rows.row, &error))?;
+            if length == 0 {
+                break;
+            }
+            if !line.iter().all(u8::is_ascii_whitespace) {
+                rows.push_json(&line, &names, sink);
+            }
+            if rows.full() {
+                sink.bytes(read.take());
+                if !sink.batch(rows.take(&self.schema)?) {
+                    return Ok(rows.row);
+                }
+            }
+        }
+        sink.bytes(read.take());
+        sink.batch(rows.take(&self.schema)?);
+        Ok(rows.row)
+    }
+
+    fn read_parquet(&self, path: &Path, sink: &mut dyn Sink) -> Result<u64, TablesError> {
+        let location = path.display().to_string();
+        let mut row = 0;
+        let reader = parquet_reader(path)?;
+        let own = &self.schema.fields()[..self.columns()];
+        if reader.schema().fields().iter().map(|field| (field.name(), field.data_type())).ne(own.iter().map(|f| (f.name(), f.data_type()))) {
+            let what = "has other columns than the first file".to_owned();
+            return Err(TablesError::Source { location, what });
+        }
+        let total = row_count(path)?.max(1);
+        let bytes = path.metadata().map_or(0, |facts| facts.len());
+        for batch in reader {
+            let batch = batch.map_err(|error| damaged(&location, row as u64, &error))?;
+            let count = batch.num_rows() as i64;
+            let mut columns = batch.columns().to_vec();
+            columns.push(Arc::new(StringArray::from(vec![location.as_str(); count as usize])));
+            columns.push(Arc::new(Int64Array::from_iter_values(row + 1..=row + count)));
+            row += count;
+            sink.bytes(bytes * count as u64 / total);
+            let batch = RecordBatch::try_new(self.schema.clone(), columns);
+            if !sink.batch(batch.map_err(|error| TablesError::Engine(error.to_string()))?) {
+                break;
+            }
+        }
+        Ok(row as u64)
+    }
+}
+
+/// Text columns being filled.
+struct Rows<'a> {
+    columns: Vec<StringBuilder>,
+    places: Vec<i64>,
+    row: u64,
+    location: &'a str,
+    null_words: &'a [String],
+}
+
+impl<'a> Rows<'a> {
+    fn new(columns: usize, location: &'a str, format: &'a TextFormat) -> Rows<'a> {
+        let columns = (0..columns).map(|_| StringBuilder::new()).collect();
+        Rows { columns, places: Vec::new(), row: 0, location, null_words: &format.null_words }
+    }
+
+    fn full(&self) -> bool {
+        self.places.len() >= BATCH_ROWS
+    }
+
+    fn broken(&self, column: Option<&str>, value: String, message: String) -> QuarantineRow {
+        let column = column.map(str::to_owned);
+        let (source, row) = (self.location.to_owned(), self.row as i64);
+        QuarantineRow { source, row, column, value: Some(value), reason: Reason::Unparseable, message }
+    }
+
+    fn push_csv(&mut self, record: &csv::ByteRecord, line: u64, names: &[&str], sink: &mut dyn Sink) {
+        self.row += 1;
+        if record.len() != self.columns.len() {
+            let message = format!("line {line} has {} fields, the header has {}", record.len(), self.columns.len());
+            let value = record.iter().map(|field| String::from_utf8_lossy(field)).collect::<Vec<_>>().join(",");
+            return sink.broken(self.broken(None, value, message));
+        }
+        if let Some(at) = record.iter().position(|field| std::str::from_utf8(field).is_err()) {
+            let value = String::from_utf8_lossy(&record[at]).into_owned();
+            let message = format!("line {line} is not UTF-8; set the layout's encoding");
+            return sink.broken(self.broken(Some(names[at]), value, message));
+        }
+        for (builder, field) in self.columns.iter_mut().zip(record) {
+            let field = std::str::from_utf8(field).unwrap_or_default();
+            builder.append_option(Some(field).filter(|field| !is_null(field, self.null_words)));
+        }
+        self.places.push(self.row as i64);
+    }
+
+    fn push_json(&mut self, line: &[u8], names: &[String], sink: &mut dyn Sink) {
+        self.row += 1;
+        let text = || String::from_utf8_lossy(line).trim_end().to_owned();
+        let object = match serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(line) {
+            Ok(object) => object,
+            Err(error) => return sink.broken(self.broken(None, text(), format!("not a JSON object: {error}"))),
+        };
+        if let Some(key) = object.keys().find(|key| !names.contains(key)) {
+            let message = format!("key `{key}` does not occur in the first {KEY_ROWS} rows");
+            return sink.broken(self.broken(Some(key), text(), message));
+        }
+        for (builder, name) in self.columns.iter_mut().zip(names) {
+            let value = match object.get(name) {
+                None | Some(serde_json::Value::Null) => None,
+                Some(serde_json::Value::String(text)) => Some(text.clone()),
+                Some(other) => Some(other.to_string()),
+            };
+            builder.append_option(value.filter(|value| !is_null(value, self.null_words)));
+        }
+        self.places.push(self.row as i64);
+    }
+
+    fn take(&mut self, schema: &SchemaRef) -> Result<RecordBatch, TablesError> {
+        let count = self.places.len();
+        let mut columns: Vec<ArrayRef> = self.columns.iter_mut().map(|builder| Arc::new(builder.finish()) as ArrayRef).collect();
+        columns.push(Arc::new(StringArray::from(vec![self.location; count])));
+        columns.push(Arc::new(Int64Array::from(std::mem::take(&mut self.places))));
+        RecordBatch::try_new(schema.clone(), columns).map_err(|error| TablesError::Engine(error.to_string()))
+    }
+}
+
+fn is_null(field: &str, null_words: &[String]) -> bool {
+    field.is_empty() || null_words.iter().any(|word| word == field)
+}
+
+fn kind_of(path: &Path) -> Result<Kind, TablesError> {
+    let name = path.to_string_lossy().to_lowercase();
+    let plain = [".gz", ".zst"].iter().fold(name.as_str(), |name, ending| name.strip_suffix(ending).unwrap_or(name));
+    match plain.rsplit('.').next().unwrap_or_default() {
+        "csv" | "tsv" | "txt" => Ok(Kind::Csv),
+        "json" | "ndjson" | "jsonl" => Ok(Kind::Json),
+        "parquet" => Ok(Kind::Parquet),
+        ending => {
+            let what = format!("`.{ending}` is not a known ending; expected .csv, .ndjson or .parquet, with .gz or .zst");
+            Err(TablesError::Source { location: path.display().to_string(), what })
+        }
+    }
+}
+
+fn text_schema(names: &[String]) -> Vec<Field> {
+    names.iter().map(|name| Field::new(name, DataType::Utf8, true)).collect()
+}
+
+/// A file decompressed and decoded to UTF-8, and the compressed bytes read so far.
+struct Counted {
+    decoded: Box<dyn Read>,
+    read: Arc<ByteCount>,
+}
+
+#[derive(Debug, Default)]
+struct ByteCount(std::sync::atomic::AtomicU64);
+
+impl ByteCount {
+    fn take(&self) -> u64 {
+        self.0.swap(0, std::sync::atomic::Ordering::Relaxed)
+    }
+}
+
+struct CountedFile(File, Arc<ByteCount>);
+
+impl Read for CountedFile {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let count = self.0.read(buffer)?;
+        self.1.0.fetch_add(count as u64, std::sync::atomic::Ordering::Relaxed);
+        Ok(count)
+    }
+}
+
+impl Counted {
+    fn open(path: &Path, format: &TextFormat) -> Result<Counted, TablesError> {
+        let open = |error: std::io::Error| TablesError::Open { location: path.display().to_string(), reason: error.to_string() };
+        let read = Arc::new(ByteCount::default());
+        let file = BufReader::with_capacity(1 << 16, CountedFile(File::open(path).map_err(open)?, read.clone()));
+        let plain: Box<dyn Read> = match path.extension().and_then(|ending| ending.to_str()) {
+            Some("gz") => Box::new(MultiGzDecoder::new(file)),
+            Some("zst") => Box::new(zstd::stream::read::Decoder::with_buffer(file).map_err(open)?),
+            _ => Box::new(file),
+        };
+        let decoded: Box<dyn Read> = if format.encoding == encoding_rs::UTF_8 {
+            plain
+        } else {
+            Box::new(encoding_rs_io::DecodeReaderBytesBuilder::new().encoding(Some(format.encoding)).build(plain))
+        };
+        Ok(Counted { decoded, read })
+    }
+}
+
+fn csv_reader<R: Read>(input: R, format: &TextFormat) -> csv::Reader<R> {
+    csv::ReaderBuilder::new()
+        .delimiter(format.delimiter)
+        .quote(format.quote)
+        .flexible(true)
+        .buffer_capacity(1 << 17)
+        .from_reader(input)
+}
+
+fn csv_header(path: &Path, format: &TextFormat) -> Result<Vec<String>, TablesError> {
+    let location = path.display().to_string();
+    let mut reader = csv_reader(Counted::open(path, format)?.decoded, format);
+    let header = reader.byte_headers().map_err(|error| damaged(&location, 0, &error))?;
+    let names: Vec<String> = header.iter().map(|name| String::from_utf8_lossy(name).trim_start_matches('\u{feff}').trim().to_owned()).collect();
+    if names.is_empty() {
+        return Err(TablesError::Empty { location, what: "the file is empty; a CSV file begins with a header" });
+    }
+    if let Some(twice) = names.iter().enumerate().find(|(at, name)| names[..*at].contains(name)) {
+        let what = format!("has two columns called `{}`", twice.1);
+        return Err(TablesError::Source { location, what });
+    }
+    Ok(names)
+}
+
+fn json_keys(files: &[PathBuf], format: &TextFormat) -> Result<Vec<String>, TablesError> {
+    let mut names: Vec<String> = Vec::new();
+    for path in files {
+        let lines = BufReader::new(Counted::open(path, format)?.decoded);
+        for line in lines.lines().take(KEY_ROWS) {
+            let line = line.map_err(|error| damaged(&path.display().to_string(), 0, &error))?;
+            let Ok(object) = serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(&line) else { continue };
+            names.extend(object.keys().filter(|key| !names.contains(key)).cloned().collect::<Vec<_>>());
+        }
+    }
+    if names.is_empty() {
+        let location = files[0].display().to_string();
+        return Err(TablesError::Empty { location, what: "no line is a JSON object" });
+    }
+    Ok(names)
+}
+
+fn parquet_reader(path: &Path) -> Result<impl RecordBatchReader + use<>, TablesError> {
+    parquet_builder(path)?.with_batch_size(BATCH_ROWS).build().map_err(|error| damaged(&path.display().to_string(), 0, &error))
+}
+
+fn parquet_builder(path: &Path) -> Result<ParquetRecordBatchReaderBuilder<File>, TablesError> {
+    let location = path.display().to_string();
+    let file = File::open(path).map_err(|error| TablesError::Open { location: location.clone(), reason: error.to_string() })?;
+    ParquetRecordBatchReaderBuilder::try_new(file).map_err(|error| damaged(&location, 0, &error))
+}
+
+fn row_count(path: &Path) -> Result<u64, TablesError> {
+    Ok(parquet_builder(path)?.metadata().file_metadata().num_rows().max(0) as u64)
+}
+
+fn damaged(location: &str, row: u64, error: &dyn std::fmt::Display) -> TablesError {
+    TablesError::Damaged { location: location.to_owned(), row, reason: error.to_string() }
+}
