@@ -1,4 +1,5 @@
--- The 15 features of the Fraud Detection Handbook, chapter 3. No fraud among no payments is a share of 0.
+-- The 15 features of the Fraud Detection Handbook, chapter 3, and five that say how unusual the amount is for this
+-- card and what the terminal's past was like. No fraud among no payments is a share of 0.
 SELECT
     amount,
     CASE WHEN date_part('isodow', paid_at) >= 6 THEN 1 ELSE 0 END AS is_weekend,
@@ -14,5 +15,10 @@ SELECT
     terminal_payments_7d,
     coalesce(terminal_fraud_share_7d, 0) AS terminal_fraud_share_7d,
     terminal_payments_30d,
-    coalesce(terminal_fraud_share_30d, 0) AS terminal_fraud_share_30d
+    coalesce(terminal_fraud_share_30d, 0) AS terminal_fraud_share_30d,
+    amount / nullif(customer_earlier_amount_avg_60d, 0) AS amount_over_usual,
+    customer_earlier_amount_max_14d / nullif(customer_earlier_amount_avg_60d, 0) AS recent_max_over_usual,
+    terminal_frauds_21d,
+    terminal_last_was_fraud_21d AS terminal_last_was_fraud,
+    terminal_month_ago_frauds_14d AS terminal_frauds_month_ago
 FROM payments

@@ -2,7 +2,7 @@
 
 use crate::PlatformError;
 use crate::features::{FeatureSet, OwnedValue};
-use crate::history::{History, nullable};
+use crate::history::{History, intern, nullable};
 use crate::replay::CompiledWindow;
 use septet_learn::windows::EntityState;
 use septet_tables::arrow::array::{ArrayRef, RecordBatch};
@@ -23,20 +23,32 @@ impl LiveWindows {
     /// Remembers one event and answers with its window columns, one array of one row each.
     pub fn answer(&mut self, event: &RecordBatch, time: i64) -> Result<Vec<ArrayRef>, PlatformError> {
         let mut columns = Vec::new();
-        for (window, states) in self.windows.iter().zip(&mut self.states) {
-            let entity = crate::history::intern(event.column_by_name(&window.entity).expect("compiled against this schema"))?;
+        for at in 0..self.windows.len() {
+            let window = &self.windows[at];
+            let entity = intern(event.column_by_name(&window.entity).expect("compiled against this schema"))?;
             let values: Vec<f64> = window.inputs(event)?.iter().map(|input| input[0]).collect();
-            let state = states.entry(entity.words[0].clone()).or_insert_with(|| EntityState::new(&window.group));
-            let mut out = vec![f64::NAN; window.group.outputs()];
-            state.answer(&window.group, time, &values, &mut out);
-            columns.extend(out.into_iter().map(|value| nullable(vec![value])));
+            let answers = self.remember(at, &entity.words[0], time, &values);
+            columns.extend(answers.into_iter().map(|value| nullable(vec![value])));
         }
         Ok(columns)
     }
+
+    fn remember(&mut self, window: usize, entity: &str, time: i64, values: &[f64]) -> Vec<f64> {
+        let group = &self.windows[window].group;
+        let states = &mut self.states[window];
+        if !states.contains_key(entity) {
+            states.insert(entity.to_owned(), EntityState::new(group));
+        }
+        let mut answers = vec![f64::NAN; group.outputs()];
+        if let Some(state) = states.get_mut(entity) {
+            state.answer(group, time, values, &mut answers);
+        }
+        answers
+    }
 }
 
-/// Features of the given rows as a service would have made them: every event of every entity that the rows touch
-/// is fed one by one in order; the rows themselves are answered one by one.
+/// Features of the given rows (rising) as a service would have made them: every event of every entity that the rows
+/// touch is remembered in order, and the rows themselves are answered one by one, from a batch of one row.
 pub fn features_online(
     history: &History,
     windows: &[CompiledWindow],
@@ -44,22 +56,30 @@ pub fn features_online(
     rows: &[usize],
 ) -> Result<Vec<Vec<OwnedValue>>, PlatformError> {
     let Some(&last) = rows.last() else { return Ok(Vec::new()) };
-    let mut touched = vec![false; last + 1];
+    let past = history.batch.slice(0, last + 1);
+    let mut touched = Vec::new();
     for window in windows {
         let entities = history.intern(&window.entity)?;
         let mut asked = vec![false; entities.words.len()];
         rows.iter().for_each(|&row| asked[entities.codes[row] as usize] = true);
-        (0..=last).filter(|&row| asked[entities.codes[row] as usize]).for_each(|row| touched[row] = true);
+        touched.push((entities, asked, window.inputs(&past)?));
     }
-    rows.iter().for_each(|&row| touched[row] = true);
     let mut live = LiveWindows::new(windows.to_vec());
     let mut wanted = rows.iter().copied().peekable();
     let mut answers = Vec::with_capacity(rows.len());
-    for row in (0..=last).filter(|&row| touched[row]) {
-        let event = history.batch.slice(row, 1);
-        let columns = live.answer(&event, history.times[row])?;
+    for row in 0..=last {
         if wanted.next_if_eq(&row).is_some() {
+            let event = history.batch.slice(row, 1);
+            let columns = live.answer(&event, history.times[row])?;
             answers.push(features.answer_row(&event, columns)?);
+            continue;
+        }
+        for (window, (entities, asked, inputs)) in touched.iter().enumerate() {
+            let code = entities.codes[row] as usize;
+            if asked[code] {
+                let values: Vec<f64> = inputs.iter().map(|input| input[row]).collect();
+                live.remember(window, &entities.words[code], history.times[row], &values);
+            }
         }
     }
     Ok(answers)

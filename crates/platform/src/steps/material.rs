@@ -13,7 +13,6 @@ use septet_tables::{Engine, TableFile};
 pub struct Prepared {
     pub history: History,
     pub windows: Vec<CompiledWindow>,
-    pub window_columns: Vec<(String, Vec<f64>)>,
     pub features: FeatureSet,
     pub extras: Vec<String>,
     pub plan: Plan,
@@ -76,7 +75,6 @@ pub async fn prepare(run: &Run<'_>) -> Result<Prepared, PlatformError> {
         data_fingerprint: extracted.fingerprint,
         history,
         windows,
-        window_columns,
         features,
         extras,
         plan,
