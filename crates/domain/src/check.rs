@@ -122,7 +122,8 @@ impl Check<'_> {
             let known_after = column.known_after.unwrap_or_default();
             if mentions(argument, name.get_ref()) && window.delay < known_after {
                 let label = name.get_ref();
-                let message = format!("`{label}` is known after {known_after}, but this window's delay is {}", window.delay);
+                let message =
+                    format!("`{label}` is known after {known_after}, but this window's delay is {}", window.delay);
                 self.say(text.span(), message, Some(format!("set delay = \"{known_after}\" for this window")));
             }
         }
@@ -163,7 +164,8 @@ impl Check<'_> {
             self.say(split.span(), "folds is at least 1 and holdout lies between 0 and 1".to_owned(), None);
         }
         let target = self.domain.spec.model.target.get_ref();
-        let known_after = input.columns.iter().find(|(name, _)| name.get_ref() == target).and_then(|(_, c)| c.known_after);
+        let known_after =
+            input.columns.iter().find(|(name, _)| name.get_ref() == target).and_then(|(_, c)| c.known_after);
         if let Some(known_after) = known_after.filter(|after| plan.by == SplitBy::Time && plan.delay < *after) {
             let message = format!("`{target}` is known after {known_after}, but the split's delay is {}", plan.delay);
             self.say(split.span(), message, Some(format!("set delay = \"{known_after}\"")));

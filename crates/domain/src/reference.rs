@@ -28,9 +28,10 @@ fn section(page: &mut String, name: &str, schema: &Map<String, Value>) {
     }
     let described = schema.get("description").and_then(Value::as_str).unwrap_or_default().replace('\n', " ");
     write!(page, "\n## {name}\n\n{described}\n").expect("a string grows");
-    let required: Vec<&str> = schema.get("required").and_then(Value::as_array).map_or(Vec::new(), |names| {
-        names.iter().filter_map(Value::as_str).collect()
-    });
+    let required: Vec<&str> = schema
+        .get("required")
+        .and_then(Value::as_array)
+        .map_or(Vec::new(), |names| names.iter().filter_map(Value::as_str).collect());
     if let Some(properties) = schema.get("properties").and_then(Value::as_object) {
         page.push_str("\n| key | type | | meaning |\n|---|---|---|---|\n");
         for (key, property) in properties {
@@ -41,7 +42,8 @@ fn section(page: &mut String, name: &str, schema: &Map<String, Value>) {
                 value if value.is_object() || value == &Value::Array(vec![]) => String::new(),
                 value => format!(" Default: `{value}`."),
             };
-            writeln!(page, "| `{key}` | {} | {needed} | {meaning}{default} |", type_of(property)).expect("a string grows");
+            writeln!(page, "| `{key}` | {} | {needed} | {meaning}{default} |", type_of(property))
+                .expect("a string grows");
         }
     }
     for word in schema.get("oneOf").and_then(Value::as_array).into_iter().flatten() {

@@ -430,7 +430,8 @@ impl WindowExpression {
     pub fn parse(text: &str) -> Result<WindowExpression, String> {
         let names = || WINDOW_FUNCTIONS.map(|(name, _)| name).join(", ");
         let parts = text.trim().strip_suffix(')').and_then(|text| text.split_once('('));
-        let (name, argument) = parts.ok_or_else(|| format!("`{text}` is not an aggregate; expected NAME(x) with {}", names()))?;
+        let (name, argument) =
+            parts.ok_or_else(|| format!("`{text}` is not an aggregate; expected NAME(x) with {}", names()))?;
         let found = WINDOW_FUNCTIONS.iter().find(|(known, _)| *known == name.trim());
         let Some(&(name, function)) = found else {
             let hint = crate::did_you_mean(name.trim(), WINDOW_FUNCTIONS.map(|(known, _)| known));

@@ -51,7 +51,10 @@ impl Frame {
     }
 
     pub fn push(&mut self, name: impl Into<String>, column: Column) {
-        debug_assert!(self.columns.is_empty() || column.len() == self.rows(), "columns of one frame are of equal length");
+        debug_assert!(
+            self.columns.is_empty() || column.len() == self.rows(),
+            "columns of one frame are of equal length"
+        );
         self.names.push(name.into());
         self.columns.push(column);
     }

@@ -85,7 +85,12 @@ impl FeatureSet {
     }
 
     /// The features of a range of a history's rows, with the window columns of the whole history.
-    pub fn frame(&self, history: &History, windows: &[(String, Vec<f64>)], rows: Range<usize>) -> Result<Frame, PlatformError> {
+    pub fn frame(
+        &self,
+        history: &History,
+        windows: &[(String, Vec<f64>)],
+        rows: Range<usize>,
+    ) -> Result<Frame, PlatformError> {
         let starts: Vec<usize> = rows.clone().step_by(CHUNK_ROWS).collect();
         let chunk = |&start: &usize| {
             let length = CHUNK_ROWS.min(rows.end - start);
@@ -122,7 +127,11 @@ pub fn frame_row(frame: &Frame, row: usize) -> Vec<OwnedValue> {
 }
 
 fn is_feature_type(kind: &DataType) -> bool {
-    kind.is_numeric() || matches!(kind, DataType::Boolean | DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View | DataType::Null)
+    kind.is_numeric()
+        || matches!(
+            kind,
+            DataType::Boolean | DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View | DataType::Null
+        )
 }
 
 fn is_text(kind: &DataType) -> bool {

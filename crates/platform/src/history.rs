@@ -117,6 +117,9 @@ pub fn intern(column: &ArrayRef) -> Result<Interned, PlatformError> {
 pub fn nullable(values: Vec<f64>) -> ArrayRef {
     use septet_tables::arrow::array::Float64Array;
     use septet_tables::arrow::buffer::NullBuffer;
-    let nulls = values.iter().any(|value| value.is_nan()).then(|| values.iter().map(|value| !value.is_nan()).collect::<NullBuffer>());
+    let nulls = values
+        .iter()
+        .any(|value| value.is_nan())
+        .then(|| values.iter().map(|value| !value.is_nan()).collect::<NullBuffer>());
     Arc::new(Float64Array::new(values.into(), nulls))
 }

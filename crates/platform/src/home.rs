@@ -104,7 +104,8 @@ impl Home {
         let folder = self.root.join("runs").join(domain);
         let published = self.published(domain)?.map(|published| published.run_id);
         let Ok(entries) = fs::read_dir(&folder) else { return Ok(()) };
-        let mut runs: Vec<String> = entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+        let mut runs: Vec<String> =
+            entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
         runs.sort();
         let old = runs.len().saturating_sub(keep);
         for run in runs.drain(..old).filter(|run| Some(run) != published.as_ref()) {

@@ -79,18 +79,24 @@ impl Exam {
     /// Every metric as its mean over the folds, with an interval by resampling groups, beside the baselines.
     pub fn judge(&self, scored: &[Scored], baselines: &[(String, Vec<Scored>)]) -> BTreeMap<String, MetricValue> {
         let prepared = self.prepare(scored);
-        let others: Vec<(String, Vec<Prepared>)> = baselines.iter().map(|(name, scored)| (name.clone(), self.prepare(scored))).collect();
+        let others: Vec<(String, Vec<Prepared>)> =
+            baselines.iter().map(|(name, scored)| (name.clone(), self.prepare(scored))).collect();
         let mut metrics = BTreeMap::new();
         for name in self.metric_names() {
             let Some(value) = self.mean(&prepared, &name, &self.ones(), &self.one_each()) else { continue };
             let can_resample = self.entity_metrics.iter().all(|(own, _, resampled)| *own != name || *resampled);
-            let interval = can_resample.then(|| self.interval(|rows, groups| self.mean(&prepared, &name, rows, groups))).flatten();
+            let interval =
+                can_resample.then(|| self.interval(|rows, groups| self.mean(&prepared, &name, rows, groups))).flatten();
             let value_of = |other: &[Prepared]| self.mean(other, &name, &self.ones(), &self.one_each());
-            let each: BTreeMap<String, f64> = others.iter().filter_map(|(other, prepared)| Some((other.clone(), value_of(prepared)?))).collect();
+            let each: BTreeMap<String, f64> =
+                others.iter().filter_map(|(other, prepared)| Some((other.clone(), value_of(prepared)?))).collect();
             let larger_is_better = larger_is_better(&name);
-            let best = each.iter().max_by(|a, b| if larger_is_better { a.1.total_cmp(b.1) } else { b.1.total_cmp(a.1) });
+            let best =
+                each.iter().max_by(|a, b| if larger_is_better { a.1.total_cmp(b.1) } else { b.1.total_cmp(a.1) });
             let best = best.map(|(other, value)| (other.clone(), *value));
-            let by_fold = (0..self.folds.len()).map(|fold| self.of_fold(&prepared, fold, &name, &self.ones(), &self.one_each()).unwrap_or(f64::NAN)).collect();
+            let by_fold = (0..self.folds.len())
+                .map(|fold| self.of_fold(&prepared, fold, &name, &self.ones(), &self.one_each()).unwrap_or(f64::NAN))
+                .collect();
             metrics.insert(
                 name,
                 MetricValue {
@@ -111,7 +117,9 @@ impl Exam {
     pub fn advantage(&self, ours: &[Scored], theirs: &[Scored], metric: Metric) -> Option<(f64, f64)> {
         let (ours, theirs, name) = (self.prepare(ours), self.prepare(theirs), metric_name(metric));
         let sign = if larger_is_better(name) { 1.0 } else { -1.0 };
-        self.interval(|rows, groups| Some(sign * (self.mean(&ours, name, rows, groups)? - self.mean(&theirs, name, rows, groups)?)))
+        self.interval(|rows, groups| {
+            Some(sign * (self.mean(&ours, name, rows, groups)? - self.mean(&theirs, name, rows, groups)?))
+        })
     }
 
     fn interval(&self, statistic: impl Fn(&[u32], &[u32]) -> Option<f64> + Sync) -> Option<(f64, f64)> {
@@ -131,14 +139,19 @@ impl Exam {
         let one = |(fold, scored): (&'a ExamFold, &'a Scored)| Prepared {
             ranking: Ranking::new(&scored.score),
             calibrated: Ranking::new(&scored.probability),
-            entities: fold.entities.iter().map(|codes| EntityPrecisionAtK::new(&scored.score, &fold.truth, codes, &fold.day)).collect(),
+            entities: fold
+                .entities
+                .iter()
+                .map(|codes| EntityPrecisionAtK::new(&scored.score, &fold.truth, codes, &fold.day))
+                .collect(),
             scored,
         };
         self.folds.iter().zip(scored).map(one).collect()
     }
 
     fn mean(&self, prepared: &[Prepared], name: &str, rows: &[u32], groups: &[u32]) -> Option<f64> {
-        let values: Option<Vec<f64>> = (0..self.folds.len()).map(|fold| self.of_fold(prepared, fold, name, rows, groups)).collect();
+        let values: Option<Vec<f64>> =
+            (0..self.folds.len()).map(|fold| self.of_fold(prepared, fold, name, rows, groups)).collect();
         let values = values?;
         Some(values.iter().sum::<f64>() / values.len() as f64)
     }

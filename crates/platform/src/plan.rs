@@ -11,7 +11,9 @@ use std::sync::Arc;
 
 /// The columns that an extract delivers when a source brings nothing beyond the contract.
 pub fn contract_schema(input: &Input) -> SchemaRef {
-    let field = |(name, column): (&septet_domain::Spanned<String>, &septet_domain::Column)| Field::new(name.get_ref(), arrow_type(column.kind), !column.required);
+    let field = |(name, column): (&septet_domain::Spanned<String>, &septet_domain::Column)| {
+        Field::new(name.get_ref(), arrow_type(column.kind), !column.required)
+    };
     Arc::new(Schema::new(input.columns.iter().map(field).collect::<Vec<_>>()))
 }
 

@@ -4,13 +4,10 @@ use crate::PlatformError;
 use crate::history::{History, arrow_error, intern};
 use rayon::prelude::*;
 use septet_domain::{Domain, Duration, Window, WindowExpression, WindowFunction};
-use septet_learn::windows::{Aggregate, ENTRIES_MAX, EntityState, WindowColumn, WindowGroup, word_value};
+use septet_learn::windows::{Aggregate, ENTRIES_MAX, WindowColumn, WindowGroup, replay_events, word_value};
 use septet_tables::arrow::array::{ArrayRef, RecordBatch};
 use septet_tables::arrow::datatypes::{DataType, SchemaRef};
 use septet_tables::{Engine, RowExpressions};
-
-/// Events handed to one thread at a time, at the least.
-const EVENTS_PER_TASK: usize = 20_000;
 
 /// One `[[window]]`, compiled: what it asks of an event and what it answers with.
 #[derive(Clone, Debug)]
@@ -23,7 +20,11 @@ pub struct CompiledWindow {
 }
 
 /// Compiles every `[[window]]` of a domain against its first input's columns.
-pub async fn compile_windows(engine: &Engine, domain: &Domain, schema: &SchemaRef) -> Result<Vec<CompiledWindow>, PlatformError> {
+pub async fn compile_windows(
+    engine: &Engine,
+    domain: &Domain,
+    schema: &SchemaRef,
+) -> Result<Vec<CompiledWindow>, PlatformError> {
     let (table, _) = domain.spec.input.first().expect("checked: a domain has an input");
     let mut compiled = Vec::new();
     for window in &domain.spec.window {
@@ -32,7 +33,12 @@ pub async fn compile_windows(engine: &Engine, domain: &Domain, schema: &SchemaRe
     Ok(compiled)
 }
 
-async fn compile_window(engine: &Engine, window: &Window, table: &str, schema: &SchemaRef) -> Result<CompiledWindow, PlatformError> {
+async fn compile_window(
+    engine: &Engine,
+    window: &Window,
+    table: &str,
+    schema: &SchemaRef,
+) -> Result<CompiledWindow, PlatformError> {
     let mut arguments: Vec<String> = Vec::new();
     let mut columns = Vec::new();
     for text in window.columns.values() {
@@ -56,7 +62,8 @@ async fn compile_window(engine: &Engine, window: &Window, table: &str, schema: &
     let arguments = match arguments.is_empty() {
         true => None,
         false => {
-            let list: Vec<String> = arguments.iter().enumerate().map(|(at, argument)| format!("{argument} AS x{at}")).collect();
+            let list: Vec<String> =
+                arguments.iter().enumerate().map(|(at, argument)| format!("{argument} AS x{at}")).collect();
             let sql = format!("SELECT {} FROM \"{table}\"", list.join(", "));
             Some(RowExpressions::compile(engine, &sql, table, schema.clone()).await?)
         }
@@ -91,17 +98,16 @@ fn input_values(column: &ArrayRef) -> Result<Vec<f64>, PlatformError> {
         return Ok(septet_tables::numbers(column)?);
     }
     let interned = intern(column)?;
-    let values: Vec<f64> = interned.words.iter().map(|word| if word.is_empty() { f64::NAN } else { word_value(word) }).collect();
+    let values: Vec<f64> =
+        interned.words.iter().map(|word| if word.is_empty() { f64::NAN } else { word_value(word) }).collect();
     Ok(interned.codes.iter().map(|&code| values[code as usize]).collect())
 }
 
 /// Window columns of every event: `(name, one value a row)`, NaN for null. Deterministic for any number of threads.
 pub fn replay(history: &History, windows: &[CompiledWindow]) -> Result<Vec<(String, Vec<f64>)>, PlatformError> {
-    let mut columns = Vec::new();
-    for window in windows {
-        columns.extend(replay_one(history, window)?);
-    }
-    Ok(columns)
+    let columns: Vec<_> =
+        windows.par_iter().map(|window| replay_one(history, window)).collect::<Result<_, PlatformError>>()?;
+    Ok(columns.into_iter().flatten().collect())
 }
 
 fn replay_one(history: &History, window: &CompiledWindow) -> Result<Vec<(String, Vec<f64>)>, PlatformError> {
@@ -109,65 +115,6 @@ fn replay_one(history: &History, window: &CompiledWindow) -> Result<Vec<(String,
     let inputs = window.inputs(&history.batch)?;
     // Lateness is for events out of order; a history has none.
     let group = WindowGroup { lateness: 0, ..window.group.clone() };
-    let (order, starts) = by_entity(&entities.codes, entities.words.len());
-    let width = group.outputs();
-    let mut answers = vec![0.0_f64; order.len() * width];
-    let tasks = tasks(&starts, &mut answers, width);
-    tasks.into_par_iter().for_each(|(entities, answers)| {
-        let mut answers = answers.chunks_exact_mut(width);
-        let mut values = vec![f64::NAN; inputs.len()];
-        for entity in entities {
-            let mut state = EntityState::new(&group);
-            for &row in &order[starts[entity]..starts[entity + 1]] {
-                for (slot, input) in values.iter_mut().zip(&inputs) {
-                    *slot = input[row as usize];
-                }
-                let out = answers.next().expect("one answer an event");
-                state.answer(&group, history.times[row as usize], &values, out);
-            }
-        }
-    });
-    let column = |at: usize| {
-        let mut column = vec![0.0; order.len()];
-        for (place, &row) in order.iter().enumerate() {
-            column[row as usize] = answers[place * width + at];
-        }
-        column
-    };
-    let columns: Vec<Vec<f64>> = (0..width).into_par_iter().map(column).collect();
+    let columns = replay_events(&group, &entities.codes, entities.words.len(), &history.times, &inputs);
     Ok(window.names.iter().cloned().zip(columns).collect())
-}
-
-/// Rows grouped by entity, in time order within each, and where each entity's rows begin. O(rows).
-fn by_entity(codes: &[u32], entities: usize) -> (Vec<u32>, Vec<usize>) {
-    let mut starts = vec![0; entities + 1];
-    for &code in codes {
-        starts[code as usize + 1] += 1;
-    }
-    for entity in 0..entities {
-        starts[entity + 1] += starts[entity];
-    }
-    let mut next = starts.clone();
-    let mut order = vec![0; codes.len()];
-    for (row, &code) in codes.iter().enumerate() {
-        order[next[code as usize]] = row as u32;
-        next[code as usize] += 1;
-    }
-    (order, starts)
-}
-
-/// Runs of entities with about equal work, each with its own part of the answers.
-fn tasks<'a>(starts: &[usize], mut answers: &'a mut [f64], width: usize) -> Vec<(std::ops::Range<usize>, &'a mut [f64])> {
-    let mut tasks = Vec::new();
-    let (mut first, entities) = (0, starts.len() - 1);
-    for entity in 0..entities {
-        let events = starts[entity + 1] - starts[first];
-        if events >= EVENTS_PER_TASK || entity + 1 == entities {
-            let (own, rest) = answers.split_at_mut(events * width);
-            tasks.push((first..entity + 1, own));
-            answers = rest;
-            first = entity + 1;
-        }
-    }
-    tasks
 }

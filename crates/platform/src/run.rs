@@ -107,7 +107,8 @@ pub struct Made {
 
 impl Run<'_> {
     pub fn engine(&self) -> Result<Engine, PlatformError> {
-        let settings = EngineSettings { memory_max: self.memory_max, spill_folder: self.home.spill_folder(), partitions: 1 };
+        let settings =
+            EngineSettings { memory_max: self.memory_max, spill_folder: self.home.spill_folder(), partitions: 1 };
         Ok(Engine::new(&settings)?)
     }
 
@@ -124,7 +125,10 @@ impl Run<'_> {
         let text = self.store.step(&self.run_id, step.word()).await?;
         let text = text.ok_or_else(|| {
             let what = format!("step `{}` of run `{}` has not been done", step.word(), self.run_id);
-            PlatformError::usage(what, format!("first: septet step {} {} --run {}", self.domain.name(), step.word(), self.run_id))
+            PlatformError::usage(
+                what,
+                format!("first: septet step {} {} --run {}", self.domain.name(), step.word(), self.run_id),
+            )
         })?;
         serde_json::from_str(&text).map_err(|error| PlatformError::Store(error.to_string()))
     }
@@ -175,7 +179,8 @@ impl Run<'_> {
         let health = steps.last().expect("a run has steps");
         let version = text(health, "version");
         let record = self.store.version(self.domain.name(), &version).await?;
-        let record = record.ok_or_else(|| PlatformError::Store(format!("version `{version}` vanished from the store")))?;
+        let record =
+            record.ok_or_else(|| PlatformError::Store(format!("version `{version}` vanished from the store")))?;
         Ok(RunReport {
             run_id: self.run_id.clone(),
             domain: self.domain.name().to_owned(),
@@ -193,7 +198,11 @@ impl Run<'_> {
 pub async fn start(mut run: Run<'_>, fresh: bool) -> Result<RunReport, PlatformError> {
     let _lock: Lock = run.home.lock(run.domain.name())?;
     let options = asked(&run)?;
-    let unfinished = run.store.newest_run(run.domain.name()).await?.filter(|record| record.status != "done" && record.options == options);
+    let unfinished = run
+        .store
+        .newest_run(run.domain.name())
+        .await?
+        .filter(|record| record.status != "done" && record.options == options);
     match unfinished.filter(|_| !fresh) {
         Some(record) => {
             run.progress.say(&format!("resuming run {} (--fresh starts a new one)", record.run_id));

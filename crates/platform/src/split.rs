@@ -39,7 +39,11 @@ pub fn plan(history: &History, domain: &Domain, label: &[f64], end: Option<&str>
         for (what, rows) in [("training", &fold.train), ("test", &fold.test)] {
             let positives = rows.iter().filter(|&&row| label[row as usize] == 1.0).count();
             if positives == 0 || positives == rows.len() {
-                let text = format!("the {what} rows of fold `{}` hold {positives} positives among {} rows; both classes are needed: lengthen the split or bring more data", fold.title, rows.len());
+                let text = format!(
+                    "the {what} rows of fold `{}` hold {positives} positives among {} rows; both classes are needed: lengthen the split or bring more data",
+                    fold.title,
+                    rows.len()
+                );
                 return Err(PlatformError::Training(text));
             }
         }
@@ -49,11 +53,19 @@ pub fn plan(history: &History, domain: &Domain, label: &[f64], end: Option<&str>
 
 /// Test spans go back from the end; validation folds are the same, `delay + test` earlier, as in the prequential
 /// protocol of the Fraud Detection Handbook, chapter 5.
-fn by_time(history: &History, domain: &Domain, split: &Split, label: &[f64], end: Option<&str>) -> Result<Plan, PlatformError> {
+fn by_time(
+    history: &History,
+    domain: &Domain,
+    split: &Split,
+    label: &[f64],
+    end: Option<&str>,
+) -> Result<Plan, PlatformError> {
     let (train, test) = (split.train.unwrap_or_default().micros(), split.test.unwrap_or_default().micros());
     let delay = split.delay.micros();
     let end = match end {
-        Some(text) => instant(text).ok_or_else(|| PlatformError::Training(format!("split_end `{text}` is not a date")))?,
+        Some(text) => {
+            instant(text).ok_or_else(|| PlatformError::Training(format!("split_end `{text}` is not a date")))?
+        }
         None => default_end(history, domain),
     };
     let known = match &split.exclude_known {
@@ -84,7 +96,8 @@ fn by_time(history: &History, domain: &Domain, split: &Split, label: &[f64], end
     if tests.is_empty() || validation.is_empty() {
         let needed = (train + 2 * delay + 2 * test) / DAY;
         let have = (end - oldest) / DAY;
-        let text = format!("the split needs {needed} days of history for one validation and one test fold; there are {have}");
+        let text =
+            format!("the split needs {needed} days of history for one validation and one test fold; there are {have}");
         return Err(PlatformError::Training(text));
     }
     Ok(Plan { validation, test: tests })
@@ -125,7 +138,8 @@ pub fn floor_day(time: i64) -> i64 {
 }
 
 pub fn day_name(time: i64) -> String {
-    chrono::DateTime::from_timestamp_micros(time).map_or_else(|| time.to_string(), |time| time.format("%Y-%m-%d").to_string())
+    chrono::DateTime::from_timestamp_micros(time)
+        .map_or_else(|| time.to_string(), |time| time.format("%Y-%m-%d").to_string())
 }
 
 /// Groups are dealt to the hold-out and to the folds by a seeded hash of their order of appearance.

@@ -12,7 +12,7 @@ use septet_learn::encoding::{Encoder, OneHot, TargetEncoding};
 use septet_learn::frame::{Frame, Matrix};
 use septet_learn::linear::{self, LinearSettings};
 use septet_learn::metrics::{Confusion, Ranking, log_loss};
-use septet_learn::trees::{self, Trees, TrainingSet};
+use septet_learn::trees::{self, TrainingSet, Trees};
 use std::collections::BTreeMap;
 
 /// Weight of the prior in a target encoding, in rows; scikit-learn's examples use the same order.
@@ -72,7 +72,8 @@ pub fn train(material: &Material, plan: &Plan, exam: &Exam, progress: &dyn Progr
             raws.push(raw_on(material, &fit(material, &fold.train, &parameters)?, &fold.test)?);
             tick();
         }
-        let by_fold: Vec<f64> = plan.validation.iter().zip(&raws).map(|(fold, raw)| material.metric(&fold.test, raw)).collect();
+        let by_fold: Vec<f64> =
+            plan.validation.iter().zip(&raws).map(|(fold, raw)| material.metric(&fold.test, raw)).collect();
         let validation = by_fold.iter().sum::<f64>() / by_fold.len() as f64;
         // Of equals the first stays, so that the order in the file decides and not rounding.
         if validated.as_ref().is_none_or(|(best, _)| material.better(validation, *best)) {
@@ -81,7 +82,11 @@ pub fn train(material: &Material, plan: &Plan, exam: &Exam, progress: &dyn Progr
         tried.push(Candidate { parameters, validation, by_fold });
     }
     let (best, raws) = validated.ok_or_else(|| PlatformError::Training("no candidate to try".to_owned()))?;
-    let parameters = tried.iter().find(|candidate| candidate.validation == best).map(|candidate| candidate.parameters.clone()).unwrap_or_default();
+    let parameters = tried
+        .iter()
+        .find(|candidate| candidate.validation == best)
+        .map(|candidate| candidate.parameters.clone())
+        .unwrap_or_default();
     let calibrator = material.calibrate(plan, &raws);
     let mut scored = Vec::new();
     let mut newest = None;
@@ -95,7 +100,8 @@ pub fn train(material: &Material, plan: &Plan, exam: &Exam, progress: &dyn Progr
     progress.end();
     let Fitted { encoder, model } = newest.ok_or_else(|| PlatformError::Training("no test fold".to_owned()))?;
     let metric = material.domain.spec.model.metric;
-    let advantage = baselines.iter().map(|(name, other)| (name.clone(), exam.advantage(&scored, other, metric))).collect();
+    let advantage =
+        baselines.iter().map(|(name, other)| (name.clone(), exam.advantage(&scored, other, metric))).collect();
     Ok(Outcome {
         importances: importances(material, &encoder, &model),
         decision: material.decide(plan, &raws, &calibrator, &scored[0]),
@@ -168,14 +174,21 @@ impl Material<'_> {
         let (threshold, policy) = if let Some(threshold) = decision.threshold {
             (threshold, "fixed".to_owned())
         } else if let Some(per_day) = decision.alerts_per_day {
-            (self.budget_threshold(plan, raws, calibrator, per_day as usize), format!("{per_day} alerts a day, on validation"))
+            (
+                self.budget_threshold(plan, raws, calibrator, per_day as usize),
+                format!("{per_day} alerts a day, on validation"),
+            )
         } else {
             let costs = decision.costs?;
             let threshold = self.cost_threshold(plan, raws, calibrator, costs.missed, costs.false_alarm);
-            (threshold, format!("least cost on validation (missed {}, false alarm {})", costs.missed, costs.false_alarm))
+            (
+                threshold,
+                format!("least cost on validation (missed {}, false alarm {})", costs.missed, costs.false_alarm),
+            )
         };
         let fold = &plan.test[0];
-        let found = Confusion::at_threshold(&newest.probability, &self.truth(&fold.test), &vec![1; fold.test.len()], threshold);
+        let found =
+            Confusion::at_threshold(&newest.probability, &self.truth(&fold.test), &vec![1; fold.test.len()], threshold);
         Some(DecisionRule {
             threshold,
             policy,
@@ -208,7 +221,14 @@ impl Material<'_> {
         last[last.len() / 2]
     }
 
-    fn cost_threshold(&self, plan: &Plan, raws: &[Vec<f64>], calibrator: &Calibrator, missed: f64, false_alarm: f64) -> f64 {
+    fn cost_threshold(
+        &self,
+        plan: &Plan,
+        raws: &[Vec<f64>],
+        calibrator: &Calibrator,
+        missed: f64,
+        false_alarm: f64,
+    ) -> f64 {
         let mut scores: Vec<(f64, bool)> = Vec::new();
         for (fold, raw) in plan.validation.iter().zip(raws) {
             let probability = raw.iter().map(|&raw| calibrator.apply(sigmoid(raw)));
@@ -276,7 +296,10 @@ fn encode_for_trees(frame: &Frame, truth: &[bool]) -> Result<(Encoder, Matrix), 
 }
 
 /// What a benchmark of the fit alone needs: names, matrix, target and settings of the first candidate.
-pub fn tree_matrix(material: &Material, rows: &[u32]) -> Result<(Vec<String>, Matrix, Vec<bool>, trees::Settings), PlatformError> {
+pub fn tree_matrix(
+    material: &Material,
+    rows: &[u32],
+) -> Result<(Vec<String>, Matrix, Vec<bool>, trees::Settings), PlatformError> {
     let parameters = combinations(material.domain).swap_remove(0);
     let frame = material.frame.take(&material.rows(rows));
     let truth = material.truth(rows);
@@ -293,7 +316,12 @@ pub fn lightgbm_parameters(settings: &trees::Settings) -> BTreeMap<String, Strin
 }
 
 /// Stops on the last fifth of the training span, which comes after the rest in time.
-fn fit_with_patience(names: &[String], features: &Matrix, truth: &[bool], settings: &trees::Settings) -> Result<trees::Fitted, PlatformError> {
+fn fit_with_patience(
+    names: &[String],
+    features: &Matrix,
+    truth: &[bool],
+    settings: &trees::Settings,
+) -> Result<trees::Fitted, PlatformError> {
     let cut = truth.len() * 4 / 5;
     let (early, late) = (part(features, 0..cut), part(features, cut..truth.len()));
     let set = TrainingSet { names, features: &early, target: &truth[..cut], weight: None };
@@ -312,7 +340,8 @@ fn part(matrix: &Matrix, rows: std::ops::Range<usize>) -> Matrix {
 
 /// Parameters of ours are taken out; the rest go to LightGBM by its own names.
 fn tree_settings(material: &Material, encoder: &Encoder, parameters: &BTreeMap<String, f64>) -> trees::Settings {
-    let direction = |name: &String| match material.domain.spec.feature.iter().find(|(known, _)| known.get_ref() == name) {
+    let direction = |name: &String| match material.domain.spec.feature.iter().find(|(known, _)| known.get_ref() == name)
+    {
         Some((_, feature)) => match feature.monotone {
             Some(Monotone::Rising) => 1,
             Some(Monotone::Falling) => -1,
@@ -321,7 +350,8 @@ fn tree_settings(material: &Material, encoder: &Encoder, parameters: &BTreeMap<S
         None => 0,
     };
     let theirs = parameters.iter().filter(|(name, _)| !["trees", "patience"].contains(&name.as_str()));
-    let mut all: Vec<(String, String)> = theirs.map(|(name, value)| (name.clone(), lightgbm_text(name, *value))).collect();
+    let mut all: Vec<(String, String)> =
+        theirs.map(|(name, value)| (name.clone(), lightgbm_text(name, *value))).collect();
     all.push(("metric".to_owned(), lightgbm_metric(material.domain.spec.model.metric).to_owned()));
     trees::Settings {
         trees_max: parameters.get("trees").map_or(100, |trees| *trees as usize),
@@ -363,7 +393,11 @@ fn fit_linear(material: &Material, rows: &[u32], parameters: &BTreeMap<String, f
     Ok(Fitted { encoder, model: Model::Linear(fit.model) })
 }
 
-fn baselines(material: &Material, plan: &Plan, tick: &mut dyn FnMut()) -> Result<Vec<(String, Vec<Scored>)>, PlatformError> {
+fn baselines(
+    material: &Material,
+    plan: &Plan,
+    tick: &mut dyn FnMut(),
+) -> Result<Vec<(String, Vec<Scored>)>, PlatformError> {
     let mut all = Vec::new();
     for baseline in &material.domain.spec.model.baselines {
         let (name, scored): (_, Result<Vec<Scored>, PlatformError>) = match baseline {
@@ -402,7 +436,8 @@ fn importances(material: &Material, encoder: &Encoder, model: &Model) -> Vec<(St
         by_input[input] += value;
     }
     let total: f64 = by_input.iter().sum();
-    let mut importances: Vec<(String, f64)> = material.frame.names.iter().cloned().zip(by_input.iter().map(|value| value / total)).collect();
+    let mut importances: Vec<(String, f64)> =
+        material.frame.names.iter().cloned().zip(by_input.iter().map(|value| value / total)).collect();
     importances.sort_by(|a, b| b.1.total_cmp(&a.1));
     importances
 }

@@ -169,24 +169,31 @@ impl Scorer {
         let version = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let failed = |reason: String| PlatformError::Version { version: version.clone(), reason };
         let read = |name: &str| std::fs::read(folder.join(name)).map_err(|error| failed(format!("{name}: {error}")));
-        let manifest: Manifest = serde_json::from_slice(&read("manifest.json")?).map_err(|error| failed(format!("manifest.json: {error}")))?;
+        let manifest: Manifest = serde_json::from_slice(&read("manifest.json")?)
+            .map_err(|error| failed(format!("manifest.json: {error}")))?;
         if manifest.format != FORMAT {
             return Err(failed(format!("its format is {}, this program reads {FORMAT}", manifest.format)));
         }
-        let encoder: Encoder = serde_json::from_slice(&read("encoder.json")?).map_err(|error| failed(format!("encoder.json: {error}")))?;
+        let encoder: Encoder =
+            serde_json::from_slice(&read("encoder.json")?).map_err(|error| failed(format!("encoder.json: {error}")))?;
         let model = match manifest.kind.as_str() {
             "trees" => {
                 let text = String::from_utf8(read("model.txt")?).map_err(|error| failed(error.to_string()))?;
                 let trees = Box::new(Trees::parse(&text).map_err(|error| failed(error.to_string()))?);
                 Model::Trees { text, trees }
             }
-            "linear" => Model::Linear(serde_json::from_slice(&read("linear.json")?).map_err(|error| failed(error.to_string()))?),
+            "linear" => {
+                Model::Linear(serde_json::from_slice(&read("linear.json")?).map_err(|error| failed(error.to_string()))?)
+            }
             kind => return Err(failed(format!("its kind `{kind}` is not known"))),
         };
-        let (names, width) = (encoder.output_names(), match &model {
-            Model::Trees { trees, .. } => trees.features(),
-            Model::Linear(model) => model.weights.len(),
-        });
+        let (names, width) = (
+            encoder.output_names(),
+            match &model {
+                Model::Trees { trees, .. } => trees.features(),
+                Model::Linear(model) => model.weights.len(),
+            },
+        );
         if names.len() != width {
             return Err(failed(format!("its encoder makes {} columns, its model takes {width}", names.len())));
         }

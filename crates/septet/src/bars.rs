@@ -35,8 +35,14 @@ fn style(total: bool, unit: &str) -> ProgressStyle {
 
 impl Progress for Bars {
     fn begin(&self, what: &str, total: Option<u64>, unit: &'static str) {
-        let target = if self.quiet || !std::io::stderr().is_terminal() { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
-        let bar = ProgressBar::with_draw_target(total, target).with_style(style(total.is_some(), unit)).with_message(what.to_owned());
+        let target = if self.quiet || !std::io::stderr().is_terminal() {
+            ProgressDrawTarget::hidden()
+        } else {
+            ProgressDrawTarget::stderr()
+        };
+        let bar = ProgressBar::with_draw_target(total, target)
+            .with_style(style(total.is_some(), unit))
+            .with_message(what.to_owned());
         bar.enable_steady_tick(Duration::from_millis(200));
         *self.current.lock().unwrap_or_else(PoisonError::into_inner) = Some((bar, Instant::now()));
     }

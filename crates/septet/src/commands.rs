@@ -21,7 +21,8 @@ fn domains_of(settings: &Settings) -> anyhow::Result<Domains> {
 }
 
 fn engine(settings: &Settings, home: &Home) -> anyhow::Result<Engine> {
-    let settings = EngineSettings { memory_max: settings.memory_max()?, spill_folder: home.spill_folder(), partitions: 1 };
+    let settings =
+        EngineSettings { memory_max: settings.memory_max()?, spill_folder: home.spill_folder(), partitions: 1 };
     Ok(Engine::new(&settings)?)
 }
 
@@ -31,7 +32,11 @@ pub async fn check(settings: &Settings, only: Option<&str>) -> anyhow::Result<Ex
     let spill = std::env::temp_dir().join("septet-check");
     let mut failed = false;
     for name in names {
-        let engine = Engine::new(&EngineSettings { memory_max: settings.memory_max()?, spill_folder: spill.clone(), partitions: 1 })?;
+        let engine = Engine::new(&EngineSettings {
+            memory_max: settings.memory_max()?,
+            spill_folder: spill.clone(),
+            partitions: 1,
+        })?;
         let checked = match domains.load(&name) {
             Ok(domain) => check_domain(&engine, &domain).await,
             Err(problems) => Err(problems.into()),
@@ -55,13 +60,18 @@ fn options(domain: &Domain, arguments: &RunArguments) -> anyhow::Result<RunOptio
         let (name, url) = match named {
             Some((name, url)) => (name.to_owned(), url.to_owned()),
             None if inputs.len() == 1 => (inputs[0].clone(), text.clone()),
-            None => bail!("`--source {text}` does not say which input it is for; expected INPUT=URL with one of {inputs:?}"),
+            None => {
+                bail!("`--source {text}` does not say which input it is for; expected INPUT=URL with one of {inputs:?}")
+            }
         };
         sources.insert(name, url);
     }
     if !sources.is_empty() && arguments.layout.is_none() {
         let known: Vec<&str> = domain.files_in("sources", ".sql").map(|(name, _)| name).collect();
-        bail!("a source needs its layout: --layout with one of {}, or the path of a SELECT of your own", known.join(", "));
+        bail!(
+            "a source needs its layout: --layout with one of {}, or the path of a SELECT of your own",
+            known.join(", ")
+        );
     }
     Ok(RunOptions { sources, layout: arguments.layout.clone(), demo_small: arguments.small })
 }
@@ -103,7 +113,13 @@ pub async fn run(settings: &Settings, arguments: &RunArguments, json: bool) -> a
     Ok(ExitCode::SUCCESS)
 }
 
-pub async fn step(settings: &Settings, step: Step, arguments: &RunArguments, run_id: &str, json: bool) -> anyhow::Result<ExitCode> {
+pub async fn step(
+    settings: &Settings,
+    step: Step,
+    arguments: &RunArguments,
+    run_id: &str,
+    json: bool,
+) -> anyhow::Result<ExitCode> {
     let safe = |c: char| c.is_ascii_alphanumeric() || "-_.:+".contains(c);
     if run_id.is_empty() || run_id.starts_with('.') || !run_id.chars().all(safe) {
         bail!("`{run_id}` cannot name a run; expected letters, digits and -_.:+");
@@ -124,7 +140,10 @@ pub async fn step(settings: &Settings, step: Step, arguments: &RunArguments, run
         println!("{}", serde_json::to_string(&report)?);
     } else {
         let (rows_in, rows_out) = (show::thousands(report.rows_in), show::thousands(report.rows_out));
-        println!("{}: {rows_in} rows in, {rows_out} out, {} quarantined, {:.2} s", report.name, report.quarantined, report.seconds);
+        println!(
+            "{}: {rows_in} rows in, {rows_out} out, {} quarantined, {:.2} s",
+            report.name, report.quarantined, report.seconds
+        );
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -187,7 +206,13 @@ pub fn domains(settings: &Settings, json: bool) -> anyhow::Result<ExitCode> {
             septet_domain::Origin::Builtin => "built in".to_owned(),
             septet_domain::Origin::Folder(folder) => folder.display().to_string(),
         };
-        table.add_row(vec![name.clone(), domain.spec.port.to_string(), domain.spec.question.clone(), layouts.join(", "), from.clone()]);
+        table.add_row(vec![
+            name.clone(),
+            domain.spec.port.to_string(),
+            domain.spec.question.clone(),
+            layouts.join(", "),
+            from.clone(),
+        ]);
         all.push(json!({ "name": name, "port": domain.spec.port, "question": domain.spec.question, "layouts": layouts, "from": from }));
     }
     if json {
@@ -209,7 +234,8 @@ pub async fn sql(settings: &Settings, words: &[String], format: Output, json: bo
     if let Some(domain) = domain {
         let name = domains_of(settings)?.load(domain)?.name().to_owned();
         let published = home.published(&name)?;
-        let published = published.with_context(|| format!("`{name}` has no published tables yet; first: septet run {name}"))?;
+        let published =
+            published.with_context(|| format!("`{name}` has no published tables yet; first: septet run {name}"))?;
         for table in published.tables.keys() {
             let path = home.tables_folder(&name, &published.run_id).join(format!("{table}.parquet"));
             engine.register_file(&TableFile { name: table.clone(), path }).await?;

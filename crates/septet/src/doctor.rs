@@ -59,7 +59,9 @@ pub async fn doctor(settings: &Settings, json: bool) -> anyhow::Result<ExitCode>
 fn home(settings: &Settings) -> Finding {
     let path = settings.home();
     let probe = path.join(".doctor");
-    let written = Home::open(&path).map_err(|error| error.to_string()).and_then(|_| std::fs::write(&probe, "x").map_err(|error| error.to_string()));
+    let written = Home::open(&path)
+        .map_err(|error| error.to_string())
+        .and_then(|_| std::fs::write(&probe, "x").map_err(|error| error.to_string()));
     let _ = std::fs::remove_file(&probe);
     match written {
         Ok(()) => finding("home folder", Verdict::Ok, format!("{} can be written", path.display()), ""),
@@ -75,7 +77,12 @@ async fn store(settings: &Settings) -> Finding {
     let kind = if settings.database_url().is_some() { "PostgreSQL" } else { "SQLite" };
     match opened {
         Ok(_) => finding("registry", Verdict::Ok, format!("{kind} answers"), ""),
-        Err(error) => finding("registry", Verdict::Fail, error.to_string(), "check database_url (septet settings) and that the server runs"),
+        Err(error) => finding(
+            "registry",
+            Verdict::Fail,
+            error.to_string(),
+            "check database_url (septet settings) and that the server runs",
+        ),
     }
 }
 
@@ -84,12 +91,20 @@ fn disk(settings: &Settings) -> Finding {
     let Ok(disks) = Disks::new_with_refreshed_list() else {
         return finding("disk", Verdict::Warn, "cannot tell", "look with df -h");
     };
-    let own = disks.iter().filter(|disk| path.starts_with(disk.mount_point())).max_by_key(|disk| disk.mount_point().as_os_str().len());
+    let own = disks
+        .iter()
+        .filter(|disk| path.starts_with(disk.mount_point()))
+        .max_by_key(|disk| disk.mount_point().as_os_str().len());
     let Some(free) = own.map(|disk| disk.available_space()) else {
         return finding("disk", Verdict::Warn, "cannot tell", "look with df -h");
     };
     let verdict = if free < DISK_FREE_MIN { Verdict::Warn } else { Verdict::Ok };
-    finding("disk", verdict, format!("{:.1} GB free", free as f64 / 1e9), "a run of a million rows takes up to 2 GB: free some, or choose another --home")
+    finding(
+        "disk",
+        verdict,
+        format!("{:.1} GB free", free as f64 / 1e9),
+        "a run of a million rows takes up to 2 GB: free some, or choose another --home",
+    )
 }
 
 fn memory(settings: &Settings) -> Finding {
@@ -102,7 +117,9 @@ fn memory(settings: &Settings) -> Finding {
     let found = format!("{:.1} GB free, memory_max = {}", free as f64 / 1e9, settings.value("memory_max").text);
     match asked {
         Err(error) => finding("memory", Verdict::Fail, error.to_string(), "set memory_max such as 2GB"),
-        Ok(asked) if asked as u64 > free || free < MEMORY_FREE_MIN => finding("memory", Verdict::Warn, found, "lower memory_max, or close other programs"),
+        Ok(asked) if asked as u64 > free || free < MEMORY_FREE_MIN => {
+            finding("memory", Verdict::Warn, found, "lower memory_max, or close other programs")
+        }
         Ok(_) => finding("memory", Verdict::Ok, found, ""),
     }
 }

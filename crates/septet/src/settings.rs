@@ -16,22 +16,42 @@ pub struct Setting {
 
 /// All of them; the page `docs/reference/settings.md` is made from this list.
 pub const SETTINGS: [Setting; 6] = [
-    Setting { key: "home", default: "./septet-data", meaning: "folder that holds everything a run writes", secret: false },
-    Setting { key: "domains", default: "", meaning: "folder of domains that override the built-in ones or add to them", secret: false },
+    Setting {
+        key: "home",
+        default: "./septet-data",
+        meaning: "folder that holds everything a run writes",
+        secret: false,
+    },
+    Setting {
+        key: "domains",
+        default: "",
+        meaning: "folder of domains that override the built-in ones or add to them",
+        secret: false,
+    },
     Setting {
         key: "memory_max",
         default: "2GB",
         meaning: "memory for queries before they spill to disk; a number and MB or GB. Training holds its rows beside that",
         secret: false,
     },
-    Setting { key: "threads", default: "", meaning: "threads for training; empty: one a core. Other numbers give other last bits", secret: false },
+    Setting {
+        key: "threads",
+        default: "",
+        meaning: "threads for training; empty: one a core. Other numbers give other last bits",
+        secret: false,
+    },
     Setting {
         key: "database_url",
         default: "",
         meaning: "PostgreSQL that holds the registry instead of SQLite; also read from DATABASE_URL",
         secret: true,
     },
-    Setting { key: "log", default: "warn", meaning: "what is logged to standard error: error, warn, info, debug, or a tracing filter", secret: false },
+    Setting {
+        key: "log",
+        default: "warn",
+        meaning: "what is logged to standard error: error, warn, info, debug, or a tracing filter",
+        secret: false,
+    },
 ];
 
 /// A value and where it came from.
@@ -61,7 +81,10 @@ impl Settings {
             let variable = format!("SEPTET_{}", setting.key.to_uppercase());
             let from_flag = flags.get(setting.key).cloned().flatten().map(|text| (text, format!("--{}", setting.key)));
             let from_variable = std::env::var(&variable).ok().map(|text| (text, variable));
-            let shared = std::env::var("DATABASE_URL").ok().filter(|_| setting.key == "database_url").map(|text| (text, "DATABASE_URL".to_owned()));
+            let shared = std::env::var("DATABASE_URL")
+                .ok()
+                .filter(|_| setting.key == "database_url")
+                .map(|text| (text, "DATABASE_URL".to_owned()));
             let from_file = file.get(setting.key).map(|text| (text.clone(), "septet.toml".to_owned()));
             let (text, origin) = from_flag
                 .or(from_variable)
@@ -116,7 +139,10 @@ impl Settings {
             (_, Some(number)) => (number, 1_000_000),
             _ => bail!("memory_max = `{text}` (from {origin}) has no unit; expected such as 500MB or 2GB"),
         };
-        let number: f64 = number.trim().parse().with_context(|| format!("memory_max = `{text}` (from {origin}) is not a number and a unit"))?;
+        let number: f64 = number
+            .trim()
+            .parse()
+            .with_context(|| format!("memory_max = `{text}` (from {origin}) is not a number and a unit"))?;
         if !(number > 0.0) {
             bail!("memory_max = `{text}` (from {origin}) must be above 0");
         }
@@ -135,7 +161,8 @@ fn read_file() -> anyhow::Result<BTreeMap<String, String>> {
     let mut values = BTreeMap::new();
     for (key, value) in table {
         if !SETTINGS.iter().any(|setting| setting.key == key) {
-            let hint = septet_domain::did_you_mean(&key, SETTINGS.iter().map(|setting| setting.key)).unwrap_or_default();
+            let hint =
+                septet_domain::did_you_mean(&key, SETTINGS.iter().map(|setting| setting.key)).unwrap_or_default();
             bail!("septet.toml: `{key}` is not a setting; {hint}");
         }
         let text = match value {
@@ -157,7 +184,12 @@ pub fn reference_markdown() -> String {
     );
     for setting in &SETTINGS {
         let default = if setting.default.is_empty() { String::new() } else { format!("`{}`", setting.default) };
-        page.push_str(&format!("| `{}` | `SEPTET_{}` | {default} | {} |\n", setting.key, setting.key.to_uppercase(), setting.meaning));
+        page.push_str(&format!(
+            "| `{}` | `SEPTET_{}` | {default} | {} |\n",
+            setting.key,
+            setting.key.to_uppercase(),
+            setting.meaning
+        ));
     }
     page
 }

@@ -6,7 +6,10 @@ use std::collections::BTreeMap;
 
 pub fn table(header: &[&str]) -> Table {
     let mut table = Table::new();
-    table.load_preset(UTF8_FULL_CONDENSED).set_content_arrangement(ContentArrangement::Dynamic).set_header(header.to_vec());
+    table
+        .load_preset(UTF8_FULL_CONDENSED)
+        .set_content_arrangement(ContentArrangement::Dynamic)
+        .set_header(header.to_vec());
     table
 }
 
@@ -17,7 +20,8 @@ fn right(text: String) -> Cell {
 /// 1754155 as 1,754,155.
 pub fn thousands(number: u64) -> String {
     let digits = number.to_string();
-    let groups: Vec<&str> = digits.as_bytes().rchunks(3).rev().map(|group| std::str::from_utf8(group).unwrap_or_default()).collect();
+    let groups: Vec<&str> =
+        digits.as_bytes().rchunks(3).rev().map(|group| std::str::from_utf8(group).unwrap_or_default()).collect();
     groups.join(",")
 }
 
@@ -42,15 +46,23 @@ pub fn run_report(report: &RunReport) {
     println!("\nOn test folds that choosing never saw, mean over folds:\n{}", metrics(&report.metrics));
     let mut gates = table(&["gate", "", "evidence"]);
     for gate in &report.gates {
-        gates.add_row(vec![gate.name.clone(), if gate.passed { "ok" } else { "FAILED" }.to_owned(), gate.evidence.clone()]);
+        gates.add_row(vec![
+            gate.name.clone(),
+            if gate.passed { "ok" } else { "FAILED" }.to_owned(),
+            gate.evidence.clone(),
+        ]);
     }
     println!("\n{gates}");
     watches_and_cases(report);
     let verdict = match report.promoted {
         true => "is the champion".to_owned(),
         false => {
-            let failed: Vec<&str> = report.gates.iter().filter(|gate| !gate.passed).map(|gate| gate.name.as_str()).collect();
-            format!("is kept but does not answer; failed: {}", if failed.is_empty() { "a case, see above".to_owned() } else { failed.join(", ") })
+            let failed: Vec<&str> =
+                report.gates.iter().filter(|gate| !gate.passed).map(|gate| gate.name.as_str()).collect();
+            format!(
+                "is kept but does not answer; failed: {}",
+                if failed.is_empty() { "a case, see above".to_owned() } else { failed.join(", ") }
+            )
         }
     };
     println!("\nVersion {} {verdict}.\nReport: {}", report.version, report.report.display());
@@ -65,7 +77,11 @@ fn watches_and_cases(report: &RunReport) {
     for watch in health.detail["watches"].as_array().into_iter().flatten() {
         let mark = if watch["beyond"] == true { "BEYOND" } else { "ok    " };
         let value = number(watch["value"].as_f64());
-        println!("watch {mark} {}: {value} (concerns {})", watch["title"].as_str().unwrap_or_default(), watch["concerns"].as_str().unwrap_or_default());
+        println!(
+            "watch {mark} {}: {value} (concerns {})",
+            watch["title"].as_str().unwrap_or_default(),
+            watch["concerns"].as_str().unwrap_or_default()
+        );
     }
 }
 

@@ -3,7 +3,8 @@
 use crate::quarantine::{QuarantineRow, Reason};
 use crate::{ROW_COLUMN, SOURCE_COLUMN, TablesError};
 use datafusion::arrow::array::{
-    Array, ArrayRef, AsArray, BooleanArray, Float64Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray,
+    Array, ArrayRef, AsArray, BooleanArray, Float64Array, Int64Array, RecordBatch, StringArray,
+    TimestampMicrosecondArray,
 };
 use datafusion::arrow::compute::kernels::cast_utils::string_to_datetime;
 use datafusion::arrow::compute::{CastOptions, cast_with_options, filter_record_batch};
@@ -45,12 +46,26 @@ pub struct Checked {
 
 impl<'a> Contract<'a> {
     /// `delivered`: the columns that the layout's SELECT yields.
-    pub fn new(input: &'a Input, delivered: &Schema, decimal: char, location: &str) -> Result<Contract<'a>, TablesError> {
-        let columns: Vec<(&str, &Column)> = input.columns.iter().map(|(name, column)| (name.get_ref().as_str(), column)).collect();
-        let missing: Vec<&str> =
-            columns.iter().filter(|(name, column)| column.required && delivered.index_of(name).is_err()).map(|(name, _)| *name).collect();
+    pub fn new(
+        input: &'a Input,
+        delivered: &Schema,
+        decimal: char,
+        location: &str,
+    ) -> Result<Contract<'a>, TablesError> {
+        let columns: Vec<(&str, &Column)> =
+            input.columns.iter().map(|(name, column)| (name.get_ref().as_str(), column)).collect();
+        let missing: Vec<&str> = columns
+            .iter()
+            .filter(|(name, column)| column.required && delivered.index_of(name).is_err())
+            .map(|(name, _)| *name)
+            .collect();
         if !missing.is_empty() {
-            let found: Vec<&str> = delivered.fields().iter().map(|field| field.name().as_str()).filter(|name| !name.starts_with('_')).collect();
+            let found: Vec<&str> = delivered
+                .fields()
+                .iter()
+                .map(|field| field.name().as_str())
+                .filter(|name| !name.starts_with('_'))
+                .collect();
             let what = format!("delivers no column `{}`; it has {}", missing.join("`, `"), found.join(", "));
             return Err(TablesError::Source { location: location.to_owned(), what });
         }
@@ -58,13 +73,22 @@ impl<'a> Contract<'a> {
             let name = field.name();
             name != SOURCE_COLUMN && name != ROW_COLUMN && columns.iter().all(|(known, _)| known != name)
         };
-        let extra_fields: Vec<Field> = delivered.fields().iter().filter(own).map(|field| field.as_ref().clone().with_nullable(true)).collect();
+        let extra_fields: Vec<Field> =
+            delivered.fields().iter().filter(own).map(|field| field.as_ref().clone().with_nullable(true)).collect();
         let extras = extra_fields.iter().map(|field| field.name().clone()).collect();
         let fields = columns.iter().map(|(name, column)| Field::new(*name, arrow_type(column.kind), !column.required));
         let schema = Arc::new(Schema::new(fields.chain(extra_fields).collect::<Vec<_>>()));
         let key = columns.iter().position(|(name, _)| name == input.key.get_ref()).unwrap_or(0);
         let hashers = (FixedState::with_seed(1), FixedState::with_seed(2));
-        Ok(Contract { columns, key, decimal, seen: HashSet::with_hasher(FixedState::with_seed(3)), hashers, extras, schema })
+        Ok(Contract {
+            columns,
+            key,
+            decimal,
+            seen: HashSet::with_hasher(FixedState::with_seed(3)),
+            hashers,
+            extras,
+            schema,
+        })
     }
 
     /// The contract's columns in order, then what came beyond it.
@@ -89,12 +113,19 @@ impl<'a> Contract<'a> {
         }
         self.refuse_duplicates(&arrays[self.key].clone(), &mut broken);
         for name in &self.extras {
-            arrays.push(batch.column_by_name(name).cloned().ok_or_else(|| TablesError::Engine(format!("column {name} vanished")))?);
+            arrays.push(
+                batch
+                    .column_by_name(name)
+                    .cloned()
+                    .ok_or_else(|| TablesError::Engine(format!("column {name} vanished")))?,
+            );
         }
         let keep: BooleanArray = broken.iter().map(|violation| Some(violation.is_none())).collect();
         let broken = self.describe(batch, broken);
         // Rows that break the contract may hold nulls where none are allowed: they leave before the schema is put on.
-        let loose = Schema::new(self.schema.fields().iter().map(|field| field.as_ref().clone().with_nullable(true)).collect::<Vec<_>>());
+        let loose = Schema::new(
+            self.schema.fields().iter().map(|field| field.as_ref().clone().with_nullable(true)).collect::<Vec<_>>(),
+        );
         let all = RecordBatch::try_new(Arc::new(loose), arrays).map_err(engine_error)?;
         let kept = filter_record_batch(&all, &keep).map_err(engine_error)?;
         let rows = RecordBatch::try_new(self.schema.clone(), kept.columns().to_vec()).map_err(engine_error)?;
@@ -111,7 +142,10 @@ impl<'a> Contract<'a> {
         if let Some(words) = keys.as_string_opt::<i32>() {
             words.iter().enumerate().for_each(|(row, word)| note(row, (first.hash_one(word), second.hash_one(word))));
         } else if let Some(numbers) = keys.as_primitive_opt::<Int64Type>() {
-            numbers.iter().enumerate().for_each(|(row, number)| note(row, (first.hash_one(number), second.hash_one(number))));
+            numbers
+                .iter()
+                .enumerate()
+                .for_each(|(row, number)| note(row, (first.hash_one(number), second.hash_one(number))));
         }
     }
 
@@ -154,14 +188,24 @@ fn message(reason: Reason, column: &Column) -> String {
 }
 
 /// The column as the contract's type; a value that is none becomes null and its row broken.
-fn typed(array: &ArrayRef, column: &Column, decimal: char, at: usize, broken: &mut [Option<Violation>]) -> Result<ArrayRef, TablesError> {
+fn typed(
+    array: &ArrayRef,
+    column: &Column,
+    decimal: char,
+    at: usize,
+    broken: &mut [Option<Violation>],
+) -> Result<ArrayRef, TablesError> {
     let wanted = arrow_type(column.kind);
     let typed: ArrayRef = match (array.as_string_opt::<i32>(), column.kind) {
         _ if *array.data_type() == wanted && column.kind != ColumnType::Number => array.clone(),
-        (Some(words), ColumnType::Number) => Arc::new(words.iter().map(|word| number(word?, decimal)).collect::<Float64Array>()),
+        (Some(words), ColumnType::Number) => {
+            Arc::new(words.iter().map(|word| number(word?, decimal)).collect::<Float64Array>())
+        }
         (Some(words), ColumnType::Integer) => Arc::new(words.iter().map(|word| integer(word?)).collect::<Int64Array>()),
         (Some(words), ColumnType::Bool) => Arc::new(words.iter().map(|word| truth(word?)).collect::<BooleanArray>()),
-        (Some(words), ColumnType::Timestamp) => Arc::new(words.iter().map(|word| instant(word?)).collect::<TimestampMicrosecondArray>()),
+        (Some(words), ColumnType::Timestamp) => {
+            Arc::new(words.iter().map(|word| instant(word?)).collect::<TimestampMicrosecondArray>())
+        }
         (_, kind) => cast_checked(array, kind, &wanted)?,
     };
     for (row, violation) in broken.iter_mut().enumerate() {
@@ -186,7 +230,9 @@ fn cast_checked(array: &ArrayRef, kind: ColumnType, wanted: &DataType) -> Result
     if kind == ColumnType::Number {
         let numbers = cast.as_primitive::<Float64Type>();
         if numbers.values().iter().any(|value| !value.is_finite()) {
-            return Ok(Arc::new(numbers.iter().map(|value| value.filter(|value| value.is_finite())).collect::<Float64Array>()));
+            return Ok(Arc::new(
+                numbers.iter().map(|value| value.filter(|value| value.is_finite())).collect::<Float64Array>(),
+            ));
         }
     }
     Ok(cast)
@@ -205,14 +251,26 @@ fn constrain(array: &ArrayRef, column: &Column, at: usize, broken: &mut [Option<
     if column.min.is_some() || column.max.is_some() {
         let outside = |value: f64| value < min || value > max;
         if let Some(numbers) = array.as_primitive_opt::<Float64Type>() {
-            numbers.iter().enumerate().filter(|(_, value)| value.is_some_and(outside)).for_each(|(row, _)| say(row, Reason::Range));
+            numbers
+                .iter()
+                .enumerate()
+                .filter(|(_, value)| value.is_some_and(outside))
+                .for_each(|(row, _)| say(row, Reason::Range));
         } else if let Some(numbers) = array.as_primitive_opt::<Int64Type>() {
-            numbers.iter().enumerate().filter(|(_, value)| value.is_some_and(|value| outside(value as f64))).for_each(|(row, _)| say(row, Reason::Range));
+            numbers
+                .iter()
+                .enumerate()
+                .filter(|(_, value)| value.is_some_and(|value| outside(value as f64)))
+                .for_each(|(row, _)| say(row, Reason::Range));
         }
     }
     if let (Some(allowed), Some(words)) = (&column.values, array.as_string_opt::<i32>()) {
         let strange = |word: &str| !allowed.iter().any(|known| known == word);
-        words.iter().enumerate().filter(|(_, word)| word.is_some_and(strange)).for_each(|(row, _)| say(row, Reason::Values));
+        words
+            .iter()
+            .enumerate()
+            .filter(|(_, word)| word.is_some_and(strange))
+            .for_each(|(row, _)| say(row, Reason::Values));
     }
 }
 

@@ -53,7 +53,8 @@ pub struct Engine {
 
 impl Engine {
     pub fn new(settings: &EngineSettings) -> Result<Engine, TablesError> {
-        std::fs::create_dir_all(&settings.spill_folder).map_err(|error| TablesError::io(&settings.spill_folder, error))?;
+        std::fs::create_dir_all(&settings.spill_folder)
+            .map_err(|error| TablesError::io(&settings.spill_folder, error))?;
         let runtime = RuntimeEnvBuilder::new()
             .with_memory_pool(Arc::new(FairSpillPool::new(settings.memory_max)))
             .with_temp_file_path(&settings.spill_folder)
@@ -89,7 +90,12 @@ impl Engine {
     }
 
     /// Makes batches of one schema a table.
-    pub fn register_batches(&self, name: &str, schema: SchemaRef, batches: Vec<RecordBatch>) -> Result<(), TablesError> {
+    pub fn register_batches(
+        &self,
+        name: &str,
+        schema: SchemaRef,
+        batches: Vec<RecordBatch>,
+    ) -> Result<(), TablesError> {
         let table = MemTable::try_new(schema, vec![batches])?;
         self.context.register_table(format!("\"{name}\""), Arc::new(table))?;
         Ok(())
@@ -124,7 +130,12 @@ impl Engine {
     }
 
     /// Runs a query into a new Parquet file. If memory runs out, once more with joins that can spill.
-    pub async fn write(&self, sql: &str, path: &Path, rows_done: &(dyn Fn(u64) + Sync)) -> Result<Written, TablesError> {
+    pub async fn write(
+        &self,
+        sql: &str,
+        path: &Path,
+        rows_done: &(dyn Fn(u64) + Sync),
+    ) -> Result<Written, TablesError> {
         match self.write_once(sql, path, rows_done).await {
             Err(TablesError::Memory(_)) => {
                 let state = self.context.state_ref();
@@ -135,7 +146,12 @@ impl Engine {
         }
     }
 
-    async fn write_once(&self, sql: &str, path: &Path, rows_done: &(dyn Fn(u64) + Sync)) -> Result<Written, TablesError> {
+    async fn write_once(
+        &self,
+        sql: &str,
+        path: &Path,
+        rows_done: &(dyn Fn(u64) + Sync),
+    ) -> Result<Written, TablesError> {
         let mut stream = self.stream(sql).await?;
         let mut file = ParquetFile::create(path, stream.schema())?;
         while let Some(batch) = stream.next().await {
@@ -169,7 +185,8 @@ impl Engine {
 }
 
 fn not_a_projection(table: &str) -> TablesError {
-    let message = format!("expected one SELECT of expressions FROM {table}, without WHERE, joins, aggregates or windows");
+    let message =
+        format!("expected one SELECT of expressions FROM {table}, without WHERE, joins, aggregates or windows");
     TablesError::Sql { message, place: Some(crate::SqlPlace { line: 1, column: 1 }) }
 }
 

@@ -9,7 +9,9 @@ pub enum TablesError {
     Open { location: String, reason: String },
     #[error("`{location}` has no rows: {what}")]
     Empty { location: String, what: &'static str },
-    #[error("`{location}` ends in the middle: {reason} (after row {row}); the file is cut short or damaged, fetch it again")]
+    #[error(
+        "`{location}` ends in the middle: {reason} (after row {row}); the file is cut short or damaged, fetch it again"
+    )]
     Damaged { location: String, row: u64, reason: String },
     #[error("`{location}`: {what}")]
     Source { location: String, what: String },
@@ -97,7 +99,8 @@ fn place_in_message(message: &str) -> Option<SqlPlace> {
 fn place_of_word(message: &str, sql: &str) -> Option<SqlPlace> {
     let named = message.split_once("named ")?.1;
     let end = named.find(". ").unwrap_or(named.len());
-    let word = named[..end].trim_end_matches('.').rsplit('.').next()?.trim_matches(|c| c == '"' || c == '\'' || c == '`');
+    let word =
+        named[..end].trim_end_matches('.').rsplit('.').next()?.trim_matches(|c| c == '"' || c == '\'' || c == '`');
     let offset = sql.find(word).filter(|_| !word.is_empty())?;
     let before = &sql[..offset];
     let line = before.matches('\n').count() + 1;

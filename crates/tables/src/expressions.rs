@@ -24,7 +24,12 @@ pub struct RowExpressions {
 
 impl RowExpressions {
     /// Compiles `SELECT expression AS name, ... FROM table` over the given columns.
-    pub async fn compile(engine: &Engine, sql: &str, table: &str, schema: SchemaRef) -> Result<RowExpressions, TablesError> {
+    pub async fn compile(
+        engine: &Engine,
+        sql: &str,
+        table: &str,
+        schema: SchemaRef,
+    ) -> Result<RowExpressions, TablesError> {
         // Beside the caller's tables, not among them: one may have the same name.
         let engine = engine.beside();
         engine.register_batches(table, schema.clone(), vec![])?;
@@ -32,14 +37,20 @@ impl RowExpressions {
         RowExpressions::from_plan(&engine, sql, plan, schema)
     }
 
-    fn from_plan(engine: &Engine, sql: &str, plan: LogicalPlan, schema: SchemaRef) -> Result<RowExpressions, TablesError> {
+    fn from_plan(
+        engine: &Engine,
+        sql: &str,
+        plan: LogicalPlan,
+        schema: SchemaRef,
+    ) -> Result<RowExpressions, TablesError> {
         let LogicalPlan::Projection(projection) = plan else {
             unreachable!("projection_over returns projections only")
         };
         let input: &DFSchema = projection.input.schema();
         let state = engine.context().state();
         let options = Arc::new(state.config_options().as_ref().clone());
-        let simplify = SimplifyContext::builder().with_schema(projection.input.schema().clone()).with_config_options(options);
+        let simplify =
+            SimplifyContext::builder().with_schema(projection.input.schema().clone()).with_config_options(options);
         let simplifier = ExprSimplifier::new(simplify.build());
         let mut compiled = RowExpressions { names: Vec::new(), types: Vec::new(), expressions: Vec::new(), schema };
         for (expression, field) in projection.expr.iter().zip(projection.schema.fields()) {
@@ -92,7 +103,9 @@ fn refuse_volatile(expression: &Expr) -> Result<(), TablesError> {
 /// A numeric, boolean or time column as numbers: NaN for null, 1 and 0 for true and false, microseconds for times.
 pub fn numbers(column: &ArrayRef) -> Result<Vec<f64>, TablesError> {
     let column = match column.data_type() {
-        DataType::Timestamp(..) | DataType::Date32 | DataType::Date64 => cast(column, &DataType::Int64).map_err(engine_error)?,
+        DataType::Timestamp(..) | DataType::Date32 | DataType::Date64 => {
+            cast(column, &DataType::Int64).map_err(engine_error)?
+        }
         DataType::Float64 => column.clone(),
         _ => column.clone(),
     };

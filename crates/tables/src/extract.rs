@@ -7,14 +7,16 @@ use crate::location::{fetch_objects, fetch_postgres, local_files};
 use crate::quarantine::{Quarantine, QuarantineRow};
 use crate::reader::{Reader, Sink, TextFormat};
 use crate::{Engine, Location, ROW_COLUMN, SOURCE_COLUMN, TablesError, Written, redacted};
-use datafusion::arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Float64Array, RecordBatch, TimestampMicrosecondArray};
+use datafusion::arrow::array::{
+    Array, ArrayRef, AsArray, BooleanArray, Float64Array, RecordBatch, TimestampMicrosecondArray,
+};
 use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use datafusion::catalog::streaming::StreamingTable;
 use datafusion::error::DataFusionError;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
+use datafusion::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use datafusion::physical_plan::stream::RecordBatchReceiverStream;
 use datafusion::physical_plan::streaming::PartitionStream;
-use datafusion::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use futures::StreamExt;
 use septet_domain::Input;
 use serde::{Deserialize, Serialize};
@@ -60,7 +62,11 @@ pub struct ExtractReport {
 }
 
 /// Runs the extract. On an error nothing is left under the final names.
-pub async fn extract(engine: &Engine, request: &ExtractRequest<'_>, progress: &(dyn Fn(Reading) + Sync)) -> Result<ExtractReport, TablesError> {
+pub async fn extract(
+    engine: &Engine,
+    request: &ExtractRequest<'_>,
+    progress: &(dyn Fn(Reading) + Sync),
+) -> Result<ExtractReport, TablesError> {
     let spool = request.folder.join("spool");
     let files = match request.location {
         Location::Files(pattern) => local_files(pattern)?,
@@ -93,7 +99,8 @@ async fn shape(
     let source = Arc::new(SourceStream { reader: reader.clone(), state: Arc::default() });
     let context = engine.context();
     context.deregister_table("source")?;
-    context.register_table("source", Arc::new(StreamingTable::try_new(reader.schema.clone(), vec![source.clone()])?))?;
+    context
+        .register_table("source", Arc::new(StreamingTable::try_new(reader.schema.clone(), vec![source.clone()])?))?;
     let sql = with_row_places(engine, request.layout_sql).await?;
     let mut stream = engine.stream(&sql).await?;
     let shown = match request.location {
@@ -138,7 +145,8 @@ fn finish(
     shown: &str,
 ) -> Result<ExtractReport, TablesError> {
     let quarantine = state.quarantine.lock().unwrap_or_else(PoisonError::into_inner);
-    let unparseable: u64 = quarantine.counts.iter().filter(|((_, reason), _)| *reason == "unparseable").map(|(_, count)| count).sum();
+    let unparseable: u64 =
+        quarantine.counts.iter().filter(|((_, reason), _)| *reason == "unparseable").map(|(_, count)| count).sum();
     // A layout that aggregates yields rows of another kind: then its own rows are what is counted.
     let rows_in = if delivered + unparseable > rows_in { delivered + unparseable } else { rows_in };
     let filtered = rows_in - unparseable - delivered;
@@ -156,13 +164,30 @@ fn finish(
     let max = request.input.quarantine_share_max;
     if quarantine.total as f64 > max * (rows_in - filtered) as f64 {
         let (quarantined, most_often) = (quarantine.total, quarantine.most_often());
-        return Err(TablesError::TooManyBroken { input: request.input_name.to_owned(), quarantined, rows: rows_in - filtered, max, most_often });
+        return Err(TablesError::TooManyBroken {
+            input: request.input_name.to_owned(),
+            quarantined,
+            rows: rows_in - filtered,
+            max,
+            most_often,
+        });
     }
-    let mut reasons: Vec<(String, String, u64)> =
-        quarantine.counts.iter().map(|((column, reason), count)| (column.clone(), (*reason).to_owned(), *count)).collect();
+    let mut reasons: Vec<(String, String, u64)> = quarantine
+        .counts
+        .iter()
+        .map(|((column, reason), count)| (column.clone(), (*reason).to_owned(), *count))
+        .collect();
     reasons.sort_by(|a, b| b.2.cmp(&a.2).then_with(|| a.cmp(b)));
     let quarantined = quarantine.total;
-    Ok(ExtractReport { rows_in, rows_out: written.rows, quarantined, filtered, reasons, fingerprint: written.fingerprint, extras })
+    Ok(ExtractReport {
+        rows_in,
+        rows_out: written.rows,
+        quarantined,
+        filtered,
+        reasons,
+        fingerprint: written.fingerprint,
+        extras,
+    })
 }
 
 /// The layout's SELECT with the hidden place columns added, where its shape allows that.
@@ -227,7 +252,10 @@ impl SourceState {
         if quarantine.total <= QUARANTINE_ROWS_MAX {
             return Ok(());
         }
-        Err(TablesError::Engine(format!("more than {QUARANTINE_ROWS_MAX} rows break the contract; most often: {}", quarantine.most_often())))
+        Err(TablesError::Engine(format!(
+            "more than {QUARANTINE_ROWS_MAX} rows break the contract; most often: {}",
+            quarantine.most_often()
+        )))
     }
 }
 
@@ -321,15 +349,24 @@ fn give_types(from: &Path, to: &PathBuf, guesses: &[Guess]) -> Result<Written, T
     let schema = builder.schema().clone();
     let first = schema.fields().len() - guesses.len();
     let retyped = |(at, field): (usize, &Arc<Field>)| match at.checked_sub(first) {
-        Some(extra) if *field.data_type() == DataType::Utf8 => field.as_ref().clone().with_data_type(guesses[extra].data_type()),
+        Some(extra) if *field.data_type() == DataType::Utf8 => {
+            field.as_ref().clone().with_data_type(guesses[extra].data_type())
+        }
         _ => field.as_ref().clone(),
     };
     let schema = Arc::new(Schema::new(schema.fields().iter().enumerate().map(retyped).collect::<Vec<_>>()));
     let mut file = ParquetFile::create(to, schema.clone())?;
     for batch in builder.build().map_err(|error| TablesError::io(from, error))? {
         let batch = batch.map_err(|error| TablesError::io(from, error))?;
-        let columns = batch.columns().iter().zip(schema.fields()).map(|(column, field)| retype(column, field.data_type())).collect();
-        file.write(&RecordBatch::try_new(schema.clone(), columns).map_err(|error| TablesError::Engine(error.to_string()))?)?;
+        let columns = batch
+            .columns()
+            .iter()
+            .zip(schema.fields())
+            .map(|(column, field)| retype(column, field.data_type()))
+            .collect();
+        file.write(
+            &RecordBatch::try_new(schema.clone(), columns).map_err(|error| TablesError::Engine(error.to_string()))?,
+        )?;
     }
     let written = file.finish()?;
     std::fs::remove_file(from).map_err(|error| TablesError::io(from, error))?;
@@ -337,7 +374,9 @@ fn give_types(from: &Path, to: &PathBuf, guesses: &[Guess]) -> Result<Written, T
 }
 
 fn retype(column: &ArrayRef, wanted: &DataType) -> ArrayRef {
-    let Some(words) = column.as_string_opt::<i32>().filter(|_| column.data_type() != wanted) else { return column.clone() };
+    let Some(words) = column.as_string_opt::<i32>().filter(|_| column.data_type() != wanted) else {
+        return column.clone();
+    };
     match wanted {
         DataType::Boolean => Arc::new(words.iter().map(|word| truth(word?)).collect::<BooleanArray>()),
         DataType::Float64 => Arc::new(words.iter().map(|word| number(word?, '.')).collect::<Float64Array>()),

@@ -14,11 +14,11 @@ mod quarantine;
 mod reader;
 mod reference;
 
+pub use contract::{arrow_type, instant};
 pub use datafusion::arrow;
 pub use engine::{Engine, EngineSettings, TableFile, Written, file_fingerprint, write_batch};
 pub use error::{SqlPlace, TablesError};
 pub use expressions::{RowExpressions, numbers};
-pub use contract::{arrow_type, instant};
 pub use extract::{ExtractReport, ExtractRequest, Reading, extract};
 pub use location::{Location, redacted};
 pub use output::{Format, print};

@@ -32,7 +32,9 @@ impl Location {
                 .map_err(|()| source("a file URL has an absolute path, such as file:///data/x.csv".to_owned())),
             // A Windows drive letter is no scheme.
             scheme if scheme.len() == 1 => Ok(Location::Files(text.to_owned())),
-            scheme => Err(source(format!("`{scheme}://` is not known; expected a path, s3://, gs://, az:// or postgres://"))),
+            scheme => {
+                Err(source(format!("`{scheme}://` is not known; expected a path, s3://, gs://, az:// or postgres://")))
+            }
         }
     }
 }
@@ -78,7 +80,8 @@ pub fn local_files(pattern: &str) -> Result<Vec<PathBuf>, TablesError> {
     if Path::new(pattern).is_file() {
         return Ok(vec![PathBuf::from(pattern)]);
     }
-    let pattern_text = if Path::new(pattern).is_dir() { format!("{}/*", pattern.trim_end_matches('/')) } else { pattern.to_owned() };
+    let pattern_text =
+        if Path::new(pattern).is_dir() { format!("{}/*", pattern.trim_end_matches('/')) } else { pattern.to_owned() };
     let found = glob::glob(&pattern_text).map_err(|error| open(error.to_string()))?;
     let mut files: Vec<PathBuf> = found.filter_map(Result::ok).filter(|path| path.is_file()).collect();
     files.sort();
@@ -140,7 +143,8 @@ async fn fetch(store: &dyn ObjectStore, key: &ObjectPath, file: &Path) -> Result
 /// Runs a query by COPY into a CSV file, whose header names the columns and whose null is `\N`.
 pub async fn fetch_postgres(url: &str, query: &str, file: &Path) -> Result<(), TablesError> {
     let open = |reason: String| TablesError::Open { location: redacted(url), reason };
-    let mut config: tokio_postgres::Config = url.parse().map_err(|error: tokio_postgres::Error| open(explain(&error)))?;
+    let mut config: tokio_postgres::Config =
+        url.parse().map_err(|error: tokio_postgres::Error| open(explain(&error)))?;
     if config.get_password().is_none()
         && let Ok(password) = std::env::var("PGPASSWORD")
     {

@@ -28,7 +28,10 @@ pub fn print(batches: &[RecordBatch], format: Format, out: &mut dyn Write) -> Re
         }
         Format::JsonLines => {
             let mut writer = LineDelimitedWriter::new(out);
-            writer.write_batches(&batches.iter().collect::<Vec<_>>()).and_then(|()| writer.finish()).map_err(|e| error(&e))
+            writer
+                .write_batches(&batches.iter().collect::<Vec<_>>())
+                .and_then(|()| writer.finish())
+                .map_err(|e| error(&e))
         }
     }
 }

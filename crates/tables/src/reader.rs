@@ -48,7 +48,8 @@ impl TextFormat {
             quote: one(&layout.quote, b'"', "quote")?,
             decimal: char::from(one(&layout.decimal, b'.', "decimal")?),
             null_words: layout.null_words.clone(),
-            encoding: encoding.ok_or_else(|| format!("encoding `{label}` is not a WHATWG label such as windows-1252"))?,
+            encoding: encoding
+                .ok_or_else(|| format!("encoding `{label}` is not a WHATWG label such as windows-1252"))?,
         })
     }
 }
@@ -89,7 +90,9 @@ impl Reader {
         let own = match kind {
             Kind::Csv => text_schema(&csv_header(&files[0], &format)?),
             Kind::Json => text_schema(&json_keys(&files, &format)?),
-            Kind::Parquet => parquet_reader(&files[0])?.schema().fields().iter().map(|field| field.as_ref().clone()).collect(),
+            Kind::Parquet => {
+                parquet_reader(&files[0])?.schema().fields().iter().map(|field| field.as_ref().clone()).collect()
+            }
         };
         let bytes = files.iter().filter_map(|file| file.metadata().ok()).map(|facts| facts.len()).sum();
         let place = [Field::new(SOURCE_COLUMN, DataType::Utf8, false), Field::new(ROW_COLUMN, DataType::Int64, false)];
@@ -117,7 +120,8 @@ impl Reader {
     fn read_csv(&self, path: &Path, sink: &mut dyn Sink) -> Result<u64, TablesError> {
         let location = path.display().to_string();
         let header = csv_header(path, &self.format)?;
-        let expected: Vec<&str> = self.schema.fields().iter().take(self.columns()).map(|field| field.name().as_str()).collect();
+        let expected: Vec<&str> =
+            self.schema.fields().iter().take(self.columns()).map(|field| field.name().as_str()).collect();
         if header != expected {
             let what = format!("has the columns {}, but the first file has {}", header.join(", "), expected.join(", "));
             return Err(TablesError::Source { location, what });
@@ -148,7 +152,8 @@ impl Reader {
 
     fn read_json(&self, path: &Path, sink: &mut dyn Sink) -> Result<u64, TablesError> {
         let location = path.display().to_string();
-        let names: Vec<String> = self.schema.fields().iter().take(self.columns()).map(|field| field.name().clone()).collect();
+        let names: Vec<String> =
+            self.schema.fields().iter().take(self.columns()).map(|field| field.name().clone()).collect();
         let counted = Counted::open(path, &self.format)?;
         let read = counted.read.clone();
         let mut lines = BufReader::new(counted.decoded);
@@ -180,7 +185,13 @@ impl Reader {
         let mut row = 0;
         let reader = parquet_reader(path)?;
         let own = &self.schema.fields()[..self.columns()];
-        if reader.schema().fields().iter().map(|field| (field.name(), field.data_type())).ne(own.iter().map(|f| (f.name(), f.data_type()))) {
+        if reader
+            .schema()
+            .fields()
+            .iter()
+            .map(|field| (field.name(), field.data_type()))
+            .ne(own.iter().map(|f| (f.name(), f.data_type())))
+        {
             let what = "has other columns than the first file".to_owned();
             return Err(TablesError::Source { location, what });
         }
@@ -271,7 +282,8 @@ impl<'a> Rows<'a> {
 
     fn take(&mut self, schema: &SchemaRef) -> Result<RecordBatch, TablesError> {
         let count = self.places.len();
-        let mut columns: Vec<ArrayRef> = self.columns.iter_mut().map(|builder| Arc::new(builder.finish()) as ArrayRef).collect();
+        let mut columns: Vec<ArrayRef> =
+            self.columns.iter_mut().map(|builder| Arc::new(builder.finish()) as ArrayRef).collect();
         columns.push(Arc::new(StringArray::from(vec![self.location; count])));
         columns.push(Arc::new(Int64Array::from(std::mem::take(&mut self.places))));
         RecordBatch::try_new(schema.clone(), columns).map_err(|error| TablesError::Engine(error.to_string()))
@@ -290,7 +302,8 @@ fn kind_of(path: &Path) -> Result<Kind, TablesError> {
         "json" | "ndjson" | "jsonl" => Ok(Kind::Json),
         "parquet" => Ok(Kind::Parquet),
         ending => {
-            let what = format!("`.{ending}` is not a known ending; expected .csv, .ndjson or .parquet, with .gz or .zst");
+            let what =
+                format!("`.{ending}` is not a known ending; expected .csv, .ndjson or .parquet, with .gz or .zst");
             Err(TablesError::Source { location: path.display().to_string(), what })
         }
     }
@@ -327,7 +340,10 @@ impl Read for CountedFile {
 
 impl Counted {
     fn open(path: &Path, format: &TextFormat) -> Result<Counted, TablesError> {
-        let open = |error: std::io::Error| TablesError::Open { location: path.display().to_string(), reason: error.to_string() };
+        let open = |error: std::io::Error| TablesError::Open {
+            location: path.display().to_string(),
+            reason: error.to_string(),
+        };
         let read = Arc::new(ByteCount::default());
         let file = BufReader::with_capacity(1 << 16, CountedFile(File::open(path).map_err(open)?, read.clone()));
         let plain: Box<dyn Read> = match path.extension().and_then(|ending| ending.to_str()) {
@@ -357,7 +373,10 @@ fn csv_header(path: &Path, format: &TextFormat) -> Result<Vec<String>, TablesErr
     let location = path.display().to_string();
     let mut reader = csv_reader(Counted::open(path, format)?.decoded, format);
     let header = reader.byte_headers().map_err(|error| damaged(&location, 0, &error))?;
-    let names: Vec<String> = header.iter().map(|name| String::from_utf8_lossy(name).trim_start_matches('\u{feff}').trim().to_owned()).collect();
+    let names: Vec<String> = header
+        .iter()
+        .map(|name| String::from_utf8_lossy(name).trim_start_matches('\u{feff}').trim().to_owned())
+        .collect();
     if names.is_empty() {
         return Err(TablesError::Empty { location, what: "the file is empty; a CSV file begins with a header" });
     }
@@ -374,7 +393,9 @@ fn json_keys(files: &[PathBuf], format: &TextFormat) -> Result<Vec<String>, Tabl
         let lines = BufReader::new(Counted::open(path, format)?.decoded);
         for line in lines.lines().take(KEY_ROWS) {
             let line = line.map_err(|error| damaged(&path.display().to_string(), 0, &error))?;
-            let Ok(object) = serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(&line) else { continue };
+            let Ok(object) = serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(&line) else {
+                continue;
+            };
             names.extend(object.keys().filter(|key| !names.contains(key)).cloned().collect::<Vec<_>>());
         }
     }
@@ -386,12 +407,16 @@ fn json_keys(files: &[PathBuf], format: &TextFormat) -> Result<Vec<String>, Tabl
 }
 
 fn parquet_reader(path: &Path) -> Result<impl RecordBatchReader + use<>, TablesError> {
-    parquet_builder(path)?.with_batch_size(BATCH_ROWS).build().map_err(|error| damaged(&path.display().to_string(), 0, &error))
+    parquet_builder(path)?
+        .with_batch_size(BATCH_ROWS)
+        .build()
+        .map_err(|error| damaged(&path.display().to_string(), 0, &error))
 }
 
 fn parquet_builder(path: &Path) -> Result<ParquetRecordBatchReaderBuilder<File>, TablesError> {
     let location = path.display().to_string();
-    let file = File::open(path).map_err(|error| TablesError::Open { location: location.clone(), reason: error.to_string() })?;
+    let file = File::open(path)
+        .map_err(|error| TablesError::Open { location: location.clone(), reason: error.to_string() })?;
     ParquetRecordBatchReaderBuilder::try_new(file).map_err(|error| damaged(&location, 0, &error))
 }
 

@@ -25,7 +25,8 @@ pub fn reference_markdown(engine: &Engine) -> Result<String, TablesError> {
     for (form, description, kind) in functions.values() {
         let meaning = description.split("\n\n").next().unwrap_or_default().replace('\n', " ").replace('|', "\\|");
         let form = form.replace('|', "\\|").replace('\n', " ");
-        writeln!(page, "| `{form}` | {kind} | {} |", meaning.trim()).map_err(|error| TablesError::Engine(error.to_string()))?;
+        writeln!(page, "| `{form}` | {kind} | {} |", meaning.trim())
+            .map_err(|error| TablesError::Engine(error.to_string()))?;
     }
     Ok(page)
 }

@@ -35,7 +35,12 @@ fn the_built_in_domains_are_sound() {
 
 #[test]
 fn an_error_names_file_line_column_and_what_was_expected() {
-    check("unknown-key", "port = 8001", "prot = 8001", &["/fraud/domain.toml:4:1", "unknown field `prot`", "did you mean `port`?"]);
+    check(
+        "unknown-key",
+        "port = 8001",
+        "prot = 8001",
+        &["/fraud/domain.toml:4:1", "unknown field `prot`", "did you mean `port`?"],
+    );
     check("syntax", "port = 8001", "port = = 8001", &["/fraud/domain.toml:4:8"]);
     check("type", "port = 8001", "port = \"x\"", &["domain.toml:4:8", "invalid type: string"]);
     check("name", "name = \"fraud\"", "name = \"frond\"", &["domain.toml:1:8", "the folder is `fraud`"]);
@@ -53,7 +58,12 @@ fn an_error_names_file_line_column_and_what_was_expected() {
 
 #[test]
 fn a_label_cannot_be_used_before_it_is_known() {
-    check("window", "delay = \"7d\"\ncolumns", "delay = \"6d\"\ncolumns", &["known after 7d", "delay is 6d", "set delay = \"7d\""]);
+    check(
+        "window",
+        "delay = \"7d\"\ncolumns",
+        "delay = \"6d\"\ncolumns",
+        &["known after 7d", "delay is 6d", "set delay = \"7d\""],
+    );
     check("split", "delay = \"7d\", test", "delay = \"1d\", test", &["the split's delay is 1d"]);
 }
 
@@ -72,6 +82,9 @@ fn the_reference_page_is_current() {
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(&path, &current).unwrap();
     } else {
-        assert!(stored == current, "docs/reference/domain.md is stale: run SEPTET_UPDATE=1 cargo test -p septet-domain");
+        assert!(
+            stored == current,
+            "docs/reference/domain.md is stale: run SEPTET_UPDATE=1 cargo test -p septet-domain"
+        );
     }
 }

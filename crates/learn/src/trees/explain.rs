@@ -219,7 +219,14 @@ fn recurse(tree: &Tree, row: &[f64], contributions: &mut [f64], path: &mut Vec<E
     for (child, agrees) in [(node.children[side], before.agrees), (node.children[1 - side], 0.0)] {
         let share = before.share * rows_at(tree, child) / tree.node_rows[at as usize];
         let saved = path.clone();
-        recurse(tree, row, contributions, path, child, Element { feature: Some(node.feature), share, agrees, weight: 0.0 });
+        recurse(
+            tree,
+            row,
+            contributions,
+            path,
+            child,
+            Element { feature: Some(node.feature), share, agrees, weight: 0.0 },
+        );
         *path = saved;
     }
 }

@@ -113,7 +113,8 @@ fn metric(settings: &Settings) -> &str {
 
 fn parameters(settings: &Settings) -> CString {
     let all = all_parameters(settings);
-    let words: Vec<String> = all.iter().map(|(name, value)| format!("{name}={value}").replace(['\0', ' '], "")).collect();
+    let words: Vec<String> =
+        all.iter().map(|(name, value)| format!("{name}={value}").replace(['\0', ' '], "")).collect();
     CString::new(words.join(" ")).expect("zero bytes were taken out one line above")
 }
 
@@ -175,7 +176,9 @@ impl Dataset {
     fn set(&self, field: &CStr, values: &[f32]) -> Result<(), FitError> {
         let (data, length) = (values.as_ptr().cast::<c_void>(), values.len() as i32);
         // SAFETY: LightGBM copies `length` numbers of the type named.
-        check(unsafe { sys::LGBM_DatasetSetField(self.0, field.as_ptr(), data, length, sys::C_API_DTYPE_FLOAT32 as i32) })
+        check(unsafe {
+            sys::LGBM_DatasetSetField(self.0, field.as_ptr(), data, length, sys::C_API_DTYPE_FLOAT32 as i32)
+        })
     }
 
     /// LightGBM takes letters, digits and `_` for certain; the version's schema keeps the names as they are.
@@ -260,7 +263,18 @@ pub(super) fn predict_with_library(text: &str, features: &Matrix, contributions:
         let none = c"".as_ptr();
         let to = out.as_mut_ptr();
         check(sys::LGBM_BoosterPredictForMat(
-            handle, values, type_f64, rows, columns, 0, kind, 0, -1, none, &mut length, to,
+            handle,
+            values,
+            type_f64,
+            rows,
+            columns,
+            0,
+            kind,
+            0,
+            -1,
+            none,
+            &mut length,
+            to,
         ))
         .unwrap();
         sys::LGBM_BoosterFree(handle);

@@ -13,7 +13,8 @@ fn example(rows: usize, seed: u64) -> (Matrix, Vec<bool>) {
     let mut columns = vec![Vec::with_capacity(rows); 6];
     let mut target = Vec::with_capacity(rows);
     for _ in 0..rows {
-        let row: Vec<f64> = (0..6).map(|at| if at == 3 { (next() * 5.0).floor() } else { next() * 10.0 - 3.0 }).collect();
+        let row: Vec<f64> =
+            (0..6).map(|at| if at == 3 { (next() * 5.0).floor() } else { next() * 10.0 - 3.0 }).collect();
         let signal = row[0] > 2.0 && row[1] < 4.0 || row[3] == 2.0 && row[4] > 0.0;
         target.push(if next() < 0.2 { next() < 0.5 } else { signal });
         for (at, &value) in row.iter().enumerate() {
@@ -50,7 +51,9 @@ fn row_of(features: &Matrix, at: usize) -> Vec<f64> {
 
 #[test]
 fn scores_equal_lightgbm_to_the_bit() {
-    for parameters in [vec![("num_leaves", "31")], vec![("num_leaves", "4"), ("max_depth", "2")], vec![("num_leaves", "255")]] {
+    for parameters in
+        [vec![("num_leaves", "31")], vec![("num_leaves", "4"), ("max_depth", "2")], vec![("num_leaves", "255")]]
+    {
         let (features, fitted) = fit_example(4000, &settings(&parameters));
         let expected = predict_with_library(&fitted.text, &features, false);
         assert_eq!(Trees::parse(&fitted.text).unwrap().raw_batch(&features), expected, "{parameters:?}");
@@ -118,7 +121,9 @@ fn patience_keeps_the_trees_up_to_the_best_on_later_rows() {
 fn a_broken_model_text_is_an_error_and_never_a_panic() {
     let (_, fitted) = fit_example(500, &settings(&[("num_leaves", "8")]));
     assert!(Trees::parse("").is_err());
-    for (from, to) in [("left_child=", "left_child=7 "), ("split_feature=", "split_feature=99 "), ("leaf_value=", "leaf_value=x ")] {
+    for (from, to) in
+        [("left_child=", "left_child=7 "), ("split_feature=", "split_feature=99 "), ("leaf_value=", "leaf_value=x ")]
+    {
         assert!(Trees::parse(&fitted.text.replacen(from, to, 1)).is_err(), "{from}");
     }
     let loop_back = fitted.text.replacen("right_child=1", "right_child=0", 1);

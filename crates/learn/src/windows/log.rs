@@ -11,6 +11,7 @@ pub struct Log {
     first: u64,
     times: VecDeque<i64>,
     inputs: usize,
+    with_squares: bool,
     entries: Entries,
 }
 
@@ -23,8 +24,8 @@ enum Entries {
 }
 
 impl Log {
-    pub fn new(inputs: usize) -> Log {
-        Log { first: 0, times: VecDeque::new(), inputs, entries: Entries::Exact(VecDeque::new()) }
+    pub fn new(inputs: usize, with_squares: bool) -> Log {
+        Log { first: 0, times: VecDeque::new(), inputs, with_squares, entries: Entries::Exact(VecDeque::new()) }
     }
 
     pub fn first(&self) -> u64 {
@@ -64,7 +65,7 @@ impl Log {
     pub fn summary(&self, sequence: u64, input: usize) -> Summary {
         let at = self.place(sequence) * self.inputs + input;
         match &self.entries {
-            Entries::Exact(values) => Summary::of(values[at]),
+            Entries::Exact(values) => Summary::of(values[at], self.with_squares),
             Entries::Merged { summaries, .. } => summaries[at],
         }
     }
@@ -80,7 +81,11 @@ impl Log {
             Entries::Exact(stored) => insert_all(stored, place * self.inputs, values.iter().copied()),
             Entries::Merged { events, summaries } => {
                 events.insert(place, 1);
-                insert_all(summaries, place * self.inputs, values.iter().map(|&value| Summary::of(value)));
+                insert_all(
+                    summaries,
+                    place * self.inputs,
+                    values.iter().map(|&value| Summary::of(value, self.with_squares)),
+                );
             }
         }
         self.first + place as u64
@@ -102,7 +107,7 @@ impl Log {
         }
         let Entries::Merged { summaries, .. } = &mut self.entries else { return None };
         let slot = summaries.get_mut(place * self.inputs + input)?;
-        *slot = slot.and(Summary::of(value));
+        *slot = slot.and(Summary::of(value, self.with_squares));
         Some(self.first + place as u64)
     }
 
@@ -123,7 +128,7 @@ impl Log {
     pub fn merge(&mut self, entries_max: usize, borders: &mut [&mut u64]) {
         let total: u64 = (self.first..self.end()).map(|sequence| self.events(sequence)).sum();
         let share = (4 * total).div_ceil(entries_max as u64).max(2);
-        let mut merged = Log::new(self.inputs);
+        let mut merged = Log::new(self.inputs, self.with_squares);
         merged.first = self.first;
         let (mut times, mut events, mut summaries) = (VecDeque::new(), VecDeque::new(), VecDeque::new());
         let mut renumbered: Vec<Option<u64>> = vec![None; borders.len()];

@@ -10,9 +10,11 @@
 //!   is as of its time. What was answered before it came stays as it was.
 
 mod log;
+mod replay;
 mod running;
 mod state;
 
+pub use replay::replay_events;
 pub use state::EntityState;
 
 /// Microseconds in a second: event times are microseconds since 1970-01-01 UTC.
@@ -76,8 +78,21 @@ impl WindowGroup {
     }
 
     /// Whether any column asks `aggregate` of `input`.
-    fn asks(&self, input: usize, aggregates: &[Aggregate]) -> bool {
-        self.columns.iter().any(|column| column.input == Some(input) && aggregates.contains(&column.aggregate))
+    fn asks(&self, input: usize, aggregate: Aggregate) -> bool {
+        self.columns.iter().any(|column| column.input == Some(input) && column.aggregate == aggregate)
+    }
+
+    fn with_squares(&self) -> bool {
+        self.columns.iter().any(|column| column.aggregate == Aggregate::Stddev)
+    }
+
+    /// Inputs whose minimum (false) or maximum (true) some column asks for.
+    fn extremes(&self) -> impl Iterator<Item = (usize, bool)> {
+        let asked = |input| {
+            [(Aggregate::Min, false), (Aggregate::Max, true)].map(|(aggregate, largest)| (input, aggregate, largest))
+        };
+        let all = (0..self.inputs).flat_map(asked);
+        all.filter(|&(input, aggregate, _)| self.asks(input, aggregate)).map(|(input, _, largest)| (input, largest))
     }
 }
 

@@ -69,11 +69,13 @@ impl Summary {
         last: f64::NAN,
     };
 
-    pub fn of(value: f64) -> Summary {
+    /// Squares cost as much as all the rest: they are left at 0 where no column asks for a deviation.
+    pub fn of(value: f64, with_squares: bool) -> Summary {
         if value.is_nan() {
             return Summary::EMPTY;
         }
-        Summary { count: 1, sum: value.into(), squares: Double::of_square(value), min: value, max: value, last: value }
+        let squares = if with_squares { Double::of_square(value) } else { Double::default() };
+        Summary { count: 1, sum: value.into(), squares, min: value, max: value, last: value }
     }
 
     /// Both together; `later` comes after `self` in time.
@@ -101,7 +103,9 @@ impl Running {
     pub fn add(&mut self, entry: &Summary) {
         self.count += entry.count;
         self.sum = self.sum.plus(entry.sum);
-        self.squares = self.squares.plus(entry.squares);
+        if entry.squares.high != 0.0 {
+            self.squares = self.squares.plus(entry.squares);
+        }
     }
 
     pub fn remove(&mut self, entry: &Summary) {
@@ -111,7 +115,9 @@ impl Running {
             *self = Running::default();
         } else {
             self.sum = self.sum.minus(entry.sum);
-            self.squares = self.squares.minus(entry.squares);
+            if entry.squares.high != 0.0 {
+                self.squares = self.squares.minus(entry.squares);
+            }
         }
     }
 

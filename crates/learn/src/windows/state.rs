@@ -27,8 +27,15 @@ struct Span {
     head: u64,
     events: u64,
     running: Vec<Running>,
-    min: Vec<Extreme>,
-    max: Vec<Extreme>,
+    /// Those that some column asks for.
+    extremes: Vec<AskedExtreme>,
+}
+
+#[derive(Clone, Debug)]
+struct AskedExtreme {
+    input: usize,
+    largest: bool,
+    extreme: Extreme,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -62,11 +69,11 @@ struct Inside {
 impl EntityState {
     pub fn new(group: &WindowGroup) -> EntityState {
         let recent = |input| {
-            let words = group.asks(input, &[Aggregate::Distinct]).then(|| Box::new(Words::new(group.over.len())));
+            let words = group.asks(input, Aggregate::Distinct).then(|| Box::new(Words::new(group.over.len())));
             Recent { words, ..Recent::default() }
         };
         EntityState {
-            log: Log::new(group.inputs),
+            log: Log::new(group.inputs, group.with_squares()),
             clock: i64::MIN,
             admitted: 0,
             spans: vec![Span::new(group); group.over.len()],
@@ -101,12 +108,12 @@ impl EntityState {
     pub fn amend(&mut self, group: &WindowGroup, time: i64, input: usize, value: f64) -> bool {
         let Some(sequence) = self.log.amend(time, input, value) else { return false };
         if sequence < self.admitted {
-            let news = Summary::of(value);
+            let news = Summary::of(value, group.with_squares());
             self.inputs[input].note(time, &news);
             for span in self.spans.iter_mut().filter(|span| span.head <= sequence) {
                 span.running[input].add(&news);
             }
-            self.rebuild_extremes(group);
+            self.rebuild_extremes();
         }
         true
     }
@@ -127,8 +134,8 @@ impl EntityState {
                 }
                 span.head += 1;
             }
-            for extreme in span.min.iter_mut().chain(&mut span.max) {
-                extreme.forget_before(span.head);
+            for asked in &mut span.extremes {
+                asked.extreme.forget_before(span.head);
             }
         }
         for words in self.inputs.iter_mut().filter_map(|input| input.words.as_mut()) {
@@ -154,19 +161,18 @@ impl EntityState {
             let summary = self.log.summary(sequence, input);
             for span in &mut self.spans {
                 span.running[input].add(&summary);
-                span.add_extremes(group, input, sequence, &summary);
+                span.add_extremes(input, sequence, &summary);
             }
             self.inputs[input].note(time, &summary);
         }
     }
 
-    fn rebuild_extremes(&mut self, group: &WindowGroup) {
+    fn rebuild_extremes(&mut self) {
         for span in &mut self.spans {
-            span.min.iter_mut().chain(&mut span.max).for_each(Extreme::clear);
-            for input in (0..group.inputs).filter(|&input| group.asks(input, &[Aggregate::Min, Aggregate::Max])) {
+            for asked in &mut span.extremes {
+                asked.extreme.clear();
                 for sequence in span.head..self.admitted {
-                    let summary = self.log.summary(sequence, input);
-                    span.add_extremes(group, input, sequence, &summary);
+                    asked.add(sequence, &self.log.summary(sequence, asked.input));
                 }
             }
         }
@@ -176,7 +182,7 @@ impl EntityState {
         let mut borders: Vec<&mut u64> = self.spans.iter_mut().map(|span| &mut span.head).collect();
         borders.push(&mut self.admitted);
         self.log.merge(group.entries_max, &mut borders);
-        self.rebuild_extremes(group);
+        self.rebuild_extremes();
     }
 
     /// `last` and `time_since`, before the event itself is remembered.
@@ -215,7 +221,7 @@ impl EntityState {
         if time <= self.clock - group.delay {
             self.latest = self.latest.max(Some(time));
             for (recent, &value) in self.inputs.iter_mut().zip(values) {
-                recent.note(time, &Summary::of(value));
+                recent.note(time, &Summary::of(value, group.with_squares()));
             }
         }
         self.rebuild(group);
@@ -238,7 +244,7 @@ impl EntityState {
                 for input in 0..group.inputs {
                     let summary = self.log.summary(sequence, input);
                     span.running[input].add(&summary);
-                    span.add_extremes(group, input, sequence, &summary);
+                    span.add_extremes(input, sequence, &summary);
                     recents[input].note(then, &summary);
                     if summary.count > 0 {
                         words[input].insert(summary.last.to_bits());
@@ -270,7 +276,7 @@ impl EntityState {
                 for input in 0..group.inputs {
                     let summary = self.log.summary(sequence, input);
                     span.running[input].add(&summary);
-                    span.add_extremes(group, input, sequence, &summary);
+                    span.add_extremes(input, sequence, &summary);
                 }
             }
         }
@@ -299,21 +305,22 @@ impl Span {
             head: 0,
             events: 0,
             running: vec![Running::default(); group.inputs],
-            min: vec![Extreme::default(); group.inputs],
-            max: vec![Extreme::default(); group.inputs],
+            extremes: group
+                .extremes()
+                .map(|(input, largest)| AskedExtreme { input, largest, extreme: Extreme::default() })
+                .collect(),
         }
     }
 
-    fn add_extremes(&mut self, group: &WindowGroup, input: usize, sequence: u64, entry: &Summary) {
-        if entry.count == 0 {
-            return;
+    fn add_extremes(&mut self, input: usize, sequence: u64, entry: &Summary) {
+        for asked in self.extremes.iter_mut().filter(|asked| asked.input == input) {
+            asked.add(sequence, entry);
         }
-        if group.asks(input, &[Aggregate::Min]) {
-            self.min[input].add(sequence, entry.min, false);
-        }
-        if group.asks(input, &[Aggregate::Max]) {
-            self.max[input].add(sequence, entry.max, true);
-        }
+    }
+
+    fn extreme(&self, input: usize, largest: bool) -> f64 {
+        let asked = self.extremes.iter().find(|asked| asked.input == input && asked.largest == largest);
+        asked.map_or(f64::NAN, |asked| asked.extreme.value())
     }
 
     /// What the window's sums say; none for aggregates that are not sums.
@@ -326,10 +333,19 @@ impl Span {
             Aggregate::Sum => self.running[input].sum(),
             Aggregate::Avg => self.running[input].avg(),
             Aggregate::Stddev => self.running[input].stddev(),
-            Aggregate::Min => self.min[input].value(),
-            Aggregate::Max => self.max[input].value(),
+            Aggregate::Min => self.extreme(input, false),
+            Aggregate::Max => self.extreme(input, true),
             Aggregate::Distinct | Aggregate::Last | Aggregate::TimeSince => return None,
         })
+    }
+}
+
+impl AskedExtreme {
+    fn add(&mut self, sequence: u64, entry: &Summary) {
+        if entry.count > 0 {
+            let value = if self.largest { entry.max } else { entry.min };
+            self.extreme.add(sequence, value, self.largest);
+        }
     }
 }
 

@@ -104,7 +104,11 @@ fn every_aggregate_equals_its_definition_on_events_in_order() {
             let mut out = vec![0.0; group.outputs()];
             for (at, &(time, value)) in events.iter().enumerate() {
                 state.answer(&group, time, &[value], &mut out);
-                assert_close(&out, &by_definition(&group, &events, at), &format!("seed {seed} delay {delay} event {at}"));
+                assert_close(
+                    &out,
+                    &by_definition(&group, &events, at),
+                    &format!("seed {seed} delay {delay} event {at}"),
+                );
             }
         }
     }
@@ -126,7 +130,11 @@ fn a_late_event_is_answered_as_of_its_time_and_seen_by_later_ones() {
                 state.answer(&group, time, &[value], &mut out);
                 let place = known.partition_point(|event| event.0 <= time);
                 known.insert(place, (time, value));
-                assert_close(&out, &by_definition(&group, &known, place), &format!("seed {seed} delay {delay} event {at}"));
+                assert_close(
+                    &out,
+                    &by_definition(&group, &known, place),
+                    &format!("seed {seed} delay {delay} event {at}"),
+                );
             }
         }
     }

@@ -1,10 +1,10 @@
 //! Sources to checked rows: `tables/INPUT.parquet`, and `tables/quarantine.parquet` for what breaks the contract.
 
+use crate::PlatformError;
 use crate::demo::demo_file;
 use crate::home::make_folder;
 use crate::plan::at_file;
 use crate::run::{Made, Run};
-use crate::PlatformError;
 use septet_domain::{Layout, did_you_mean};
 use septet_tables::{ExtractReport, ExtractRequest, Location, Reading, TableFile, TextFormat, extract};
 use serde_json::json;
@@ -22,8 +22,10 @@ pub async fn run(run: &Run<'_>) -> Result<Made, PlatformError> {
     for (at, (name, input)) in run.domain.spec.input.iter().enumerate() {
         let (file, sql, layout) = layout_sql(run, &layout_name, (at > 0).then_some(name))?;
         let location = location(run, name)?;
-        let format = TextFormat::from_layout(&layout).map_err(|what| PlatformError::usage(what, format!("see [layout.{layout_name}]")))?;
-        let request = ExtractRequest { input_name: name, input, location: &location, layout_sql: &sql, format, folder: &folder };
+        let format = TextFormat::from_layout(&layout)
+            .map_err(|what| PlatformError::usage(what, format!("see [layout.{layout_name}]")))?;
+        let request =
+            ExtractRequest { input_name: name, input, location: &location, layout_sql: &sql, format, folder: &folder };
         let engine = run.engine()?;
         run.progress.begin(&format!("extract {name}"), None, "rows");
         let show = |reading: Reading| run.progress.done(reading.rows);
@@ -58,12 +60,19 @@ fn location(run: &Run, input: &str) -> Result<Location, PlatformError> {
             let file = demo_file(run.home, input, run.options.demo_small, run.progress)?;
             Ok(Location::Files(file.display().to_string()))
         }
-        None => Err(PlatformError::usage(format!("layout `{}` needs a source for `{input}`", layout_name(run)), "give --source FILE_OR_URL")),
+        None => Err(PlatformError::usage(
+            format!("layout `{}` needs a source for `{input}`", layout_name(run)),
+            "give --source FILE_OR_URL",
+        )),
     }
 }
 
 /// File name, SELECT and format of a layout; inputs after the first have `sources/LAYOUT.INPUT.sql`.
-fn layout_sql(run: &Run, layout: &str, further_input: Option<&String>) -> Result<(String, String, Layout), PlatformError> {
+fn layout_sql(
+    run: &Run,
+    layout: &str,
+    further_input: Option<&String>,
+) -> Result<(String, String, Layout), PlatformError> {
     if layout.ends_with(".sql") {
         let sql = std::fs::read_to_string(layout).map_err(|error| PlatformError::io(layout, error))?;
         return Ok((layout.to_owned(), sql, Layout::default()));
@@ -74,8 +83,12 @@ fn layout_sql(run: &Run, layout: &str, further_input: Option<&String>) -> Result
     };
     let Some(sql) = run.domain.files.get(&file) else {
         let known: Vec<&str> = run.domain.files_in("sources", ".sql").map(|(name, _)| name).collect();
-        let hint = did_you_mean(layout, known.iter().copied()).unwrap_or_else(|| "or give the path of a SELECT of your own, ending in .sql".to_owned());
-        return Err(PlatformError::usage(format!("there is no layout `{layout}`; there are {}", known.join(", ")), hint));
+        let hint = did_you_mean(layout, known.iter().copied())
+            .unwrap_or_else(|| "or give the path of a SELECT of your own, ending in .sql".to_owned());
+        return Err(PlatformError::usage(
+            format!("there is no layout `{layout}`; there are {}", known.join(", ")),
+            hint,
+        ));
     };
     Ok((file, sql.clone(), run.domain.spec.layout.get(layout).cloned().unwrap_or_default()))
 }

@@ -1,13 +1,15 @@
 //! The last look before a version answers: it loads, it answers its cases, then the alias moves.
 
+use crate::PlatformError;
+use crate::features::FeatureSet;
 use crate::history::{arrow_error, nullable};
+use crate::replay::compile_windows;
 use crate::run::{Made, Run, StepName};
 use crate::steps::material::register_inputs;
-use crate::features::FeatureSet;
-use crate::replay::compile_windows;
 use crate::version::Scorer;
-use crate::PlatformError;
-use septet_tables::arrow::array::{ArrayRef, BooleanArray, Float64Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
+use septet_tables::arrow::array::{
+    ArrayRef, BooleanArray, Float64Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray,
+};
 use septet_tables::arrow::datatypes::{DataType, SchemaRef};
 use septet_tables::{Engine, TableFile, instant};
 use serde::Deserialize;
@@ -70,7 +72,11 @@ async fn promote(run: &Run<'_>, version: &str) -> Result<bool, PlatformError> {
 }
 
 /// Name, whether the answer was as expected, and what it was.
-async fn answer_cases(run: &Run<'_>, engine: &Engine, scorer: &Scorer) -> Result<Vec<(String, bool, String)>, PlatformError> {
+async fn answer_cases(
+    run: &Run<'_>,
+    engine: &Engine,
+    scorer: &Scorer,
+) -> Result<Vec<(String, bool, String)>, PlatformError> {
     let (table, _) = run.domain.spec.input.first().expect("checked: a domain has an input");
     let schema = engine.plan(&format!("SELECT * FROM \"{table}\"")).await?;
     let windows = compile_windows(engine, run.domain, &schema).await?;
@@ -80,11 +86,16 @@ async fn answer_cases(run: &Run<'_>, engine: &Engine, scorer: &Scorer) -> Result
     for (file, text) in run.domain.files_in("cases", ".json") {
         let place = format!("cases/{file}.json");
         let cases: Vec<Case> = serde_json::from_str(text).map_err(|error| {
-            PlatformError::usage(format!("{}:{}:{}: {error}", run.domain.path_of(&place), error.line(), error.column()), "see README")
+            PlatformError::usage(
+                format!("{}:{}:{}: {error}", run.domain.path_of(&place), error.line(), error.column()),
+                "see README",
+            )
         })?;
         for case in cases {
-            let event = event_row(&schema, &case.event).map_err(|what| PlatformError::usage(format!("case `{}`: {what}", case.name), place.clone()))?;
-            let columns = names.iter().map(|name| nullable(vec![case.windows.get(name).copied().unwrap_or(f64::NAN)])).collect();
+            let event = event_row(&schema, &case.event)
+                .map_err(|what| PlatformError::usage(format!("case `{}`: {what}", case.name), place.clone()))?;
+            let columns =
+                names.iter().map(|name| nullable(vec![case.windows.get(name).copied().unwrap_or(f64::NAN)])).collect();
             let probability = scorer.score(&features.answer_row(&event, columns)?)?.probability;
             let passed = (case.expect.probability_min..=case.expect.probability_max).contains(&probability);
             let expected = format!("{} to {}", case.expect.probability_min, case.expect.probability_max);
@@ -111,7 +122,8 @@ fn event_row(schema: &SchemaRef, event: &Map<String, Value>) -> Result<RecordBat
             other => return Err(format!("column `{name}` has the type {other}")),
         })
     };
-    let columns = schema.fields().iter().map(|field| column(field.name(), field.data_type())).collect::<Result<Vec<_>, _>>()?;
+    let columns =
+        schema.fields().iter().map(|field| column(field.name(), field.data_type())).collect::<Result<Vec<_>, _>>()?;
     let fields: Vec<_> = schema.fields().iter().map(|field| field.as_ref().clone().with_nullable(true)).collect();
     let loose = Arc::new(septet_tables::arrow::datatypes::Schema::new(fields));
     RecordBatch::try_new(loose, columns).map_err(|error| arrow_error(error).to_string())
@@ -122,7 +134,9 @@ async fn look(run: &Run<'_>, engine: &Engine) -> Result<Vec<Value>, PlatformErro
     let tables = run.tables_folder();
     let mut found = Vec::new();
     for (name, _) in run.domain.files_in("tables", ".sql") {
-        engine.register_file(&TableFile { name: name.to_owned(), path: tables.join(format!("{name}.parquet")) }).await?;
+        engine
+            .register_file(&TableFile { name: name.to_owned(), path: tables.join(format!("{name}.parquet")) })
+            .await?;
     }
     for watch in &run.domain.spec.watch {
         let value = engine.number(watch.sql.get_ref()).await?;

@@ -1,12 +1,12 @@
 //! What training and validation both start from: history, windows, features and splits, made the same way.
 
+use crate::PlatformError;
 use crate::features::{FeatureSet, telling_extras};
 use crate::history::History;
 use crate::plan::at_file;
 use crate::replay::{CompiledWindow, compile_windows, replay};
 use crate::run::{Run, StepName};
 use crate::split::{Plan, plan};
-use crate::PlatformError;
 use septet_learn::frame::Frame;
 use septet_tables::{Engine, TableFile};
 
@@ -36,7 +36,8 @@ pub async fn register_inputs(run: &Run<'_>, engine: &Engine) -> Result<(), Platf
 
 pub async fn prepare(run: &Run<'_>) -> Result<Prepared, PlatformError> {
     let extracted = run.report_of(StepName::Extract).await?;
-    let (layout, simulated) = (extracted.detail["layout"].as_str().unwrap_or_default().to_owned(), extracted.detail["simulated"] == true);
+    let (layout, simulated) =
+        (extracted.detail["layout"].as_str().unwrap_or_default().to_owned(), extracted.detail["simulated"] == true);
     let engine = run.engine()?;
     register_inputs(run, &engine).await?;
     let history = History::read(&engine, run.domain).await?;

@@ -1,5 +1,6 @@
 //! Tables to a trained and judged version, in the run's own folder; validation decides whether it is registered.
 
+use crate::PlatformError;
 use crate::history::arrow_error;
 use crate::home::make_folder;
 use crate::judge::Exam;
@@ -9,7 +10,6 @@ use crate::split::{DAY, day_name};
 use crate::steps::material::{Prepared, prepare};
 use crate::train::{Material, Outcome, train};
 use crate::version::{FORMAT, FeatureSchema, Manifest, to_json};
-use crate::PlatformError;
 use septet_learn::frame::Column;
 use serde_json::json;
 
@@ -115,8 +115,10 @@ fn manifest(run: &Run, prepared: &Prepared, outcome: &Outcome, version: &str) ->
 
 fn charts(run: &Run, prepared: &Prepared, outcome: &Outcome) -> Charts {
     let fold = &prepared.plan.test[0];
-    let truth: Vec<bool> = fold.test.iter().map(|&row| prepared.label[row as usize - prepared.first_row] == 1.0).collect();
-    let day: Vec<i32> = fold.test.iter().map(|&row| prepared.history.times[row as usize].div_euclid(DAY) as i32).collect();
+    let truth: Vec<bool> =
+        fold.test.iter().map(|&row| prepared.label[row as usize - prepared.first_row] == 1.0).collect();
+    let day: Vec<i32> =
+        fold.test.iter().map(|&row| prepared.history.times[row as usize].div_euclid(DAY) as i32).collect();
     let alerts = run.domain.spec.decision.as_ref().and_then(|decision| decision.alerts_per_day);
     let baseline = outcome.strongest_baseline.as_ref().map(|(name, scored)| (name.as_str(), scored.score.as_slice()));
     Charts::new(&outcome.newest.score, &outcome.newest.probability, &truth, &day, baseline, alerts, CURVE_POINTS)

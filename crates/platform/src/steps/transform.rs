@@ -1,11 +1,11 @@
 //! Checked rows to the domain's tables: one SQL file a table, each after those it reads.
 
+use crate::PlatformError;
 use crate::plan::{at_file, table_order};
 use crate::run::{Made, Run, StepName};
 use crate::steps::material::register_inputs;
-use crate::PlatformError;
-use serde_json::json;
 use septet_tables::TableFile;
+use serde_json::json;
 use std::collections::BTreeMap;
 
 pub async fn run(run: &Run<'_>) -> Result<Made, PlatformError> {
@@ -20,7 +20,10 @@ pub async fn run(run: &Run<'_>) -> Result<Made, PlatformError> {
         run.progress.begin(&format!("transform {name}"), None, "rows");
         let path = folder.join(format!("{name}.parquet"));
         let show = |rows| run.progress.done(rows);
-        let written = engine.write(&run.domain.files[&file], &path, &show).await.map_err(|error| at_file(run.domain, &file, error))?;
+        let written = engine
+            .write(&run.domain.files[&file], &path, &show)
+            .await
+            .map_err(|error| at_file(run.domain, &file, error))?;
         run.progress.end();
         engine.register_file(&TableFile { name: name.clone(), path }).await?;
         fingerprints.push(written.fingerprint);

@@ -1,5 +1,6 @@
 //! Gates: what a version must hold before it may answer. One that fails is kept and marked.
 
+use crate::PlatformError;
 use crate::features::{OwnedValue, frame_row};
 use crate::home::appear;
 use crate::live::features_online;
@@ -11,7 +12,6 @@ use crate::steps::material::{Prepared, prepare};
 use crate::steps::train::read_charts;
 use crate::store::GateRecord;
 use crate::version::{Scorer, to_json};
-use crate::PlatformError;
 use septet_tables::ExtractReport;
 use serde_json::json;
 use std::path::Path;
@@ -46,11 +46,20 @@ pub async fn run(run: &Run<'_>) -> Result<Made, PlatformError> {
 }
 
 /// Card, report and verdict, without anything that differs from run to run.
-async fn write_papers(run: &Run<'_>, scorer: &Scorer, gates: &[GateRecord], folder: &Path) -> Result<(), PlatformError> {
+async fn write_papers(
+    run: &Run<'_>,
+    scorer: &Scorer,
+    gates: &[GateRecord],
+    folder: &Path,
+) -> Result<(), PlatformError> {
     let extracted = run.report_of(StepName::Extract).await?;
-    let inputs: Vec<(String, ExtractReport)> = serde_json::from_value(extracted.detail["inputs"].clone()).unwrap_or_default();
+    let inputs: Vec<(String, ExtractReport)> =
+        serde_json::from_value(extracted.detail["inputs"].clone()).unwrap_or_default();
     let timeless = |gate: &GateRecord| match gate.name.ends_with("_time") {
-        true => GateRecord { evidence: "measured on the machine of the run; figures in the store".to_owned(), ..gate.clone() },
+        true => GateRecord {
+            evidence: "measured on the machine of the run; figures in the store".to_owned(),
+            ..gate.clone()
+        },
         false => gate.clone(),
     };
     let gates: Vec<GateRecord> = gates.iter().map(timeless).collect();
@@ -82,7 +91,8 @@ fn gates(run: &Run, prepared: &Prepared, scorer: &Scorer, folder: &Path) -> Resu
     let limits = &run.domain.spec.gates;
     let total = 4 + scorer.manifest.advantage.len() as u64;
     run.progress.begin("validate: gates", Some(total), "gates");
-    let mut gates: Vec<GateRecord> = scorer.manifest.advantage.iter().map(|(name, advantage)| beats(run, name, *advantage)).collect();
+    let mut gates: Vec<GateRecord> =
+        scorer.manifest.advantage.iter().map(|(name, advantage)| beats(run, name, *advantage)).collect();
     run.progress.done(gates.len() as u64);
     gates.push(parity(prepared, limits.parity_rows)?);
     gates.push(no_look_ahead(run, prepared)?);
@@ -97,7 +107,9 @@ fn gates(run: &Run, prepared: &Prepared, scorer: &Scorer, folder: &Path) -> Resu
 fn beats(run: &Run, baseline: &str, advantage: Option<(f64, f64)>) -> GateRecord {
     let metric = crate::judge::metric_name(run.domain.spec.model.metric);
     let evidence = match advantage {
-        Some((low, high)) => format!("{metric}: better by {low:.4} to {high:.4} (95 % interval of the difference, test folds)"),
+        Some((low, high)) => {
+            format!("{metric}: better by {low:.4} to {high:.4} (95 % interval of the difference, test folds)")
+        }
         None => "the difference could not be resampled".to_owned(),
     };
     GateRecord { name: format!("beats_{baseline}"), passed: advantage.is_some_and(|(low, _)| low > 0.0), evidence }
@@ -138,7 +150,11 @@ fn no_look_ahead(run: &Run, prepared: &Prepared) -> Result<GateRecord, PlatformE
             then.iter().zip(&now).filter(|(a, b)| !a.same(b)).count()
         })
         .sum();
-    let evidence = format!("history cut at {}: {different} of {} earlier values differ", day_name(cut), (last - first) * frame.names.len());
+    let evidence = format!(
+        "history cut at {}: {different} of {} earlier values differ",
+        day_name(cut),
+        (last - first) * frame.names.len()
+    );
     Ok(GateRecord { name: "no_look_ahead".to_owned(), passed: different == 0, evidence })
 }
 
@@ -157,8 +173,14 @@ fn size(folder: &Path, max: f64) -> Result<GateRecord, PlatformError> {
     Ok(GateRecord { name: "model_size".to_owned(), passed: mb <= max, evidence: format!("{mb:.2} MB; at most {max}") })
 }
 
-fn times(prepared: &Prepared, scorer: &Scorer, prediction_max: f64, explanation_max: f64) -> Result<[GateRecord; 2], PlatformError> {
-    let rows: Vec<Vec<OwnedValue>> = (0..prepared.frame.rows().min(TIMED_ROWS)).map(|row| frame_row(&prepared.frame, row)).collect();
+fn times(
+    prepared: &Prepared,
+    scorer: &Scorer,
+    prediction_max: f64,
+    explanation_max: f64,
+) -> Result<[GateRecord; 2], PlatformError> {
+    let rows: Vec<Vec<OwnedValue>> =
+        (0..prepared.frame.rows().min(TIMED_ROWS)).map(|row| frame_row(&prepared.frame, row)).collect();
     let median = |times: &mut Vec<f64>| {
         times.sort_by(f64::total_cmp);
         times[times.len() / 2]

@@ -128,7 +128,13 @@ impl Store {
         Ok(self.rows(sql, &[run_id, name]).await?.pop().map(|row| text(&row, 0)))
     }
 
-    pub async fn put_version(&self, domain: &str, version: &str, run_id: &str, metrics: &str) -> Result<(), PlatformError> {
+    pub async fn put_version(
+        &self,
+        domain: &str,
+        version: &str,
+        run_id: &str,
+        metrics: &str,
+    ) -> Result<(), PlatformError> {
         let sql = "INSERT INTO versions (domain, version, run_id, status, created_at, metrics, gates)
                    VALUES ($1, $2, $3, 'trained', $4, $5, '[]')
                    ON CONFLICT (domain, version) DO UPDATE SET metrics = excluded.metrics";
@@ -168,7 +174,13 @@ impl Store {
     }
 
     /// Moves an alias from the version it is believed to name; false if it names another by now.
-    pub async fn move_alias(&self, domain: &str, alias: &str, from: Option<&str>, to: &str) -> Result<bool, PlatformError> {
+    pub async fn move_alias(
+        &self,
+        domain: &str,
+        alias: &str,
+        from: Option<&str>,
+        to: &str,
+    ) -> Result<bool, PlatformError> {
         let changed = match from {
             Some(from) => {
                 let sql = "UPDATE aliases SET version = $1, changed_at = $2 WHERE domain = $3 AND alias = $4 AND version = $5";

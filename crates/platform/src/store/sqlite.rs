@@ -37,6 +37,10 @@ impl Sqlite {
         let mut statement = connection.prepare_cached(sql).map_err(error)?;
         let columns = statement.column_count();
         let row = |row: &rusqlite::Row| (0..columns).map(|at| row.get::<_, Option<String>>(at)).collect();
-        statement.query_map(rusqlite::params_from_iter(values), row).map_err(error)?.collect::<Result<_, _>>().map_err(error)
+        statement
+            .query_map(rusqlite::params_from_iter(values), row)
+            .map_err(error)?
+            .collect::<Result<_, _>>()
+            .map_err(error)
     }
 }

@@ -34,7 +34,8 @@ async fn an_alias_moves_only_from_the_version_it_is_believed_to_name() {
 async fn a_repeated_step_replaces_its_report() {
     for (store, _folder) in stores().await {
         let run = fresh("run");
-        let record = RunRecord { run_id: run.clone(), domain: fresh("d"), status: "running".into(), options: "{}".into() };
+        let record =
+            RunRecord { run_id: run.clone(), domain: fresh("d"), status: "running".into(), options: "{}".into() };
         store.begin_run(&record).await.unwrap();
         store.put_step(&run, "extract", "1").await.unwrap();
         store.put_step(&run, "extract", "2").await.unwrap();

@@ -1,0 +1,95 @@
+//! A whole history through the state that serves, entity by entity and entities in parallel.
+
+use super::{EntityState, WindowGroup};
+use rayon::prelude::*;
+
+/// Events handed to one thread at a time, at the least.
+const EVENTS_PER_TASK: usize = 20_000;
+/// Rows put back in order by one thread at a time: their columns fit the cache.
+const ROWS_PER_TASK: usize = 16_384;
+
+/// Answers for every event: one column an output of the group, NaN for null. `entity` (below `entities`) and `times`
+/// (microseconds, rising) are one a row; `inputs` holds one list a row each. Equal for any number of threads.
+pub fn replay_events(
+    group: &WindowGroup,
+    entity: &[u32],
+    entities: usize,
+    times: &[i64],
+    inputs: &[Vec<f64>],
+) -> Vec<Vec<f64>> {
+    let (order, starts) = by_entity(entity, entities);
+    let width = group.outputs();
+    let mut answers = vec![0.0_f64; order.len() * width];
+    tasks(&starts, &mut answers, width).into_par_iter().for_each(|(entities, answers)| {
+        let mut answers = answers.chunks_exact_mut(width);
+        let mut values = vec![f64::NAN; inputs.len()];
+        for entity in entities {
+            let mut state = EntityState::new(group);
+            for &row in &order[starts[entity]..starts[entity + 1]] {
+                for (slot, input) in values.iter_mut().zip(inputs) {
+                    *slot = input[row as usize];
+                }
+                let out = answers.next().expect("one answer an event");
+                state.answer(group, times[row as usize], &values, out);
+            }
+        }
+    });
+    by_row(&answers, &order, width)
+}
+
+/// Answers in entity order as columns in row order. A row's answers lie together: each is looked for once.
+fn by_row(answers: &[f64], order: &[u32], width: usize) -> Vec<Vec<f64>> {
+    let mut place_of = vec![0_u32; order.len()];
+    for (place, &row) in order.iter().enumerate() {
+        place_of[row as usize] = place as u32;
+    }
+    let chunk = |places: &[u32]| {
+        let mut columns = vec![Vec::with_capacity(places.len()); width];
+        for &place in places {
+            let own = &answers[place as usize * width..][..width];
+            columns.iter_mut().zip(own).for_each(|(column, &value)| column.push(value));
+        }
+        columns
+    };
+    let chunks: Vec<Vec<Vec<f64>>> = place_of.par_chunks(ROWS_PER_TASK).map(chunk).collect();
+    let column = |at: usize| chunks.iter().flat_map(|columns| &columns[at]).copied().collect();
+    (0..width).into_par_iter().map(column).collect()
+}
+
+/// Rows grouped by entity, in time order within each, and where each entity's rows begin. O(rows).
+fn by_entity(codes: &[u32], entities: usize) -> (Vec<u32>, Vec<usize>) {
+    let mut starts = vec![0; entities + 1];
+    for &code in codes {
+        starts[code as usize + 1] += 1;
+    }
+    for entity in 0..entities {
+        starts[entity + 1] += starts[entity];
+    }
+    let mut next = starts.clone();
+    let mut order = vec![0; codes.len()];
+    for (row, &code) in codes.iter().enumerate() {
+        order[next[code as usize]] = row as u32;
+        next[code as usize] += 1;
+    }
+    (order, starts)
+}
+
+/// Runs of entities with about equal work, each with its own part of the answers.
+fn tasks<'a>(
+    starts: &[usize],
+    mut answers: &'a mut [f64],
+    width: usize,
+) -> Vec<(std::ops::Range<usize>, &'a mut [f64])> {
+    let mut tasks = Vec::new();
+    let (mut first, entities) = (0, starts.len() - 1);
+    for entity in 0..entities {
+        let events = starts[entity + 1] - starts[first];
+        if events >= EVENTS_PER_TASK || entity + 1 == entities {
+            let (own, rest) = answers.split_at_mut(events * width);
+            tasks.push((first..entity + 1, own));
+            answers = rest;
+            first = entity + 1;
+        }
+    }
+    tasks
+}
