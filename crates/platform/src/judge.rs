@@ -95,7 +95,7 @@ impl Exam {
                 each.iter().max_by(|a, b| if larger_is_better { a.1.total_cmp(b.1) } else { b.1.total_cmp(a.1) });
             let best = best.map(|(other, value)| (other.clone(), *value));
             let by_fold = (0..self.folds.len())
-                .map(|fold| self.of_fold(&prepared, fold, &name, &self.ones(), &self.one_each()).unwrap_or(f64::NAN))
+                .map(|fold| self.of_fold(&prepared, fold, &name, &self.ones(), &self.one_each()))
                 .collect();
             metrics.insert(
                 name,

@@ -435,7 +435,8 @@ fn importances(material: &Material, encoder: &Encoder, model: &Model) -> Vec<(St
     for (&input, value) in encoder.output_inputs().iter().zip(columns) {
         by_input[input] += value;
     }
-    let total: f64 = by_input.iter().sum();
+    // Without a single split there is no gain to share.
+    let total = by_input.iter().sum::<f64>().max(f64::MIN_POSITIVE);
     let mut importances: Vec<(String, f64)> =
         material.frame.names.iter().cloned().zip(by_input.iter().map(|value| value / total)).collect();
     importances.sort_by(|a, b| b.1.total_cmp(&a.1));

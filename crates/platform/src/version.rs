@@ -97,7 +97,8 @@ pub struct MetricValue {
     pub baseline: Option<f64>,
     pub baseline_name: Option<String>,
     pub baselines: BTreeMap<String, f64>,
-    pub by_fold: Vec<f64>,
+    /// None where a fold has too little to tell.
+    pub by_fold: Vec<Option<f64>>,
 }
 
 /// What was learned.

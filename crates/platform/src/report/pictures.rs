@@ -385,7 +385,7 @@ pub fn interval(name: &str, metric: &MetricValue) -> String {
     let (width, middle) = (190.0, 11.0);
     let all = [Some(metric.value), metric.low, metric.high, metric.baseline];
     let values: Vec<f64> =
-        all.into_iter().flatten().chain(metric.by_fold.iter().copied()).filter(|value| value.is_finite()).collect();
+        all.into_iter().flatten().chain(metric.by_fold.iter().copied().flatten()).filter(|value| value.is_finite()).collect();
     let (low, high) =
         values.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), &value| (low.min(value), high.max(value)));
     if low > high {
@@ -404,7 +404,7 @@ pub fn interval(name: &str, metric: &MetricValue) -> String {
             middle - 4.5
         ));
     }
-    for value in metric.by_fold.iter().filter(|value| value.is_finite()) {
+    for value in metric.by_fold.iter().flatten().filter(|value| value.is_finite()) {
         marks.push_str(&format!(r#"<circle class="fold" cx="{:.1}" cy="{middle:.1}" r="2.2"/>"#, at(*value)));
     }
     let mut words = format!("{name}: {}", figure(metric.value));

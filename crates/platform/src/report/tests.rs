@@ -162,7 +162,7 @@ fn metrics() -> BTreeMap<String, MetricValue> {
         baseline: Some(linear),
         baseline_name: Some("linear".to_owned()),
         baselines: BTreeMap::from([("linear".to_owned(), linear), ("prior".to_owned(), prior)]),
-        by_fold: vec![value + half * 0.6, value - half * 0.4, value - half * 0.8, value + half * 0.6],
+        by_fold: [value + half * 0.6, value - half * 0.4, value - half * 0.8, value + half * 0.6].map(Some).to_vec(),
     };
     [
         ("average_precision", metric(0.702, 0.021, 0.611, 0.0068)),
@@ -322,7 +322,7 @@ fn a_manifest_with_next_to_nothing_makes_a_page_too() {
     for metric in manifest.metrics.values_mut() {
         (metric.low, metric.high, metric.baseline, metric.baseline_name) = (None, None, None, None);
         metric.baselines.clear();
-        metric.by_fold = vec![f64::NAN];
+        metric.by_fold = vec![None];
     }
     check_no_nan(&sample);
     assert!(!sample.html().contains("simulated data") && !sample.card().contains("imulated"));
@@ -337,7 +337,7 @@ fn a_manifest_with_next_to_nothing_makes_a_page_too() {
             baseline: Some(0.0),
             baseline_name: None,
             baselines: BTreeMap::new(),
-            by_fold: vec![0.0],
+            by_fold: vec![Some(0.0)],
         },
     );
     (manifest.folds, manifest.candidates, manifest.importances, manifest.features) = Default::default();

@@ -14,7 +14,7 @@ use septet_learn::frame::Column;
 use serde_json::json;
 
 /// Points of a curve in the report.
-const CURVE_POINTS: usize = 200;
+const CURVE_POINTS: usize = 100;
 
 pub async fn run(run: &Run<'_>) -> Result<Made, PlatformError> {
     let prepared = prepare(run).await?;

@@ -1,0 +1,8 @@
+//! The program as its users run it: one binary, real files, real servers.
+
+mod crash;
+mod domains;
+mod handbook;
+mod machine;
+mod pipeline;
+mod sources;
