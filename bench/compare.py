@@ -90,17 +90,19 @@ def prepare_environment():
 
 
 class Bench:
-    """How the two are called. Every call of ours gets an empty home, so that nothing is resumed."""
+    """How the two are called. Every call of ours gets an empty home, so that nothing is resumed, and the domain as it
+    is in the repository now, which the peer's candidates are read from."""
 
     def __init__(self, septet, source, python):
         self.septet, self.source, self.python = septet, source, python
         # OpenBLAS settings made for older numpy slow a current one down.
-        self.peer_environment = {
-            name: value for name, value in os.environ.items() if name not in ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")
-        }
+        dropped = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")
+        kept = {name: value for name, value in os.environ.items() if name not in dropped}
+        self.peer_environment = kept | {"PYTHONDONTWRITEBYTECODE": "1"}
 
     def ours(self, folder, *words, out=None):
-        where = ["--home", folder / "home", "--source", self.source, "--layout", "fraud_handbook"]
+        where = ["--home", folder / "home", "--domains", ROOT / "domains"]
+        where += ["--source", self.source, "--layout", "fraud_handbook"]
         written = ["--out", out] if out else []
         return last_object([self.septet, *words, *where, *written, "--json"], None)
 

@@ -96,8 +96,9 @@ def parse_arguments():
 
 def read_grid(path):
     grid = json.loads(pathlib.Path(path).read_text(encoding="utf-8"))
-    in_words = lambda name, value: bool(value) if name in TRUTH_VALUES else value
-    return [{name: in_words(name, value) for name, value in candidate.items()} for candidate in grid]
+    for candidate in grid:
+        candidate.update({name: bool(candidate[name]) for name in TRUTH_VALUES if name in candidate})
+    return grid
 
 
 def check_contract(payments):

@@ -68,10 +68,13 @@ pub(crate) fn from_toml(file: &str, text: &str, error: &toml::de::Error) -> Prob
     Problem { place: Place::at_offset(file, text, span.start), message, hint }
 }
 
-/// A hint that names the known word closest to `found`, if one is close (Damerau-Levenshtein distance of at
-/// most a third of the length, a convention).
+/// A hint that names the known word closest to `found`, if one is close: it begins with it, or the Damerau-Levenshtein
+/// distance is at most a third of the length (a convention).
 pub fn did_you_mean<'a>(found: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
-    let distance = |word: &str| strsim::damerau_levenshtein(&found.to_lowercase(), &word.to_lowercase());
+    let distance = |word: &str| match !found.is_empty() && word.starts_with(found) {
+        true => 1,
+        false => strsim::damerau_levenshtein(&found.to_lowercase(), &word.to_lowercase()),
+    };
     let closest = known.into_iter().map(|word| (distance(word), word)).min()?;
     (closest.0 <= 1 + found.chars().count() / 3).then(|| format!("did you mean `{}`?", closest.1))
 }

@@ -22,6 +22,9 @@ const ENCODING_FOLDS: usize = 5;
 /// Rows a word needs in training for a column of its own in a linear model.
 const ONE_HOT_ROWS_MIN: usize = 20;
 
+/// Trees where the domain does not say: LightGBM's own default.
+const TREES_DEFAULT: usize = 100;
+
 /// Everything a training needs; `frame` and `label` start at row `first_row` of the history.
 pub struct Material<'a> {
     pub domain: &'a Domain,
@@ -57,7 +60,8 @@ struct Fitted {
 
 pub fn train(material: &Material, plan: &Plan, exam: &Exam, progress: &dyn Progress) -> Result<Outcome, PlatformError> {
     let candidates = combinations(material.domain);
-    let fits = (candidates.len() * plan.validation.len() + plan.test.len() * 2) as u64;
+    let groups = sharing_a_fit(material, &candidates);
+    let fits = (groups.len() * plan.validation.len() + plan.test.len() * 2) as u64;
     progress.begin("train: fits", Some(fits), "fits");
     let mut done = 0;
     let mut tick = || {
@@ -66,20 +70,26 @@ pub fn train(material: &Material, plan: &Plan, exam: &Exam, progress: &dyn Progr
     };
     let mut tried = Vec::new();
     let mut validated: Option<(f64, Vec<Vec<f64>>)> = None;
-    for parameters in candidates {
-        let mut raws = Vec::new();
+    for group in groups {
+        // One list of scores a candidate, each with one a fold.
+        let mut raws: Vec<Vec<Vec<f64>>> = vec![Vec::new(); group.len()];
         for fold in &plan.validation {
-            raws.push(raw_on(material, &fit(material, &fold.train, &parameters)?, &fold.test)?);
+            let longest = fit(material, &fold.train, group.last().expect("a group has a candidate"))?;
+            for (parameters, raws) in group.iter().zip(&mut raws) {
+                raws.push(raw_on(material, &shortened(&longest, parameters)?, &fold.test)?);
+            }
             tick();
         }
-        let by_fold: Vec<f64> =
-            plan.validation.iter().zip(&raws).map(|(fold, raw)| material.metric(&fold.test, raw)).collect();
-        let validation = by_fold.iter().sum::<f64>() / by_fold.len() as f64;
-        // Of equals the first stays, so that the order in the file decides and not rounding.
-        if validated.as_ref().is_none_or(|(best, _)| material.better(validation, *best)) {
-            validated = Some((validation, raws));
+        for (parameters, raws) in group.into_iter().zip(raws) {
+            let by_fold: Vec<f64> =
+                plan.validation.iter().zip(&raws).map(|(fold, raw)| material.metric(&fold.test, raw)).collect();
+            let validation = by_fold.iter().sum::<f64>() / by_fold.len() as f64;
+            // Of equals the first stays, so that the order in the file decides and not rounding.
+            if validated.as_ref().is_none_or(|(best, _)| material.better(validation, *best)) {
+                validated = Some((validation, raws));
+            }
+            tried.push(Candidate { parameters, validation, by_fold });
         }
-        tried.push(Candidate { parameters, validation, by_fold });
     }
     let (best, raws) = validated.ok_or_else(|| PlatformError::Training("no candidate to try".to_owned()))?;
     let parameters = tried
@@ -130,6 +140,49 @@ fn combinations(domain: &Domain) -> Vec<BTreeMap<String, f64>> {
         };
         combinations.iter().flat_map(|base| values.iter().map(move |&value| with(base, value))).collect()
     })
+}
+
+/// Candidates that differ in the number of trees alone, fewest first, share the fit of the last.
+fn sharing_a_fit(material: &Material, candidates: &[BTreeMap<String, f64>]) -> Vec<Vec<BTreeMap<String, f64>>> {
+    let mut groups: Vec<Vec<BTreeMap<String, f64>>> = Vec::new();
+    let shares = |a: &BTreeMap<String, f64>, b: &BTreeMap<String, f64>| {
+        let rest = |all: &BTreeMap<String, f64>| {
+            all.iter().filter(|(name, _)| *name != "trees").map(|(n, v)| (n.clone(), *v)).collect::<Vec<_>>()
+        };
+        material.domain.spec.model.kind == ModelKind::Trees && !a.contains_key("patience") && rest(a) == rest(b)
+    };
+    for candidate in candidates {
+        match groups.iter_mut().find(|group| shares(&group[0], candidate)) {
+            Some(group) => group.push(candidate.clone()),
+            None => groups.push(vec![candidate.clone()]),
+        }
+    }
+    for group in &mut groups {
+        group.sort_by(|a, b| tree_count(a).cmp(&tree_count(b)));
+    }
+    groups
+}
+
+/// The model that a fit of this candidate would have given, taken from a longer one.
+fn shortened(longest: &Fitted, parameters: &BTreeMap<String, f64>) -> Result<Fitted, PlatformError> {
+    let model = match &longest.model {
+        Model::Trees { text, trees }
+            if !parameters.contains_key("patience") && tree_count(parameters) < trees.len() =>
+        {
+            let trees = Trees::parse_first(text, tree_count(parameters)).map_err(training_error)?;
+            Model::Trees { text: String::new(), trees: Box::new(trees) }
+        }
+        Model::Trees { text, .. } => {
+            let trees = Trees::parse(text).map_err(training_error)?;
+            Model::Trees { text: String::new(), trees: Box::new(trees) }
+        }
+        Model::Linear(model) => Model::Linear(model.clone()),
+    };
+    Ok(Fitted { encoder: longest.encoder.clone(), model })
+}
+
+fn tree_count(parameters: &BTreeMap<String, f64>) -> usize {
+    parameters.get("trees").map_or(TREES_DEFAULT, |trees| *trees as usize)
 }
 
 impl Material<'_> {
@@ -354,7 +407,7 @@ fn tree_settings(material: &Material, encoder: &Encoder, parameters: &BTreeMap<S
         theirs.map(|(name, value)| (name.clone(), lightgbm_text(name, *value))).collect();
     all.push(("metric".to_owned(), lightgbm_metric(material.domain.spec.model.metric).to_owned()));
     trees::Settings {
-        trees_max: parameters.get("trees").map_or(100, |trees| *trees as usize),
+        trees_max: tree_count(parameters),
         patience: parameters.get("patience").map(|patience| *patience as usize),
         threads: material.threads,
         seed: material.domain.spec.model.seed,

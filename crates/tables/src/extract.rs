@@ -86,6 +86,9 @@ pub async fn extract(
     let reader = Arc::new(Reader::open(files, format)?);
     let report = shape(engine, request, reader, decimal, progress).await;
     let _ = std::fs::remove_dir_all(&spool);
+    if report.is_err() {
+        let _ = std::fs::remove_file(request.folder.join(format!("{}.parquet", request.input_name)));
+    }
     report
 }
 

@@ -66,7 +66,13 @@ impl Node {
 impl Trees {
     /// Parses LightGBM's text format. Data only: nothing in it is executed.
     pub fn parse(text: &str) -> Result<Trees, ParseError> {
-        let blocks = blocks(text);
+        Trees::parse_first(text, usize::MAX)
+    }
+
+    /// The first so many trees: boosting adds trees one by one, so they are the model that a shorter fit gives.
+    pub fn parse_first(text: &str, trees_max: usize) -> Result<Trees, ParseError> {
+        let mut blocks = blocks(text);
+        blocks.truncate(trees_max.saturating_add(1));
         let features = number(&blocks, 0, "max_feature_idx")? as usize + 1;
         let mut gain = vec![0.0; features];
         let mut trees = Vec::with_capacity(blocks.len() - 1);

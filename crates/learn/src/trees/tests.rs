@@ -89,6 +89,17 @@ fn two_fits_with_one_seed_agree_to_the_byte() {
 }
 
 #[test]
+fn the_first_trees_of_a_long_fit_are_the_short_fit() {
+    let of = |trees_max| fit_example(2000, &Settings { trees_max, ..settings(&[("feature_fraction", "0.7")]) });
+    let ((features, long), (_, short)) = (of(60), of(25));
+    let first = Trees::parse_first(&long.text, 25).unwrap();
+    assert_eq!(
+        (first.len(), first.raw_batch(&features)),
+        (25, Trees::parse(&short.text).unwrap().raw_batch(&features))
+    );
+}
+
+#[test]
 fn a_monotone_feature_never_lowers_the_score() {
     let monotone = Settings { monotone: vec![1, 0, 0, 0, 0, 0], ..Settings::default() };
     let (features, fitted) = fit_example(3000, &monotone);

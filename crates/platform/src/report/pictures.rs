@@ -384,8 +384,12 @@ pub fn timeline(manifest: &Manifest) -> Option<String> {
 pub fn interval(name: &str, metric: &MetricValue) -> String {
     let (width, middle) = (190.0, 11.0);
     let all = [Some(metric.value), metric.low, metric.high, metric.baseline];
-    let values: Vec<f64> =
-        all.into_iter().flatten().chain(metric.by_fold.iter().copied().flatten()).filter(|value| value.is_finite()).collect();
+    let values: Vec<f64> = all
+        .into_iter()
+        .flatten()
+        .chain(metric.by_fold.iter().copied().flatten())
+        .filter(|value| value.is_finite())
+        .collect();
     let (low, high) =
         values.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), &value| (low.min(value), high.max(value)));
     if low > high {

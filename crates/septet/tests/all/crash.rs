@@ -13,10 +13,16 @@ fn assert_whole(machine: &Machine) {
     let text = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(output.status.success() || text.contains("no published tables yet"), "{text}");
     for version in std::fs::read_dir(machine.home().join("models/fraud")).into_iter().flatten().flatten() {
-        let mut names: Vec<String> =
-            std::fs::read_dir(version.path()).unwrap().flatten().map(|file| file.file_name().to_string_lossy().into_owned()).collect();
+        let mut names: Vec<String> = std::fs::read_dir(version.path())
+            .unwrap()
+            .flatten()
+            .map(|file| file.file_name().to_string_lossy().into_owned())
+            .collect();
         names.sort();
-        assert_eq!(names, ["card.md", "charts.json", "encoder.json", "gates.json", "manifest.json", "model.txt", "report.html"]);
+        assert_eq!(
+            names,
+            ["card.md", "charts.json", "encoder.json", "gates.json", "manifest.json", "model.txt", "report.html"]
+        );
     }
 }
 
@@ -60,12 +66,19 @@ fn a_killed_run_goes_on_at_its_first_missing_step() {
     let reference = Machine::new();
     reference.ok(&["run", "fraud", "--small", "--json"]);
     let mut attempts = 0;
+    let mut life = Duration::from_millis(30);
     loop {
         attempts += 1;
-        assert!(attempts < 60, "the run never ends");
-        let mut child = machine.command(&["run", "fraud", "--small", "--json"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        assert!(attempts < 50, "the run never ends");
+        let mut child = machine
+            .command(&["run", "fraud", "--small", "--json"])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
         // Each attempt lives a little longer than the one before.
-        std::thread::sleep(Duration::from_millis(40 * attempts));
+        std::thread::sleep(life);
+        life = life.mul_f64(1.2);
         let ended = child.try_wait().unwrap();
         if let Some(status) = ended {
             assert!(status.success());

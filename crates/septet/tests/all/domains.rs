@@ -19,7 +19,11 @@ fn a_domain_copied_and_changed_in_sql_and_toml_alone_runs() {
             ("domain.toml", "kind = \"trees\"", "kind = \"linear\""),
             ("domain.toml", "baselines = [\"prior\", \"linear\"]", "baselines = [\"prior\"]"),
             ("features.sql", "FROM payments", ", ln(amount + 1) AS amount_log, terminal_id FROM payments"),
-            ("domain.toml", "[model.search]\nlearning_rate = [0.05, 0.1]\ntrees = [150, 300]", "[model.search]\nc = [0.1, 1]"),
+            (
+                "domain.toml",
+                "[model.search]\nlearning_rate = [0.05, 0.1]\ntrees = [150, 300]",
+                "[model.search]\nc = [0.1, 1]",
+            ),
         ],
     );
     let toml = machine.path("domains/cards/domain.toml");
@@ -27,8 +31,14 @@ fn a_domain_copied_and_changed_in_sql_and_toml_alone_runs() {
     let (head, rest) = text.split_once("[model.parameters]").unwrap();
     let (_, tail) = rest.split_once("[model.search]").unwrap();
     std::fs::write(&toml, format!("{head}[model.search]{tail}")).unwrap();
-    machine.write("domains/cards/tables/daily.sql", "SELECT date_trunc('day', paid_at) AS day, count(*) AS payments FROM payments GROUP BY 1 ORDER BY 1");
-    machine.write("domains/cards/tables/weekly.sql", "SELECT date_trunc('week', day) AS week, sum(payments) AS payments FROM daily GROUP BY 1 ORDER BY 1");
+    machine.write(
+        "domains/cards/tables/daily.sql",
+        "SELECT date_trunc('day', paid_at) AS day, count(*) AS payments FROM payments GROUP BY 1 ORDER BY 1",
+    );
+    machine.write(
+        "domains/cards/tables/weekly.sql",
+        "SELECT date_trunc('week', day) AS week, sum(payments) AS payments FROM daily GROUP BY 1 ORDER BY 1",
+    );
     assert!(machine.ok(&["--domains", &at(&domains), "domains"]).contains("cards"));
     let report = machine.json(&["--domains", &at(&domains), "run", "cards", "--small", "--json"]);
     assert_eq!(report["domain"], "cards");
@@ -47,7 +57,12 @@ fn an_error_in_sql_names_file_line_and_column() {
         ("features.sql", "FROM payments", "FROM payments WHERE amount > 1", vec!["without WHERE"]),
         ("features.sql", "FROM payments", "FROM payment", vec!["features.sql:", "payment"]),
         ("domain.toml", "SELECT avg(CASE", "SELECT agv(CASE", vec!["domain.toml:", "agv"]),
-        ("domain.toml", "amount_avg = \"avg(amount)\" }", "amount_avg = \"avg(amont)\" }", vec!["domain.toml:", "amont"]),
+        (
+            "domain.toml",
+            "amount_avg = \"avg(amount)\" }",
+            "amount_avg = \"avg(amont)\" }",
+            vec!["domain.toml:", "amont"],
+        ),
         ("domain.toml", "[feature.is_night]", "[feature.is_nigth]", vec!["domain.toml:", "did you mean `is_night`?"]),
     ] {
         let machine = Machine::new();

@@ -18,13 +18,25 @@ fn fifteen_features(machine: &Machine, changes: &[(&str, &str, &str)]) -> String
     terminal_last_was_fraud_21d AS terminal_last_was_fraud,
     terminal_month_ago_frauds_14d AS terminal_frauds_month_ago
 ";
-    let mut all = vec![("features.sql", "AS terminal_fraud_share_30d,\n", "AS terminal_fraud_share_30d\n"), ("features.sql", beyond, "")];
+    let mut all = vec![
+        ("features.sql", "AS terminal_fraud_share_30d,\n", "AS terminal_fraud_share_30d\n"),
+        ("features.sql", beyond, ""),
+    ];
     all.extend(changes);
     let domains = copied_domain(machine, "fraud", "fraud", &all);
     let toml = domains.join("fraud/domain.toml");
     let text = std::fs::read_to_string(&toml).unwrap();
-    let gone = ["amount_over_usual", "recent_max_over_usual", "terminal_frauds_21d", "terminal_last_was_fraud", "terminal_frauds_month_ago"];
-    let sections: Vec<&str> = text.split("\n\n").filter(|section| !gone.iter().any(|name| section.starts_with(&format!("[feature.{name}]")))).collect();
+    let gone = [
+        "amount_over_usual",
+        "recent_max_over_usual",
+        "terminal_frauds_21d",
+        "terminal_last_was_fraud",
+        "terminal_frauds_month_ago",
+    ];
+    let sections: Vec<&str> = text
+        .split("\n\n")
+        .filter(|section| !gone.iter().any(|name| section.starts_with(&format!("[feature.{name}]"))))
+        .collect();
     std::fs::write(&toml, sections.join("\n\n")).unwrap();
     domains.display().to_string()
 }
@@ -42,7 +54,17 @@ fn the_twelve_window_features_equal_the_reference_on_all_rows() {
     let file = std::fs::File::open(data.join("fraud/handbook_features_sample.csv.gz")).unwrap();
     GzDecoder::new(file).read_to_string(&mut sample).unwrap();
     machine.write("sample.csv", sample);
-    machine.ok(&["bench", "windows", "fraud", "--source", &source(&data), "--layout", "fraud_handbook", "--out", "windows.parquet"]);
+    machine.ok(&[
+        "bench",
+        "windows",
+        "fraud",
+        "--source",
+        &source(&data),
+        "--layout",
+        "fraud_handbook",
+        "--out",
+        "windows.parquet",
+    ]);
     let days = ["1", "7", "30"];
     let differences: Vec<String> = days
         .iter()
@@ -68,9 +90,22 @@ fn chapter_three_is_reproduced_with_its_set_sizes_and_its_logistic_regression() 
     // One test week, trained on 2018-07-25..07-31: its validation fold lies two weeks earlier.
     let domains = fifteen_features(
         &machine,
-        &[("domain.toml", "split_end = \"2018-09-05\"", "split_end = \"2018-08-15\""), ("domain.toml", "folds = 4", "folds = 1")],
+        &[
+            ("domain.toml", "split_end = \"2018-09-05\"", "split_end = \"2018-08-15\""),
+            ("domain.toml", "folds = 4", "folds = 1"),
+        ],
     );
-    let report = machine.json(&["--domains", &domains, "run", "fraud", "--source", &source(&data), "--layout", "fraud_handbook", "--json"]);
+    let report = machine.json(&[
+        "--domains",
+        &domains,
+        "run",
+        "fraud",
+        "--source",
+        &source(&data),
+        "--layout",
+        "fraud_handbook",
+        "--json",
+    ]);
     let manifest = machine.home().join("models/fraud").join(report["version"].as_str().unwrap()).join("manifest.json");
     let manifest: Value = serde_json::from_slice(&std::fs::read(manifest).unwrap()).unwrap();
     let fold = manifest["folds"].as_array().unwrap().iter().find(|fold| fold["part"] == "test").unwrap().clone();

@@ -66,7 +66,11 @@ impl Machine {
     pub fn error(&self, words: &[&str]) -> String {
         let output = self.run(words);
         let text = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!(!output.status.success(), "septet {words:?} should have failed:\n{}", String::from_utf8_lossy(&output.stdout));
+        assert!(
+            !output.status.success(),
+            "septet {words:?} should have failed:\n{}",
+            String::from_utf8_lossy(&output.stdout)
+        );
         assert!(!text.contains("panicked"), "{text}");
         text
     }

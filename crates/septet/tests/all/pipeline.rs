@@ -7,7 +7,8 @@ use serde_json::Value;
 fn a_run_ends_with_one_object_that_says_everything() {
     let machine = Machine::new();
     let report = machine.json(&["run", "fraud", "--small", "--json"]);
-    let names: Vec<&str> = report["steps"].as_array().unwrap().iter().map(|step| step["name"].as_str().unwrap()).collect();
+    let names: Vec<&str> =
+        report["steps"].as_array().unwrap().iter().map(|step| step["name"].as_str().unwrap()).collect();
     assert_eq!(names, ["extract", "transform", "load", "train", "validate", "health"]);
     for step in report["steps"].as_array().unwrap() {
         for key in ["rows_in", "rows_out", "quarantined", "seconds", "peak_mb"] {
@@ -20,7 +21,8 @@ fn a_run_ends_with_one_object_that_says_everything() {
         assert!(value("low") <= value("value") && value("value") <= value("high"), "{metric}");
         assert!(metric["baseline"].is_number());
     }
-    let gates: Vec<&str> = report["gates"].as_array().unwrap().iter().map(|gate| gate["name"].as_str().unwrap()).collect();
+    let gates: Vec<&str> =
+        report["gates"].as_array().unwrap().iter().map(|gate| gate["name"].as_str().unwrap()).collect();
     for gate in ["beats_linear", "beats_prior", "batch_equals_online", "no_look_ahead", "calibration", "model_size"] {
         assert!(gates.contains(&gate), "{gates:?}");
     }
@@ -46,7 +48,11 @@ fn two_runs_with_one_seed_give_the_same_bytes() {
     }
     assert_eq!(tree(&one.home().join("models")), tree(&two.home().join("models")));
     let tables = |machine: &Machine| -> Vec<Vec<u8>> {
-        tree(&machine.home().join("runs")).into_iter().filter(|(path, _)| path.ends_with(".parquet")).map(|(_, bytes)| bytes).collect()
+        tree(&machine.home().join("runs"))
+            .into_iter()
+            .filter(|(path, _)| path.ends_with(".parquet"))
+            .map(|(_, bytes)| bytes)
+            .collect()
     };
     assert_eq!(tables(&one), tables(&two));
 }
@@ -57,7 +63,8 @@ fn repeating_a_step_changes_nothing() {
     let steps = ["extract", "transform", "load", "train", "validate", "health"];
     let mut fingerprints = Vec::new();
     for step in steps {
-        fingerprints.push(machine.json(&["step", "fraud", step, "--run", "r1", "--small", "--json"])["fingerprint"].clone());
+        fingerprints
+            .push(machine.json(&["step", "fraud", step, "--run", "r1", "--small", "--json"])["fingerprint"].clone());
     }
     let (models, published) = (tree(&machine.home().join("models")), tree(&machine.home().join("published")));
     for (step, fingerprint) in steps.iter().zip(fingerprints) {
@@ -86,7 +93,9 @@ fn published_tables_versions_and_settings_can_be_asked_for() {
     let version = machine.json(&["run", "fraud", "--small", "--json"])["version"].clone();
     let rows = machine.number(&["fraud", "SELECT count(*) AS n FROM payments"]);
     assert!(rows > 30_000.0);
-    assert!(machine.ok(&["sql", "fraud", "SELECT count(*) AS n FROM quarantine", "--format", "csv"]).starts_with("n\n"));
+    assert!(
+        machine.ok(&["sql", "fraud", "SELECT count(*) AS n FROM quarantine", "--format", "csv"]).starts_with("n\n")
+    );
     let models = machine.json(&["models", "fraud", "--json"]);
     assert_eq!(models["versions"][0]["version"], version);
     assert!(machine.ok(&["models", "fraud"]).contains(version.as_str().unwrap()));
@@ -113,7 +122,16 @@ fn the_papers_of_a_version_stand_by_themselves() {
     let card = std::fs::read_to_string(folder.join("card.md")).unwrap();
     assert!(card.contains("simulated") && card.contains("beats_linear"));
     let manifest: Value = serde_json::from_slice(&std::fs::read(folder.join("manifest.json")).unwrap()).unwrap();
-    for key in ["domain_fingerprint", "data_fingerprint", "seed", "code_version", "features", "calibrator", "folds", "importances"] {
+    for key in [
+        "domain_fingerprint",
+        "data_fingerprint",
+        "seed",
+        "code_version",
+        "features",
+        "calibrator",
+        "folds",
+        "importances",
+    ] {
         assert!(!manifest[key].is_null(), "{key}");
     }
 }
@@ -161,7 +179,8 @@ fn the_registry_can_live_in_postgres() {
 #[test]
 fn a_second_run_of_the_same_domain_waits_for_nobody() {
     let machine = Machine::new();
-    let mut first = machine.command(&["run", "fraud", "--small", "--json"]).stdout(std::process::Stdio::null()).spawn().unwrap();
+    let mut first =
+        machine.command(&["run", "fraud", "--small", "--json"]).stdout(std::process::Stdio::null()).spawn().unwrap();
     let lock = machine.home().join("lock/fraud");
     while !lock.exists() {
         std::thread::sleep(std::time::Duration::from_millis(1));

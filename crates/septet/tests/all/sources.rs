@@ -62,11 +62,24 @@ fn the_same_rows_in_any_form_give_the_same_table() {
     });
     machine.write("lines.ndjson", &json);
     machine.write("lines.ndjson.gz", gzip(json.as_bytes()));
-    let german: String = plain.lines().skip(1).fold("payment_id;paid_at;customer_id;terminal_id;amount;is_fraud\n".to_owned(), |mut text, line| {
-        let fields: Vec<&str> = line.split(',').collect();
-        writeln!(text, "{};{};{};'{}';{};{}", fields[0], fields[1], fields[2], fields[3], fields[4].replace('.', ","), fields[5]).unwrap();
-        text
-    });
+    let german: String = plain.lines().skip(1).fold(
+        "payment_id;paid_at;customer_id;terminal_id;amount;is_fraud\n".to_owned(),
+        |mut text, line| {
+            let fields: Vec<&str> = line.split(',').collect();
+            writeln!(
+                text,
+                "{};{};{};'{}';{};{}",
+                fields[0],
+                fields[1],
+                fields[2],
+                fields[3],
+                fields[4].replace('.', ","),
+                fields[5]
+            )
+            .unwrap();
+            text
+        },
+    );
     let latin: Vec<u8> = german.chars().map(|c| u8::try_from(u32::from(c)).unwrap()).collect();
     machine.write("german.csv", latin);
     let layout = "[layout.demo]\n";
@@ -75,14 +88,29 @@ fn the_same_rows_in_any_form_give_the_same_table() {
     machine.write("domains/fraud/sources/german.sql", "SELECT * FROM source");
     let expected = extract(&machine, "plain.csv", "demo", "r0");
     assert_eq!((expected["rows_in"].as_u64(), expected["rows_out"].as_u64()), (Some(500), Some(500)));
-    for (at, source) in ["packed.csv.gz", "packed.csv.zst", "part-*.csv", "lines.ndjson", "lines.ndjson.gz"].iter().enumerate() {
+    for (at, source) in
+        ["packed.csv.gz", "packed.csv.zst", "part-*.csv", "lines.ndjson", "lines.ndjson.gz"].iter().enumerate()
+    {
         let found = extract(&machine, source, "demo", &format!("r{}", at + 1));
         assert_eq!(found["fingerprint"], expected["fingerprint"], "{source}");
     }
     let parquet = machine.home().join("runs/fraud/r0/tables/payments.parquet");
     let found = extract(&machine, &parquet.display().to_string(), "demo", "p");
     assert_eq!(found["fingerprint"], expected["fingerprint"], "parquet");
-    let words = ["--domains", &domains.display().to_string(), "step", "fraud", "extract", "--run", "g", "--source", "german.csv", "--layout", "german", "--json"];
+    let words = [
+        "--domains",
+        &domains.display().to_string(),
+        "step",
+        "fraud",
+        "extract",
+        "--run",
+        "g",
+        "--source",
+        "german.csv",
+        "--layout",
+        "german",
+        "--json",
+    ];
     assert_eq!(machine.json(&words)["fingerprint"], expected["fingerprint"], "german");
 }
 
@@ -106,7 +134,8 @@ fn every_row_that_breaks_the_contract_is_in_quarantine_with_place_and_reason() {
         machine.ok(&["step", "fraud", step, "--run", "r1"]);
     }
     let query = "SELECT row, \"column\", value, reason FROM quarantine ORDER BY row";
-    let found: Vec<String> = machine.ok(&["sql", "fraud", query, "--format", "csv"]).lines().skip(1).map(str::to_owned).collect();
+    let found: Vec<String> =
+        machine.ok(&["sql", "fraud", query, "--format", "csv"]).lines().skip(1).map(str::to_owned).collect();
     let expected = [
         "3,paid_at,yesterday,type",
         "10,amount,-4,range",
@@ -125,10 +154,18 @@ fn too_many_broken_rows_fail_the_run_and_leave_the_published_tables() {
     let machine = Machine::new();
     machine.ok(&["run", "fraud", "--small", "--json"]);
     let before = machine.number(&["fraud", "SELECT count(*) AS n FROM payments"]);
-    let broken: Vec<String> = csv(&rows(200)).lines().enumerate().map(|(at, line)| if at % 10 == 5 { line.replace("2026-", "x-") } else { line.to_owned() }).collect();
+    let broken: Vec<String> = csv(&rows(200))
+        .lines()
+        .enumerate()
+        .map(|(at, line)| if at % 10 == 5 { line.replace("2026-", "x-") } else { line.to_owned() })
+        .collect();
     machine.write("broken.csv", broken.join("\n"));
     let error = machine.error(&["run", "fraud", "--source", "broken.csv", "--layout", "demo"]);
-    assert!(error.contains("20 of 200 rows of `payments` break the contract") && error.contains("type of `paid_at` (20 rows)"), "{error}");
+    assert!(
+        error.contains("20 of 200 rows of `payments` break the contract")
+            && error.contains("type of `paid_at` (20 rows)"),
+        "{error}"
+    );
     assert_eq!(machine.number(&["fraud", "SELECT count(*) AS n FROM payments"]), before);
 }
 
@@ -186,7 +223,9 @@ fn columns_beyond_the_contract_become_features_by_themselves() {
     let manifest = machine.home().join("models/fraud").join(report["version"].as_str().unwrap()).join("manifest.json");
     let manifest: Value = serde_json::from_slice(&std::fs::read(manifest).unwrap()).unwrap();
     assert_eq!(manifest["extras"], serde_json::json!(["channel", "score"]));
-    let kind = |name: &str| manifest["features"].as_array().unwrap().iter().find(|feature| feature["name"] == name).unwrap()["kind"].clone();
+    let kind = |name: &str| {
+        manifest["features"].as_array().unwrap().iter().find(|feature| feature["name"] == name).unwrap()["kind"].clone()
+    };
     assert_eq!((kind("channel"), kind("score")), ("category".into(), "number".into()));
     let parity = report["gates"].as_array().unwrap().iter().find(|gate| gate["name"] == "batch_equals_online").unwrap();
     assert_eq!(parity["passed"], true, "{parity}");
@@ -222,7 +261,13 @@ fn objects_of_an_s3_server_are_a_source() {
     put(&endpoint, "/septet-test", b"");
     put(&endpoint, "/septet-test/in/a.csv", csv(&rows[..100]).as_bytes());
     put(&endpoint, "/septet-test/in/b.csv", csv(&rows[100..]).as_bytes());
-    for (name, value) in [("AWS_ENDPOINT_URL", endpoint.as_str()), ("AWS_ALLOW_HTTP", "true"), ("AWS_ACCESS_KEY_ID", "x"), ("AWS_SECRET_ACCESS_KEY", "y"), ("AWS_REGION", "us-east-1")] {
+    for (name, value) in [
+        ("AWS_ENDPOINT_URL", endpoint.as_str()),
+        ("AWS_ALLOW_HTTP", "true"),
+        ("AWS_ACCESS_KEY_ID", "x"),
+        ("AWS_SECRET_ACCESS_KEY", "y"),
+        ("AWS_REGION", "us-east-1"),
+    ] {
         machine.environment.insert(name.to_owned(), value.to_owned());
     }
     machine.write("local.csv", csv(&rows));
