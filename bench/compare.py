@@ -160,24 +160,25 @@ def model_sha256(path):
 
 
 def compare_run(bench, rounds):
+    tried = candidates()
     ours, peer = [], []
     for _ in range(rounds):
         with tempfile.TemporaryDirectory() as folder:
             folder = pathlib.Path(folder)
             grid = folder / "grid.json"
-            grid.write_text(json.dumps(candidates()), encoding="utf-8")
+            grid.write_text(json.dumps(tried), encoding="utf-8")
             ours.append(bench.ours(folder, "run", "fraud"))
             given = ["--source", bench.source, "--grid", grid, "--out", folder / "peer"]
             peer.append(bench.peer("peer_run.py", *given))
-    title(f"run: {len(candidates())} candidates, {rounds} round{'s' if rounds > 1 else ''}")
+    title(f"run: {len(tried)} candidates, {rounds} round{'s' if rounds > 1 else ''}")
     row("from start to exit", *[[each["seconds_wall"] for each in side] for side in (ours, peer)])
     print("  ours: " + stages({step["name"]: step["seconds"] for step in ours[0]["steps"]}))
     print("  peer: " + stages(peer[0]["seconds"]))
     for name in METRICS:
         of_ours, of_peer = ours[0]["metrics"][name], peer[0]["metrics"]["trees"][name]
         print(f"  {name:<24}{with_interval(of_ours):>28}{with_interval(of_peer):>28}")
-        linear = of_ours.get("baselines", {}).get("linear", float("nan"))
-        print(f"  {'  logistic regression':<24}{linear:>12.4f}{'':16}{peer[0]['metrics']['linear'][name]['value']:>12.4f}")
+        linear = of_ours["baselines"]["linear"], peer[0]["metrics"]["linear"][name]["value"]
+        print(f"  {'  logistic regression':<24}{linear[0]:>12.4f}{'':16}{linear[1]:>12.4f}")
     return True
 
 

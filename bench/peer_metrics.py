@@ -63,22 +63,23 @@ class RankedFold:
         rows = pd.DataFrame({"day": day, "code": code, "score": score, "truth": truth})
         cards = rows.groupby(["day", "code"], sort=False).max().reset_index()
         cards = cards.sort_values("score", ascending=False, kind="stable")
-        self.by_day = [(group["code"].to_numpy(), group["truth"].to_numpy(dtype=int)) for _, group in cards.groupby("day")]
+        days = [day for _, day in cards.groupby("day")]
+        self.by_day = [(day["code"].to_numpy(), day["truth"].to_numpy(dtype=int)) for day in days]
 
     def metrics(self, card_weight):
         weight = card_weight[self.code]
         positive = np.cumsum(weight * self.truth)[self.last_of_score]
         negative = np.cumsum(weight * (1 - self.truth))[self.last_of_score]
         listed = np.maximum(positive + negative, 1)
-        gained = np.diff(positive, prepend=0)
+        gained, alarms = np.diff(positive, prepend=0), np.diff(negative, prepend=0)
         return {
             "average_precision": float(np.sum(gained * positive / listed) / positive[-1]),
-            "roc_auc": float(np.sum(np.diff(negative, prepend=0) * (positive - gained / 2)) / positive[-1] / negative[-1]),
+            "roc_auc": float(np.sum(alarms * (positive - gained / 2)) / positive[-1] / negative[-1]),
             f"card_precision_at_{CARDS_A_DAY}": self._card_precision(card_weight),
         }
 
     def _card_precision(self, card_weight):
-        """Misused cards among the day's 100, a found one being blocked from then on. A card drawn m times is m cards."""
+        """Misused cards among the day's 100; a found one is blocked from then on. A card drawn m times is m cards."""
         left = card_weight.copy()
         found = 0
         for code, truth in self.by_day:
@@ -91,7 +92,8 @@ class RankedFold:
 
 
 def with_intervals(values, drawn):
-    return {name: dict(zip(("value", "low", "high"), (value, *interval(drawn[name])))) for name, value in values.items()}
+    ends = {name: interval(drawn[name]) for name in values}
+    return {name: {"value": value, "low": ends[name][0], "high": ends[name][1]} for name, value in values.items()}
 
 
 def interval(values):

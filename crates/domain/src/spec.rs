@@ -140,6 +140,8 @@ pub struct Layout {
     pub simulated: bool,
     /// Splits end here instead of at the newest row, such as `2018-09-05` (exclusive), to repeat a published protocol.
     pub split_end: Option<String>,
+    /// Where the validation folds of a split by time lie. Default `earlier`.
+    pub validation: Option<Validation>,
     /// CSV: one character between fields. Default `,`.
     pub delimiter: Option<String>,
     /// CSV: the quote character. Default `"`.
@@ -151,6 +153,16 @@ pub struct Layout {
     pub null_words: Vec<String>,
     /// Text encoding by its WHATWG label, such as `windows-1252`. Default `utf-8`.
     pub encoding: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub enum Validation {
+    /// Before every test fold, with their labels known when the oldest begins: choosing never sees a test day.
+    Earlier,
+    /// `delay + test` before each test fold, as the Fraud Detection Handbook does (chapter 5): the older test folds share
+    /// days with the newer validation folds. For repeating published figures only.
+    Overlapping,
 }
 
 /// Trailing aggregates of one entity over `(t - delay - over, t - delay]`. Each column and length becomes an input
@@ -279,7 +291,7 @@ pub struct Split {
     pub delay: Duration,
     /// By time: length of a test span, and the step from fold to fold.
     pub test: Option<Duration>,
-    /// By time: test spans, going back from the newest; validation folds lie `delay + test` earlier.
+    /// By time: test spans, going back from the newest; as many validation folds lie before them.
     /// By group or stratified: validation folds within what is not held out.
     #[serde(default = "folds")]
     pub folds: u32,

@@ -51,9 +51,9 @@ pub async fn train(run: &Run<'_>, out: &Path) -> Result<Value, PlatformError> {
         label: &prepared.label,
         times: &prepared.history.times[prepared.first_row..],
         first_row: prepared.first_row,
-        threads: run.threads,
     };
-    let (names, matrix, truth, settings) = tree_matrix(&material, &prepared.plan.test[0].train)?;
+    let (names, matrix, truth, mut settings) = tree_matrix(&material, &prepared.plan.test[0].train)?;
+    settings.threads = run.threads;
     let mut seconds = Vec::new();
     let mut text = String::new();
     for _ in 0..FITS {

@@ -29,3 +29,9 @@ pub use progress::{NoProgress, Progress};
 pub use run::{Run, RunOptions, RunReport, StepName, StepReport, new_run_id, start, step};
 pub use store::{Alias, GateRecord, Store, VersionRecord};
 pub use version::{Manifest, MetricValue, Scorer};
+
+/// Threads for everything that is computed in parallel. Once a process; later calls change nothing.
+pub fn use_threads(threads: usize) {
+    // An error says that the threads were chosen before: they stay.
+    let _ = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
+}

@@ -61,6 +61,7 @@ pub struct Run<'a> {
     pub options: RunOptions,
     pub run_id: String,
     pub memory_max: usize,
+    /// Threads of a single fit that is timed alone; a run's own fits take one each.
     pub threads: usize,
     pub progress: &'a dyn Progress,
 }

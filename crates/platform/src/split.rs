@@ -3,7 +3,7 @@
 
 use crate::PlatformError;
 use crate::history::History;
-use septet_domain::{Domain, Split, SplitBy};
+use septet_domain::{Domain, Layout, Split, SplitBy, Validation};
 use septet_learn::bootstrap::SplitMix64;
 use septet_tables::instant;
 use std::collections::HashMap;
@@ -27,11 +27,11 @@ pub struct Plan {
     pub test: Vec<Fold>,
 }
 
-/// Splits the rows whose label is known. `end`: a layout's own end of all splits.
-pub fn plan(history: &History, domain: &Domain, label: &[f64], end: Option<&str>) -> Result<Plan, PlatformError> {
+/// Splits the rows whose label is known; a layout may repeat a published protocol.
+pub fn plan(history: &History, domain: &Domain, label: &[f64], layout: Option<&Layout>) -> Result<Plan, PlatformError> {
     let split = domain.spec.model.split.get_ref();
     let plan = match split.by {
-        SplitBy::Time => by_time(history, domain, split, label, end)?,
+        SplitBy::Time => by_time(history, domain, split, label, layout)?,
         SplitBy::Group => by_group(history, split, label, domain.spec.model.seed)?,
         SplitBy::Stratified => by_class(split, label, domain.spec.model.seed),
     };
@@ -51,18 +51,17 @@ pub fn plan(history: &History, domain: &Domain, label: &[f64], end: Option<&str>
     Ok(plan)
 }
 
-/// Test spans go back from the end; validation folds are the same, `delay + test` earlier, as in the prequential
-/// protocol of the Fraud Detection Handbook, chapter 5.
+/// Test spans go back from the end; the validation folds lie before them.
 fn by_time(
     history: &History,
     domain: &Domain,
     split: &Split,
     label: &[f64],
-    end: Option<&str>,
+    layout: Option<&Layout>,
 ) -> Result<Plan, PlatformError> {
     let (train, test) = (split.train.unwrap_or_default().micros(), split.test.unwrap_or_default().micros());
     let delay = split.delay.micros();
-    let end = match end {
+    let end = match layout.and_then(|layout| layout.split_end.as_deref()) {
         Some(text) => {
             instant(text).ok_or_else(|| PlatformError::Training(format!("split_end `{text}` is not a date")))?
         }
@@ -88,13 +87,17 @@ fn by_time(
         let title = format!("{} to {}", day_name(test_from), day_name(test_from + test));
         Fold { train: rows_of(train_from, train_until), test: rows, title }
     };
+    let earlier = match layout.and_then(|layout| layout.validation).unwrap_or(Validation::Earlier) {
+        Validation::Earlier => i64::from(split.folds) * test + delay,
+        Validation::Overlapping => test + delay,
+    };
     let oldest = history.times.first().copied().unwrap_or(0);
     let starts = (1..=i64::from(split.folds)).map(|back| end - back * test);
     let reaches = |test_from: &i64| test_from - delay - train >= floor_day(oldest);
     let tests: Vec<Fold> = starts.clone().filter(reaches).map(fold).collect();
-    let validation: Vec<Fold> = starts.map(|from| from - delay - test).filter(reaches).map(fold).collect();
+    let validation: Vec<Fold> = starts.map(|from| from - earlier).filter(reaches).map(fold).collect();
     if tests.is_empty() || validation.is_empty() {
-        let needed = (train + 2 * delay + 2 * test) / DAY;
+        let needed = (train + delay + test + earlier) / DAY;
         let have = (end - oldest) / DAY;
         let text =
             format!("the split needs {needed} days of history for one validation and one test fold; there are {have}");

@@ -6,6 +6,7 @@ use crate::judge::{Exam, Scored, larger_is_better, metric_name};
 use crate::progress::Progress;
 use crate::split::{DAY, Fold, Plan};
 use crate::version::{Candidate, DecisionRule, FoldSummary, MetricValue, Model, sigmoid};
+use rayon::prelude::*;
 use septet_domain::{Baseline, Domain, Metric, ModelKind, Monotone};
 use septet_learn::calibration::{self, Calibrator};
 use septet_learn::encoding::{Encoder, OneHot, TargetEncoding};
@@ -14,6 +15,7 @@ use septet_learn::linear::{self, LinearSettings};
 use septet_learn::metrics::{Confusion, Ranking, log_loss};
 use septet_learn::trees::{self, TrainingSet, Trees};
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Weight of the prior in a target encoding, in rows; scikit-learn's examples use the same order.
 const ENCODING_SMOOTHING: f64 = 20.0;
@@ -32,7 +34,6 @@ pub struct Material<'a> {
     pub label: &'a [f64],
     pub times: &'a [i64],
     pub first_row: usize,
-    pub threads: usize,
 }
 
 /// A trained, chosen and judged model.
@@ -58,55 +59,28 @@ struct Fitted {
     model: Model,
 }
 
+/// A fit runs on one thread and fits run beside each other: faster than one fit on many, and the same bits on any machine.
 pub fn train(material: &Material, plan: &Plan, exam: &Exam, progress: &dyn Progress) -> Result<Outcome, PlatformError> {
-    let candidates = combinations(material.domain);
-    let groups = sharing_a_fit(material, &candidates);
-    let fits = (groups.len() * plan.validation.len() + plan.test.len() * 2) as u64;
-    progress.begin("train: fits", Some(fits), "fits");
-    let mut done = 0;
-    let mut tick = || {
-        done += 1;
-        progress.done(done);
-    };
-    let mut tried = Vec::new();
-    let mut validated: Option<(f64, Vec<Vec<f64>>)> = None;
-    for group in groups {
-        // One list of scores a candidate, each with one a fold.
-        let mut raws: Vec<Vec<Vec<f64>>> = vec![Vec::new(); group.len()];
-        for fold in &plan.validation {
-            let longest = fit(material, &fold.train, group.last().expect("a group has a candidate"))?;
-            for (parameters, raws) in group.iter().zip(&mut raws) {
-                raws.push(raw_on(material, &shortened(&longest, parameters)?, &fold.test)?);
-            }
-            tick();
-        }
-        for (parameters, raws) in group.into_iter().zip(raws) {
-            let by_fold: Vec<f64> =
-                plan.validation.iter().zip(&raws).map(|(fold, raw)| material.metric(&fold.test, raw)).collect();
-            let validation = by_fold.iter().sum::<f64>() / by_fold.len() as f64;
-            // Of equals the first stays, so that the order in the file decides and not rounding.
-            if validated.as_ref().is_none_or(|(best, _)| material.better(validation, *best)) {
-                validated = Some((validation, raws));
-            }
-            tried.push(Candidate { parameters, validation, by_fold });
-        }
-    }
-    let (best, raws) = validated.ok_or_else(|| PlatformError::Training("no candidate to try".to_owned()))?;
-    let parameters = tried
-        .iter()
-        .find(|candidate| candidate.validation == best)
-        .map(|candidate| candidate.parameters.clone())
-        .unwrap_or_default();
+    let groups = sharing_a_fit(material, &combinations(material.domain));
+    let linear = material.domain.spec.model.baselines.contains(&Baseline::Linear);
+    let per_test_fold = if linear { 2 } else { 1 };
+    let fits = groups.len() * plan.validation.len() + plan.test.len() * per_test_fold;
+    progress.begin("train: fits", Some(fits as u64), "fits");
+    let done = AtomicU64::new(0);
+    let tick = || progress.done(done.fetch_add(1, Ordering::Relaxed) + 1);
+    let (tried, best, raws) = choose(material, plan, groups, &tick)?;
+    let parameters = tried[best].parameters.clone();
     let calibrator = material.calibrate(plan, &raws);
-    let mut scored = Vec::new();
-    let mut newest = None;
-    for fold in &plan.test {
+    let judged = |fold: &Fold| {
         let fitted = fit(material, &fold.train, &parameters)?;
-        scored.push(scored_by(raw_on(material, &fitted, &fold.test)?, &calibrator));
-        newest.get_or_insert(fitted);
+        let scored = scored_by(raw_on(material, &fitted, &fold.test)?, &calibrator);
         tick();
-    }
-    let baselines = baselines(material, plan, &mut tick)?;
+        Ok::<_, PlatformError>((fitted, scored))
+    };
+    let judged: Vec<(Fitted, Scored)> = plan.test.par_iter().map(judged).collect::<Result<_, _>>()?;
+    let (fitted, scored): (Vec<Fitted>, Vec<Scored>) = judged.into_iter().unzip();
+    let newest = fitted.into_iter().next();
+    let baselines = baselines(material, plan, &tick)?;
     progress.end();
     let Fitted { encoder, model } = newest.ok_or_else(|| PlatformError::Training("no test fold".to_owned()))?;
     let metric = material.domain.spec.model.metric;
@@ -126,6 +100,47 @@ pub fn train(material: &Material, plan: &Plan, exam: &Exam, progress: &dyn Progr
         parameters,
         candidates: tried,
     })
+}
+
+/// Raw scores of every validation fold.
+type FoldScores = Vec<Vec<f64>>;
+
+/// Fits every candidate on every validation fold: all of them with what they reached, which is best, and its scores.
+fn choose(
+    material: &Material,
+    plan: &Plan,
+    groups: Vec<Vec<BTreeMap<String, f64>>>,
+    tick: &(dyn Fn() + Sync),
+) -> Result<(Vec<Candidate>, usize, FoldScores), PlatformError> {
+    let work: Vec<(usize, &Fold)> =
+        (0..groups.len()).flat_map(|group| plan.validation.iter().map(move |fold| (group, fold))).collect();
+    let fitted = |&(group, fold): &(usize, &Fold)| {
+        let longest = fit(material, &fold.train, groups[group].last().expect("a group has a candidate"))?;
+        let score = |parameters| raw_on(material, &shortened(&longest, parameters)?, &fold.test);
+        let scores = groups[group].iter().map(score).collect::<Result<FoldScores, PlatformError>>();
+        tick();
+        scores
+    };
+    // For each group and fold, one list of scores a candidate.
+    let scores: Vec<FoldScores> = work.par_iter().map(fitted).collect::<Result<_, _>>()?;
+    let mut tried: Vec<Candidate> = Vec::new();
+    let mut best: Option<(usize, FoldScores)> = None;
+    for (group, parameters) in groups.iter().enumerate() {
+        let own = &scores[group * plan.validation.len()..][..plan.validation.len()];
+        for (at, parameters) in parameters.iter().enumerate() {
+            let raws: FoldScores = own.iter().map(|fold| fold[at].clone()).collect();
+            let by_fold: Vec<f64> =
+                plan.validation.iter().zip(&raws).map(|(fold, raw)| material.metric(&fold.test, raw)).collect();
+            let validation = by_fold.iter().sum::<f64>() / by_fold.len() as f64;
+            // Of equals the first stays, so that the order in the file decides and not rounding.
+            if best.as_ref().is_none_or(|(known, _)| material.better(validation, tried[*known].validation)) {
+                best = Some((tried.len(), raws));
+            }
+            tried.push(Candidate { parameters: parameters.clone(), validation, by_fold });
+        }
+    }
+    let (best, raws) = best.ok_or_else(|| PlatformError::Training("no candidate to try".to_owned()))?;
+    Ok((tried, best, raws))
 }
 
 /// Every combination of the values to try, on top of the fixed parameters, in the order of the file.
@@ -409,7 +424,7 @@ fn tree_settings(material: &Material, encoder: &Encoder, parameters: &BTreeMap<S
     trees::Settings {
         trees_max: tree_count(parameters),
         patience: parameters.get("patience").map(|patience| *patience as usize),
-        threads: material.threads,
+        threads: 1,
         seed: material.domain.spec.model.seed,
         monotone: encoder.output_names().iter().map(direction).collect(),
         parameters: all,
@@ -449,25 +464,20 @@ fn fit_linear(material: &Material, rows: &[u32], parameters: &BTreeMap<String, f
 fn baselines(
     material: &Material,
     plan: &Plan,
-    tick: &mut dyn FnMut(),
+    tick: &(dyn Fn() + Sync),
 ) -> Result<Vec<(String, Vec<Scored>)>, PlatformError> {
+    let linear = |fold: &Fold| {
+        let raw = raw_on(material, &fit_linear(material, &fold.train, &BTreeMap::new())?, &fold.test)?;
+        tick();
+        Ok::<_, PlatformError>(Scored { probability: raw.iter().map(|&raw| sigmoid(raw)).collect(), score: raw })
+    };
     let mut all = Vec::new();
     for baseline in &material.domain.spec.model.baselines {
-        let (name, scored): (_, Result<Vec<Scored>, PlatformError>) = match baseline {
-            Baseline::Prior => ("prior", plan.test.iter().map(|fold| Ok(prior(material, fold))).collect()),
-            Baseline::Linear => (
-                "linear",
-                plan.test
-                    .iter()
-                    .map(|fold| {
-                        tick();
-                        let raw = raw_on(material, &fit_linear(material, &fold.train, &BTreeMap::new())?, &fold.test)?;
-                        Ok(Scored { probability: raw.iter().map(|&raw| sigmoid(raw)).collect(), score: raw })
-                    })
-                    .collect(),
-            ),
+        let (name, scored) = match baseline {
+            Baseline::Prior => ("prior", plan.test.iter().map(|fold| prior(material, fold)).collect()),
+            Baseline::Linear => ("linear", plan.test.par_iter().map(linear).collect::<Result<_, _>>()?),
         };
-        all.push((name.to_owned(), scored?));
+        all.push((name.to_owned(), scored));
     }
     Ok(all)
 }

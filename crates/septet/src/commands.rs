@@ -89,6 +89,7 @@ impl Workshop {
     async fn open(settings: &Settings, domain: &str) -> anyhow::Result<Workshop> {
         let home = Home::open(&settings.home())?;
         let domain = domains_of(settings)?.load(domain)?;
+        septet_platform::use_threads(settings.threads()?);
         let store = Store::open(&home.store_file(), settings.database_url()).await?;
         check_domain(&engine(settings, &home)?, &domain).await?;
         Ok(Workshop { store, domain, memory_max: settings.memory_max()?, threads: settings.threads()?, home })

@@ -37,7 +37,7 @@ pub const SETTINGS: [Setting; 6] = [
     Setting {
         key: "threads",
         default: "",
-        meaning: "threads for training; empty: one a core. Other numbers give other last bits",
+        meaning: "threads for training and windows; empty: one a core. Results do not depend on it",
         secret: false,
     },
     Setting {

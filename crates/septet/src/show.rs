@@ -43,7 +43,7 @@ pub fn run_report(report: &RunReport) {
         ]);
     }
     println!("\nRun {} of {}\n{steps}", report.run_id, report.domain);
-    println!("\nOn test folds that choosing never saw, mean over folds:\n{}", metrics(&report.metrics));
+    println!("\nOn the test folds, mean over folds, beside the best baseline:\n{}", metrics(&report.metrics));
     let mut gates = table(&["gate", "", "evidence"]);
     for gate in &report.gates {
         gates.add_row(vec![

@@ -62,8 +62,7 @@ pub async fn prepare(run: &Run<'_>) -> Result<Prepared, PlatformError> {
         PlatformError::Tables(error) => at_file(run.domain, "features.sql", error),
         other => other,
     })?;
-    let end = run.domain.spec.layout.get(&layout).and_then(|layout| layout.split_end.clone());
-    let plan = plan(&history, run.domain, &label, end.as_deref())?;
+    let plan = plan(&history, run.domain, &label, run.domain.spec.layout.get(&layout))?;
     let rows = plan.validation.iter().chain(&plan.test).flat_map(|fold| fold.train.iter().chain(&fold.test));
     let (first, last) = rows.fold((u32::MAX, 0), |(first, last), &row| (first.min(row), last.max(row)));
     let range = first as usize..last as usize + 1;

@@ -24,7 +24,6 @@ pub async fn run(run: &Run<'_>) -> Result<Made, PlatformError> {
         label: &prepared.label,
         times: &prepared.history.times[prepared.first_row..],
         first_row: prepared.first_row,
-        threads: run.threads,
     };
     let all_labels = prepared.history.label(run.domain.spec.model.target.get_ref())?;
     let tests: Vec<Vec<u32>> = prepared.plan.test.iter().map(|fold| fold.test.clone()).collect();
@@ -66,7 +65,6 @@ fn version_name(run: &Run, prepared: &Prepared) -> String {
         &run.domain.fingerprint(),
         &prepared.layout,
         &run.domain.spec.model.seed.to_string(),
-        &run.threads.to_string(),
         env!("CARGO_PKG_VERSION"),
     ];
     blake3::hash(parts.join("\n").as_bytes()).to_hex()[..12].to_owned()

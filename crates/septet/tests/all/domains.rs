@@ -21,7 +21,7 @@ fn a_domain_copied_and_changed_in_sql_and_toml_alone_runs() {
             ("features.sql", "FROM payments", ", ln(amount + 1) AS amount_log, terminal_id FROM payments"),
             (
                 "domain.toml",
-                "[model.search]\nlearning_rate = [0.05, 0.1]\ntrees = [150, 300]",
+                "[model.search]\ntrees = [200, 300, 400]",
                 "[model.search]\nc = [0.1, 1]",
             ),
         ],

@@ -38,7 +38,7 @@ impl Machine {
         for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("SEPTET_") || name == "DATABASE_URL") {
             command.env_remove(name);
         }
-        // Tests run beside each other: one thread each, and equal bytes on any machine.
+        // Tests run beside each other: one thread each.
         command.current_dir(self.folder.path()).env("SEPTET_HOME", self.home()).env("SEPTET_THREADS", "1");
         command.envs(&self.environment).args(words);
         command
