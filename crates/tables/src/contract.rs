@@ -329,3 +329,43 @@ fn text_at(array: &ArrayRef, row: usize) -> Option<String> {
 fn engine_error(error: impl std::fmt::Display) -> TablesError {
     TablesError::Engine(error.to_string())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_read_strictly() {
+        for (text, decimal, expected) in [
+            ("1.5", '.', Some(1.5)),
+            (" 2 ", '.', Some(2.0)),
+            ("1e3", '.', Some(1000.0)),
+            ("1,5", '.', None),
+            ("1,5", ',', Some(1.5)),
+            ("1.234,5", ',', None),
+            ("inf", '.', None),
+            ("nan", '.', None),
+            ("", '.', None),
+        ] {
+            assert_eq!(number(text, decimal), expected, "{text}");
+        }
+        assert_eq!((integer("3"), integer("3.0"), integer("3.5"), integer("x")), (Some(3), Some(3), None, None));
+    }
+
+    #[test]
+    fn instants_are_utc_with_and_without_a_zone() {
+        let noon = Some(1_532_520_000_000_000);
+        for text in ["2018-07-25 12:00:00", "2018-07-25T12:00:00Z", "2018-07-25T14:00:00+02:00", " 2018-07-25 12:00:00.000 "] {
+            assert_eq!(instant(text), noon, "{text}");
+        }
+        assert_eq!(instant("2018-07-25"), Some(1_532_476_800_000_000));
+        assert_eq!((instant("25.07.2018"), instant("2018-13-01"), instant("yesterday")), (None, None, None));
+    }
+
+    #[test]
+    fn truth_is_a_short_list_of_words() {
+        assert_eq!(["true", "T", "yes", "1"].map(truth), [Some(true); 4]);
+        assert_eq!(["False", "f", "no", "0"].map(truth), [Some(false); 4]);
+        assert_eq!(["2", "perhaps", ""].map(truth), [None; 3]);
+    }
+}

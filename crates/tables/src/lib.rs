@@ -29,3 +29,6 @@ pub use reference::reference_markdown;
 /// Hidden columns that carry a row's place through a layout's SELECT.
 pub const SOURCE_COLUMN: &str = "_source";
 pub const ROW_COLUMN: &str = "_row";
+
+#[cfg(test)]
+mod tests;
