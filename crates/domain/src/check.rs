@@ -84,6 +84,9 @@ impl Check<'_> {
         if (column.min.is_some() || column.max.is_some()) && !ordered {
             self.say(name.span(), format!("`{}` has min or max but is not a number", name.get_ref()), None);
         }
+        if is(&input.key) && !matches!(column.kind, ColumnType::Text | ColumnType::Integer) {
+            self.say(name.span(), format!("`{}` is the key; its type must be text or integer", name.get_ref()), None);
+        }
         if column.known_after.is_some() && !column.label {
             self.say(name.span(), format!("`{}` has known_after but not label = true", name.get_ref()), None);
         }
@@ -143,10 +146,28 @@ impl Check<'_> {
         for name in [&split.exclude_known, &split.group, &model.interval_by].into_iter().flatten() {
             self.refers("column", name, columns.clone());
         }
+        let windows = self.domain.spec.window.iter().map(|window| &window.get_ref().entity);
+        let metrics = self.domain.spec.metric.iter().map(|metric| &metric.entity);
+        let named = windows
+            .chain(metrics)
+            .chain([&split.exclude_known, &split.group, &model.interval_by].into_iter().flatten());
+        for name in named {
+            self.names_an_entity(input, name);
+        }
         for metric in &self.domain.spec.metric {
             self.refers("entity", &metric.entity, columns.clone());
         }
         self.split(input, &model.split);
+    }
+
+    /// Rows without an entity would be taken for one large entity; a label as entity would leak.
+    fn names_an_entity(&mut self, input: &Input, name: &Spanned<String>) {
+        let column =
+            input.columns.iter().find(|(known, _)| known.get_ref() == name.get_ref()).map(|(_, column)| column);
+        if column.is_some_and(|column| !column.required || column.label) {
+            let message = format!("`{}` names an entity: it must have required = true and be no label", name.get_ref());
+            self.say(name.span(), message, None);
+        }
     }
 
     fn split(&mut self, input: &Input, split: &Spanned<Split>) {
@@ -175,6 +196,9 @@ impl Check<'_> {
     fn decision(&mut self) {
         let Some(decision) = &self.domain.spec.decision else { return };
         let ways = [decision.alerts_per_day.is_some(), decision.costs.is_some(), decision.threshold.is_some()];
+        if decision.alerts_per_day == Some(0) {
+            self.say(0..0, "[decision] alerts_per_day must be at least 1".to_owned(), None);
+        }
         let ways = ways.iter().filter(|given| **given).count();
         if ways != 1 {
             let message = format!("[decision] has {ways} of alerts_per_day, costs and threshold; expected exactly one");

@@ -84,7 +84,7 @@ impl Matrix {
     }
 
     pub fn columns(&self) -> usize {
-        if self.rows == 0 { 0 } else { self.values.len() / self.rows }
+        self.values.len().checked_div(self.rows).unwrap_or(0)
     }
 
     pub fn column(&self, index: usize) -> &[f64] {

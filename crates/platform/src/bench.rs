@@ -22,9 +22,12 @@ const FITS: usize = 5;
 
 /// The windows of all rows; reading is not timed. Writes the key and the window columns.
 pub async fn windows(run: &Run<'_>, out: &Path) -> Result<Value, PlatformError> {
+    let _lock = run.home.lock(run.domain.name())?;
     crate::run::begin_only(run).await?;
     crate::run::execute(run, StepName::Extract).await?;
     let prepared = prepare(run).await?;
+    // Nothing is left to resume.
+    run.store.end_run(run.domain.name(), &run.run_id, "done", None).await?;
     let start = Instant::now();
     let columns = replay(&prepared.history, &prepared.windows)?;
     let seconds = start.elapsed().as_secs_f64();
@@ -42,9 +45,12 @@ pub async fn windows(run: &Run<'_>, out: &Path) -> Result<Value, PlatformError> 
 
 /// The fit of the newest training fold with the first candidate; making the matrix is not timed, binning is.
 pub async fn train(run: &Run<'_>, out: &Path) -> Result<Value, PlatformError> {
+    let _lock = run.home.lock(run.domain.name())?;
     crate::run::begin_only(run).await?;
     crate::run::execute(run, StepName::Extract).await?;
     let prepared = prepare(run).await?;
+    // Nothing is left to resume.
+    run.store.end_run(run.domain.name(), &run.run_id, "done", None).await?;
     let material = Material {
         domain: run.domain,
         frame: &prepared.frame,

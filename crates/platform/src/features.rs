@@ -158,7 +158,7 @@ fn frame_column(column: &ArrayRef) -> Result<Column, PlatformError> {
 /// The SELECT with more columns before its FROM.
 fn with_extras(sql: &str, extras: &[String]) -> String {
     let list: String = extras.iter().map(|name| format!(", \"{}\"", name.replace('"', "\"\""))).collect();
-    match sql.to_uppercase().rfind("FROM") {
+    match septet_tables::top_level_from(&sql.to_ascii_uppercase()) {
         Some(at) if !extras.is_empty() => format!("{}{list}\n{}", sql[..at].trim_end(), &sql[at..]),
         _ => sql.to_owned(),
     }

@@ -83,7 +83,11 @@ impl History {
             let parts = [columns[at].slice(0, known_rows), nulls];
             columns[at] = septet_tables::arrow::compute::concat(&[&parts[0], &parts[1]]).map_err(arrow_error)?;
         }
-        let batch = RecordBatch::try_new(batch.schema(), columns).map_err(arrow_error)?;
+        // A label that is required is still unknown until its time has come.
+        let fields =
+            batch.schema().fields().iter().map(|field| field.as_ref().clone().with_nullable(true)).collect::<Vec<_>>();
+        let schema = std::sync::Arc::new(septet_tables::arrow::datatypes::Schema::new(fields));
+        let batch = RecordBatch::try_new(schema, columns).map_err(arrow_error)?;
         Ok(History { batch, times })
     }
 }

@@ -99,16 +99,19 @@ impl Home {
         self.root.join("published").join(format!("{domain}.json"))
     }
 
-    /// Removes the folders of all but the newest `keep` runs and the published one. Names sort by time.
+    /// Removes the folders of all but the `keep` runs that were at work last and the published one.
     pub fn forget_runs(&self, domain: &str, keep: usize) -> Result<(), PlatformError> {
         let folder = self.root.join("runs").join(domain);
         let published = self.published(domain)?.map(|published| published.run_id);
         let Ok(entries) = fs::read_dir(&folder) else { return Ok(()) };
-        let mut runs: Vec<String> =
-            entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+        let changed = |entry: &fs::DirEntry| entry.metadata().and_then(|facts| facts.modified()).ok();
+        let mut runs: Vec<_> = entries
+            .flatten()
+            .map(|entry| (changed(&entry), entry.file_name().to_string_lossy().into_owned()))
+            .collect();
         runs.sort();
         let old = runs.len().saturating_sub(keep);
-        for run in runs.drain(..old).filter(|run| Some(run) != published.as_ref()) {
+        for run in runs.drain(..old).map(|(_, run)| run).filter(|run| Some(run) != published.as_ref()) {
             fs::remove_dir_all(folder.join(&run)).map_err(|error| PlatformError::io(folder.join(&run), error))?;
         }
         Ok(())
@@ -143,6 +146,6 @@ pub fn appear(partial: &Path, path: &Path) -> Result<(), PlatformError> {
 }
 
 /// A rename is on disk only when its folder is.
-fn sync_folder(path: &Path) -> std::io::Result<()> {
+pub fn sync_folder(path: &Path) -> std::io::Result<()> {
     if cfg!(unix) { File::open(path)?.sync_all() } else { Ok(()) }
 }

@@ -83,7 +83,8 @@ pub async fn check_domain(engine: &Engine, domain: &Domain) -> Result<(), Platfo
         PlatformError::Tables(error) => at_file(domain, "features.sql", error),
         other => other,
     })?;
-    for (name, _) in domain.spec.feature.iter().filter(|(name, _)| !features.names.contains(name.get_ref())) {
+    let strange = domain.spec.feature.keys().find(|name| !features.names.contains(name.get_ref()));
+    if let Some(name) = strange {
         let hint = septet_domain::did_you_mean(name.get_ref(), features.names.iter().map(String::as_str));
         let message = format!("[feature.{}] is not a column of features.sql", name.get_ref());
         let place = domain.place("domain.toml", name.span().start);

@@ -95,7 +95,9 @@ impl CompiledWindow {
 
 fn input_values(column: &ArrayRef) -> Result<Vec<f64>, PlatformError> {
     if !matches!(column.data_type(), DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View) {
-        return Ok(septet_tables::numbers(column)?);
+        // One infinity would leave a running sum without a value until the window is empty: it counts as null.
+        let finite = |value: f64| if value.is_finite() { value } else { f64::NAN };
+        return Ok(septet_tables::numbers(column)?.into_iter().map(finite).collect());
     }
     let interned = intern(column)?;
     let values: Vec<f64> =
@@ -113,8 +115,6 @@ pub fn replay(history: &History, windows: &[CompiledWindow]) -> Result<Vec<(Stri
 fn replay_one(history: &History, window: &CompiledWindow) -> Result<Vec<(String, Vec<f64>)>, PlatformError> {
     let entities = history.intern(&window.entity)?;
     let inputs = window.inputs(&history.batch)?;
-    // Lateness is for events out of order; a history has none.
-    let group = WindowGroup { lateness: 0, ..window.group.clone() };
-    let columns = replay_events(&group, &entities.codes, entities.words.len(), &history.times, &inputs);
+    let columns = replay_events(&window.group, &entities.codes, entities.words.len(), &history.times, &inputs);
     Ok(window.names.iter().cloned().zip(columns).collect())
 }

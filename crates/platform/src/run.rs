@@ -5,7 +5,7 @@ use crate::store::{GateRecord, RunRecord};
 use crate::version::MetricValue;
 use crate::{Home, PlatformError, Progress, Store, steps};
 use septet_domain::Domain;
-use septet_tables::{Engine, EngineSettings};
+use septet_tables::{Engine, EngineSettings, Location, local_files};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -123,7 +123,7 @@ impl Run<'_> {
 
     /// The report of an earlier step of this run; an error that says to run it first.
     pub async fn report_of(&self, step: StepName) -> Result<StepReport, PlatformError> {
-        let text = self.store.step(&self.run_id, step.word()).await?;
+        let text = self.store.step(self.domain.name(), &self.run_id, step.word()).await?;
         let text = text.ok_or_else(|| {
             let what = format!("step `{}` of run `{}` has not been done", step.word(), self.run_id);
             PlatformError::usage(
@@ -135,6 +135,10 @@ impl Run<'_> {
     }
 
     async fn execute(&self, step: StepName) -> Result<StepReport, PlatformError> {
+        // What later steps made came from what this one is about to make anew.
+        for later in StepName::ALL.into_iter().filter(|later| *later >= step) {
+            self.store.forget_step(self.domain.name(), &self.run_id, later.word()).await?;
+        }
         let start = Instant::now();
         memory::reset_peak();
         let made = match step {
@@ -157,7 +161,7 @@ impl Run<'_> {
             resumed: false,
         };
         let text = serde_json::to_string(&report).map_err(|error| PlatformError::Store(error.to_string()))?;
-        self.store.put_step(&self.run_id, step.word(), &text).await?;
+        self.store.put_step(self.domain.name(), &self.run_id, step.word(), &text).await?;
         info!(domain = self.domain.name(), run = %self.run_id, step = step.word(), rows = report.rows_out, seconds = report.seconds, "step finished");
         Ok(report)
     }
@@ -165,7 +169,7 @@ impl Run<'_> {
     async fn all_steps(&self) -> Result<RunReport, PlatformError> {
         let mut reports = Vec::new();
         for step in StepName::ALL {
-            let done = self.store.step(&self.run_id, step.word()).await?;
+            let done = self.store.step(self.domain.name(), &self.run_id, step.word()).await?;
             let report = match done.and_then(|text| serde_json::from_str::<StepReport>(&text).ok()) {
                 Some(report) => StepReport { resumed: true, ..report },
                 None => self.execute(step).await?,
@@ -213,8 +217,8 @@ pub async fn start(mut run: Run<'_>, fresh: bool) -> Result<RunReport, PlatformE
     }
     let result = run.all_steps().await;
     match &result {
-        Ok(_) => run.store.end_run(&run.run_id, "done", None).await?,
-        Err(error) => run.store.end_run(&run.run_id, "failed", Some(&error.to_string())).await?,
+        Ok(_) => run.store.end_run(run.domain.name(), &run.run_id, "done", None).await?,
+        Err(error) => run.store.end_run(run.domain.name(), &run.run_id, "failed", Some(&error.to_string())).await?,
     }
     result
 }
@@ -222,17 +226,21 @@ pub async fn start(mut run: Run<'_>, fresh: bool) -> Result<RunReport, PlatformE
 /// Runs one step of a run; the first step of an unknown run id begins that run.
 pub async fn step(run: Run<'_>, step: StepName) -> Result<StepReport, PlatformError> {
     let _lock: Lock = run.home.lock(run.domain.name())?;
-    if run.store.run(&run.run_id).await?.is_none() {
-        if step != StepName::Extract {
+    match run.store.run(run.domain.name(), &run.run_id).await? {
+        None if step == StepName::Extract => begin(&run, &asked(&run)?).await?,
+        None => {
             let what = format!("there is no run `{}`", run.run_id);
             return Err(PlatformError::usage(what, "its first step is extract"));
         }
-        let options = asked(&run)?;
-        begin(&run, &options).await?;
+        Some(record) if step == StepName::Extract && record.options != asked(&run)? => {
+            let what = format!("run `{}` began with another source, layout, domain or program", run.run_id);
+            return Err(PlatformError::usage(what, "give a new run its own --run ID"));
+        }
+        Some(_) => {}
     }
     let report = run.execute(step).await?;
     if step == StepName::Health {
-        run.store.end_run(&run.run_id, "done", None).await?;
+        run.store.end_run(run.domain.name(), &run.run_id, "done", None).await?;
     }
     Ok(report)
 }
@@ -262,12 +270,39 @@ fn asked(run: &Run) -> Result<String, PlatformError> {
     struct Asked<'a> {
         options: &'a RunOptions,
         domain_fingerprint: String,
+        /// Size and time of each file, the text of a layout of one's own, today's date for what is remote.
+        seen: Vec<String>,
+        home: String,
+        program: &'static str,
     }
+    let seen = seen(&run.options);
     // Addresses may hold a password: what is stored is what may be shown.
     let mut options = run.options.clone();
     options.sources.values_mut().for_each(|source| *source = septet_tables::redacted(source));
-    let asked = Asked { options: &options, domain_fingerprint: run.domain.fingerprint() };
+    let home = run.home.root().canonicalize().unwrap_or_else(|_| run.home.root().to_owned()).display().to_string();
+    let domain_fingerprint = run.domain.fingerprint();
+    let asked = Asked { options: &options, domain_fingerprint, seen, home, program: env!("CARGO_PKG_VERSION") };
     serde_json::to_string(&asked).map_err(|error| PlatformError::Store(error.to_string()))
+}
+
+/// What tells yesterday's rows from today's at the same address: a run is resumed on the rows it began with.
+fn seen(options: &RunOptions) -> Vec<String> {
+    let mut seen = Vec::new();
+    for source in options.sources.values() {
+        match Location::parse(source) {
+            Ok(Location::Files(pattern)) => seen.extend(local_files(&pattern).unwrap_or_default().iter().map(|file| {
+                let facts = file.metadata().ok();
+                let changed = facts.as_ref().and_then(|facts| facts.modified().ok());
+                format!("{} {:?} {changed:?}", file.display(), facts.map(|facts| facts.len()))
+            })),
+            _ => seen.push(chrono::Utc::now().format("%Y-%m-%d").to_string()),
+        }
+    }
+    let own_layout = options.layout.as_ref().filter(|layout| layout.ends_with(".sql"));
+    seen.extend(
+        own_layout.and_then(|path| std::fs::read(path).ok()).map(|text| blake3::hash(&text).to_hex().to_string()),
+    );
+    seen
 }
 
 /// A name for a new run: its start in UTC, so that names sort by time.

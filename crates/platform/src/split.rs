@@ -32,8 +32,8 @@ pub fn plan(history: &History, domain: &Domain, label: &[f64], layout: Option<&L
     let split = domain.spec.model.split.get_ref();
     let plan = match split.by {
         SplitBy::Time => by_time(history, domain, split, label, layout)?,
-        SplitBy::Group => by_group(history, split, label, domain.spec.model.seed)?,
-        SplitBy::Stratified => by_class(split, label, domain.spec.model.seed),
+        SplitBy::Group => by_group(history, split, &ripe(history, domain, label), domain.spec.model.seed)?,
+        SplitBy::Stratified => by_class(split, &ripe(history, domain, label), domain.spec.model.seed),
     };
     for fold in plan.validation.iter().chain(&plan.test) {
         for (what, rows) in [("training", &fold.train), ("test", &fold.test)] {
@@ -127,13 +127,24 @@ impl Positives {
     }
 }
 
-/// The last midnight by which labels have had their delay: a label younger than that is no label.
+/// The last midnight before which every label has had its delay: a label younger than that is no label.
 fn default_end(history: &History, domain: &Domain) -> i64 {
+    floor_day(ripe_until(history, domain))
+}
+
+/// Labels of events up to this time are known when the newest event happens.
+fn ripe_until(history: &History, domain: &Domain) -> i64 {
     let target = domain.spec.model.target.get_ref();
     let (_, input) = domain.spec.input.first().expect("checked: a domain has an input");
     let column = input.columns.iter().find(|(name, _)| name.get_ref() == target);
     let known_after = column.and_then(|(_, column)| column.known_after).unwrap_or_default().micros();
-    floor_day(history.times.last().copied().unwrap_or(0) - known_after) + DAY
+    history.times.last().copied().unwrap_or(0) - known_after
+}
+
+/// Labels with those that are too young made unknown.
+fn ripe(history: &History, domain: &Domain, label: &[f64]) -> Vec<f64> {
+    let until = ripe_until(history, domain);
+    label.iter().zip(&history.times).map(|(&label, &time)| if time <= until { label } else { f64::NAN }).collect()
 }
 
 pub fn floor_day(time: i64) -> i64 {
@@ -178,12 +189,13 @@ fn dealt(rows: Vec<(u32, f64)>, split: &Split) -> Plan {
     let held = 1.0 - split.holdout;
     let learned: Vec<(u32, f64)> = rows.iter().copied().filter(|&(_, place)| place < held).collect();
     let test = rows.iter().filter(|&&(_, place)| place >= held).map(|&(row, _)| row).collect();
-    let fold_of = |place: f64| (place / held * f64::from(split.folds)) as u32;
+    let folds = split.folds.max(2);
+    let fold_of = |place: f64| (place / held * f64::from(folds)) as u32;
     let fold = |number: u32| Fold {
         train: learned.iter().filter(|&&(_, place)| fold_of(place) != number).map(|&(row, _)| row).collect(),
         test: learned.iter().filter(|&&(_, place)| fold_of(place) == number).map(|&(row, _)| row).collect(),
         title: format!("fold {}", number + 1),
     };
     let holdout = Fold { train: learned.iter().map(|&(row, _)| row).collect(), test, title: "hold-out".to_owned() };
-    Plan { validation: (0..split.folds.max(2)).map(fold).collect(), test: vec![holdout] }
+    Plan { validation: (0..folds).map(fold).collect(), test: vec![holdout] }
 }

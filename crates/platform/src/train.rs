@@ -173,7 +173,7 @@ fn sharing_a_fit(material: &Material, candidates: &[BTreeMap<String, f64>]) -> V
         }
     }
     for group in &mut groups {
-        group.sort_by(|a, b| tree_count(a).cmp(&tree_count(b)));
+        group.sort_by_key(tree_count);
     }
     groups
 }
@@ -282,7 +282,7 @@ impl Material<'_> {
             .into_values()
             .map(|mut scores| {
                 scores.sort_by(|a, b| b.total_cmp(a));
-                scores[(per_day - 1).min(scores.len() - 1)]
+                within_budget(&scores, per_day)
             })
             .collect();
         last.sort_by(f64::total_cmp);
@@ -314,6 +314,14 @@ impl Material<'_> {
         }
         threshold
     }
+}
+
+/// The lowest score at or above which lie at most `per_day` of the scores (falling): equal scores are all in or all out.
+fn within_budget(scores: &[f64], per_day: usize) -> f64 {
+    let Some(&first_out) = scores.get(per_day) else { return scores[scores.len() - 1] };
+    let inside = scores[..per_day].iter().rev().find(|&&score| score > first_out);
+    // Even the highest score is too frequent: the line lies just above it.
+    inside.copied().unwrap_or_else(|| first_out.next_up())
 }
 
 fn scored_by(raw: Vec<f64>, calibrator: &Calibrator) -> Scored {

@@ -61,10 +61,15 @@ fn options(domain: &Domain, arguments: &RunArguments) -> anyhow::Result<RunOptio
             Some((name, url)) => (name.to_owned(), url.to_owned()),
             None if inputs.len() == 1 => (inputs[0].clone(), text.clone()),
             None => {
-                bail!("`--source {text}` does not say which input it is for; expected INPUT=URL with one of {inputs:?}")
+                bail!(
+                    "`--source {}` does not say which input it is for; expected INPUT=URL with one of {inputs:?}",
+                    septet_tables::redacted(text)
+                )
             }
         };
-        sources.insert(name, url);
+        if sources.insert(name.clone(), url).is_some() {
+            bail!("`{name}` has two sources; name several files by one glob, such as 'data/*.csv'");
+        }
     }
     if !sources.is_empty() && arguments.layout.is_none() {
         let known: Vec<&str> = domain.files_in("sources", ".sql").map(|(name, _)| name).collect();

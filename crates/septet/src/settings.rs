@@ -71,7 +71,9 @@ impl Settings {
         // A missing .env is no error; a broken one is.
         match dotenvy::dotenv() {
             Err(dotenvy::Error::Io(_)) | Ok(_) => {}
-            Err(error) => bail!(".env: {error}"),
+            // The line itself may hold a secret.
+            Err(dotenvy::Error::LineParse(_, at)) => bail!(".env: a line is not NAME=value, at character {at} of it"),
+            Err(_) => bail!(".env: cannot be read"),
         }
         let file = read_file()?;
         let path = |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string());
@@ -157,7 +159,11 @@ fn read_file() -> anyhow::Result<BTreeMap<String, String>> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(BTreeMap::new()),
         Err(error) => bail!("septet.toml: {error}"),
     };
-    let table: toml::Table = toml::from_str(&text).context("septet.toml")?;
+    let table: toml::Table = toml::from_str(&text).map_err(|error| {
+        // The line itself may hold a secret.
+        let line = error.span().map_or(1, |span| text[..span.start].matches('\n').count() + 1);
+        anyhow::anyhow!("septet.toml:{line}: {}", error.message())
+    })?;
     let mut values = BTreeMap::new();
     for (key, value) in table {
         if !SETTINGS.iter().any(|setting| setting.key == key) {

@@ -221,6 +221,20 @@ fn cast_checked(array: &ArrayRef, kind: ColumnType, wanted: &DataType) -> Result
     let options = CastOptions { safe: true, ..CastOptions::default() };
     // Numbers become truth only if they are 0 or 1; times with a zone become UTC.
     let cast = cast_with_options(array, wanted, &options).map_err(engine_error)?;
+    let refused = match kind {
+        // A whole number of what since when? Only the layout's SELECT can say.
+        ColumnType::Timestamp => array.data_type().is_numeric(),
+        _ => false,
+    };
+    if refused {
+        return Ok(datafusion::arrow::array::new_null_array(wanted, array.len()));
+    }
+    if kind == ColumnType::Integer && array.data_type().is_floating() {
+        let numbers = cast_with_options(array, &DataType::Float64, &options).map_err(engine_error)?;
+        let whole = |value: f64| (value.fract() == 0.0 && value.abs() < 9.0e15).then_some(value as i64);
+        let numbers = numbers.as_primitive::<Float64Type>();
+        return Ok(Arc::new(numbers.iter().map(|value| whole(value?)).collect::<Int64Array>()));
+    }
     if kind == ColumnType::Bool && array.data_type().is_numeric() {
         let numbers = cast_with_options(array, &DataType::Float64, &options).map_err(engine_error)?;
         let numbers = numbers.as_primitive::<Float64Type>();
@@ -355,7 +369,9 @@ mod tests {
     #[test]
     fn instants_are_utc_with_and_without_a_zone() {
         let noon = Some(1_532_520_000_000_000);
-        for text in ["2018-07-25 12:00:00", "2018-07-25T12:00:00Z", "2018-07-25T14:00:00+02:00", " 2018-07-25 12:00:00.000 "] {
+        for text in
+            ["2018-07-25 12:00:00", "2018-07-25T12:00:00Z", "2018-07-25T14:00:00+02:00", " 2018-07-25 12:00:00.000 "]
+        {
             assert_eq!(instant(text), noon, "{text}");
         }
         assert_eq!(instant("2018-07-25"), Some(1_532_476_800_000_000));

@@ -6,13 +6,14 @@ use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::common::tree_node::TreeNode;
 use datafusion::datasource::MemTable;
 use datafusion::execution::SendableRecordBatchStream;
+use datafusion::execution::context::SQLOptions;
 use datafusion::execution::memory_pool::FairSpillPool;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::parquet::arrow::ArrowWriter;
 use datafusion::parquet::basic::{Compression, ZstdLevel};
 use datafusion::parquet::file::properties::WriterProperties;
-use datafusion::prelude::{ParquetReadOptions, SessionConfig, SessionContext};
+use datafusion::prelude::{DataFrame, ParquetReadOptions, SessionConfig, SessionContext};
 use futures::StreamExt;
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -103,13 +104,13 @@ impl Engine {
 
     /// Plans without running; the plan's columns.
     pub async fn plan(&self, sql: &str) -> Result<SchemaRef, TablesError> {
-        let frame = self.context.sql(sql).await.map_err(|error| TablesError::from_sql(error, sql))?;
+        let frame = self.select(sql).await.map_err(|error| TablesError::from_sql(error, sql))?;
         Ok(Arc::new(frame.schema().as_arrow().clone()))
     }
 
     /// All rows of a query.
     pub async fn query(&self, sql: &str) -> Result<(SchemaRef, Vec<RecordBatch>), TablesError> {
-        let frame = self.context.sql(sql).await.map_err(|error| TablesError::from_sql(error, sql))?;
+        let frame = self.select(sql).await.map_err(|error| TablesError::from_sql(error, sql))?;
         let schema = Arc::new(frame.schema().as_arrow().clone());
         let batches = frame.collect().await.map_err(|error| TablesError::from_sql(error, sql))?;
         Ok((schema, batches))
@@ -124,8 +125,14 @@ impl Engine {
         Ok(crate::expressions::numbers(column)?.first().copied().filter(|value| !value.is_nan()))
     }
 
+    /// Queries only: a statement that would change something is refused when it is planned.
+    async fn select(&self, sql: &str) -> datafusion::error::Result<DataFrame> {
+        let options = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
+        self.context.sql_with_options(sql, options).await
+    }
+
     pub(crate) async fn stream(&self, sql: &str) -> Result<SendableRecordBatchStream, TablesError> {
-        let frame = self.context.sql(sql).await.map_err(|error| TablesError::from_sql(error, sql))?;
+        let frame = self.select(sql).await.map_err(|error| TablesError::from_sql(error, sql))?;
         frame.execute_stream().await.map_err(|error| TablesError::from_sql(error, sql))
     }
 
@@ -172,7 +179,7 @@ impl Engine {
 
     /// Plans a query that must be one projection over one table, and returns that plan.
     pub(crate) async fn projection_over(&self, sql: &str, table: &str) -> Result<LogicalPlan, TablesError> {
-        let frame = self.context.sql(sql).await.map_err(|error| TablesError::from_sql(error, sql))?;
+        let frame = self.select(sql).await.map_err(|error| TablesError::from_sql(error, sql))?;
         let plan = frame.into_unoptimized_plan();
         let LogicalPlan::Projection(projection) = &plan else {
             return Err(not_a_projection(table));
@@ -223,6 +230,10 @@ impl ParquetFile {
         file.sync_all().map_err(|error| TablesError::io(&partial, error))?;
         let fingerprint = file_fingerprint(&partial)?;
         std::fs::rename(&partial, &path).map_err(|error| TablesError::io(&path, error))?;
+        // A rename is on disk only when its folder is.
+        if let Some(folder) = path.parent().filter(|folder| cfg!(unix) && !folder.as_os_str().is_empty()) {
+            File::open(folder).and_then(|folder| folder.sync_all()).map_err(|error| TablesError::io(folder, error))?;
+        }
         Ok(Written { rows, fingerprint })
     }
 }

@@ -106,7 +106,6 @@ pub fn numbers(column: &ArrayRef) -> Result<Vec<f64>, TablesError> {
         DataType::Timestamp(..) | DataType::Date32 | DataType::Date64 => {
             cast(column, &DataType::Int64).map_err(engine_error)?
         }
-        DataType::Float64 => column.clone(),
         _ => column.clone(),
     };
     let column = cast(&column, &DataType::Float64).map_err(engine_error)?;

@@ -21,7 +21,7 @@ use futures::StreamExt;
 use septet_domain::Input;
 use serde::{Deserialize, Serialize};
 use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -124,7 +124,7 @@ async fn shape(
         let checked = contract.check(&batch)?;
         let first_extra = checked.rows.num_columns() - guesses.len();
         for (guess, column) in guesses.iter_mut().zip(&checked.rows.columns()[first_extra..]) {
-            guess.look(column);
+            guess.look(column, decimal);
         }
         file.write(&checked.rows)?;
         source.state.take_broken(checked.broken)?;
@@ -132,8 +132,10 @@ async fn shape(
         progress(Reading { rows: delivered, bytes, bytes_total: reader.bytes });
     }
     let written = file.finish()?;
-    let written = if contract.extras().is_empty() { written } else { give_types(&raw_path, &path, &guesses)? };
+    let written = if contract.extras().is_empty() { written } else { give_types(&raw_path, &path, &guesses, decimal)? };
     let rows_in = source.state.rows.load(Ordering::Relaxed);
+    // The reader stops at the limit too.
+    source.state.take_broken(vec![])?;
     context.deregister_table("source")?;
     finish(request, &source.state, written, rows_in, delivered, contract.extras().to_vec(), &shown)
 }
@@ -199,9 +201,11 @@ async fn with_row_places(engine: &Engine, sql: &str) -> Result<String, TablesErr
     if schema.index_of(ROW_COLUMN).is_ok() {
         return Ok(sql.to_owned());
     }
-    let upper = sql.to_uppercase();
+    let upper = sql.to_ascii_uppercase();
     // The last FROM at the top level belongs to the SELECT whose columns are delivered.
-    if let Some(at) = top_level_from(&upper) {
+    // DISTINCT would tell rows apart by their place.
+    let distinct = upper.split_whitespace().any(|word| word == "DISTINCT");
+    if let Some(at) = top_level_from(&upper).filter(|_| !distinct) {
         let (head, tail) = sql.split_at(at);
         let extended = format!("{}, {SOURCE_COLUMN}, {ROW_COLUMN} {tail}", head.trim_end());
         if engine.plan(&extended).await.is_ok() {
@@ -212,7 +216,7 @@ async fn with_row_places(engine: &Engine, sql: &str) -> Result<String, TablesErr
 }
 
 /// Byte offset of the first FROM outside brackets, quotes and comments.
-fn top_level_from(upper: &str) -> Option<usize> {
+pub fn top_level_from(upper: &str) -> Option<usize> {
     let bytes = upper.as_bytes();
     let (mut depth, mut at) = (0, 0);
     while at < bytes.len() {
@@ -296,9 +300,8 @@ impl Sink for ChannelSink<'_> {
         self.sender.blocking_send(Ok(batch)).is_ok()
     }
 
-    fn broken(&mut self, row: QuarantineRow) {
-        // Beyond the limit the contract's side stops the run at its next batch.
-        let _ = self.state.take_broken(vec![row]);
+    fn broken(&mut self, row: QuarantineRow) -> bool {
+        self.state.take_broken(vec![row]).is_ok()
     }
 
     fn bytes(&mut self, read: u64) {
@@ -322,11 +325,11 @@ impl Default for Guess {
 }
 
 impl Guess {
-    fn look(&mut self, column: &ArrayRef) {
+    fn look(&mut self, column: &ArrayRef, decimal: char) {
         let Some(words) = column.as_string_opt::<i32>() else { return };
         for word in words.iter().flatten() {
             self.any = true;
-            self.number &= self.number && number(word, '.').is_some();
+            self.number &= self.number && number(word, decimal).is_some();
             self.truth &= self.truth && truth(word).is_some() && word.parse::<f64>().is_err();
             self.instant &= self.instant && instant(word).is_some();
             if !(self.number || self.truth || self.instant) {
@@ -346,7 +349,7 @@ impl Guess {
 }
 
 /// Writes the file again with the text columns beyond the contract as what they turned out to be.
-fn give_types(from: &Path, to: &PathBuf, guesses: &[Guess]) -> Result<Written, TablesError> {
+fn give_types(from: &Path, to: &Path, guesses: &[Guess], decimal: char) -> Result<Written, TablesError> {
     let open = File::open(from).map_err(|error| TablesError::io(from, error))?;
     let builder = ParquetRecordBatchReaderBuilder::try_new(open).map_err(|error| TablesError::io(from, error))?;
     let schema = builder.schema().clone();
@@ -365,7 +368,7 @@ fn give_types(from: &Path, to: &PathBuf, guesses: &[Guess]) -> Result<Written, T
             .columns()
             .iter()
             .zip(schema.fields())
-            .map(|(column, field)| retype(column, field.data_type()))
+            .map(|(column, field)| retype(column, field.data_type(), decimal))
             .collect();
         file.write(
             &RecordBatch::try_new(schema.clone(), columns).map_err(|error| TablesError::Engine(error.to_string()))?,
@@ -376,13 +379,13 @@ fn give_types(from: &Path, to: &PathBuf, guesses: &[Guess]) -> Result<Written, T
     Ok(written)
 }
 
-fn retype(column: &ArrayRef, wanted: &DataType) -> ArrayRef {
+fn retype(column: &ArrayRef, wanted: &DataType, decimal: char) -> ArrayRef {
     let Some(words) = column.as_string_opt::<i32>().filter(|_| column.data_type() != wanted) else {
         return column.clone();
     };
     match wanted {
         DataType::Boolean => Arc::new(words.iter().map(|word| truth(word?)).collect::<BooleanArray>()),
-        DataType::Float64 => Arc::new(words.iter().map(|word| number(word?, '.')).collect::<Float64Array>()),
+        DataType::Float64 => Arc::new(words.iter().map(|word| number(word?, decimal)).collect::<Float64Array>()),
         _ => Arc::new(words.iter().map(|word| instant(word?)).collect::<TimestampMicrosecondArray>()),
     }
 }

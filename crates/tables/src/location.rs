@@ -22,7 +22,11 @@ pub enum Location {
 impl Location {
     pub fn parse(text: &str) -> Result<Location, TablesError> {
         let source = |what: String| TablesError::Source { location: redacted(text), what };
-        let Ok(url) = Url::parse(text) else { return Ok(Location::Files(text.to_owned())) };
+        let url = match Url::parse(text) {
+            Ok(url) => url,
+            Err(error) if text.contains("://") => return Err(source(format!("is not an address: {error}"))),
+            Err(_) => return Ok(Location::Files(text.to_owned())),
+        };
         match url.scheme() {
             "s3" | "gs" | "az" | "abfs" | "abfss" => Ok(Location::Objects(url)),
             "postgres" | "postgresql" => postgres(url).map_err(source),
@@ -65,11 +69,17 @@ pub fn redacted(text: &str) -> String {
     match Url::parse(text) {
         Ok(mut url) if url.has_host() => {
             let _ = url.set_password(None);
-            if !url.scheme().starts_with("postgres") {
-                url.set_query(None);
+            // What is asked of a database tells one run from another; a password among it does not.
+            let kept: Vec<(String, String)> =
+                url.query_pairs().into_owned().filter(|(key, _)| key == "table" || key == "query").collect();
+            url.set_query(None);
+            if !kept.is_empty() {
+                url.query_pairs_mut().extend_pairs(kept);
             }
             url.to_string()
         }
+        Err(_) if text.contains("://") => format!("{}://...", text.split("://").next().unwrap_or_default()),
+        _ if text.contains("password=") => "...".to_owned(),
         _ => text.to_owned(),
     }
 }
@@ -83,7 +93,8 @@ pub fn local_files(pattern: &str) -> Result<Vec<PathBuf>, TablesError> {
     let pattern_text =
         if Path::new(pattern).is_dir() { format!("{}/*", pattern.trim_end_matches('/')) } else { pattern.to_owned() };
     let found = glob::glob(&pattern_text).map_err(|error| open(error.to_string()))?;
-    let mut files: Vec<PathBuf> = found.filter_map(Result::ok).filter(|path| path.is_file()).collect();
+    let found: Vec<PathBuf> = found.collect::<Result<_, _>>().map_err(|error| open(error.to_string()))?;
+    let mut files: Vec<PathBuf> = found.into_iter().filter(|path| path.is_file()).collect();
     files.sort();
     if files.is_empty() { Err(open("there is no such file".to_owned())) } else { Ok(files) }
 }
@@ -108,6 +119,10 @@ pub async fn fetch_objects(url: &Url, folder: &Path) -> Result<Vec<PathBuf>, Tab
     Ok(files)
 }
 
+/// `*` stops at `/`, as it does for local files.
+const SAME_FOLDER: glob::MatchOptions =
+    glob::MatchOptions { case_sensitive: true, require_literal_separator: true, require_literal_leading_dot: false };
+
 async fn matching_keys(store: &dyn ObjectStore, path: &ObjectPath) -> object_store::Result<Vec<ObjectPath>> {
     let text = url_decoded(path.as_ref());
     let Some(star) = text.find(['*', '?', '[']) else { return Ok(vec![path.clone()]) };
@@ -117,7 +132,7 @@ async fn matching_keys(store: &dyn ObjectStore, path: &ObjectPath) -> object_sto
     let mut keys = Vec::new();
     while let Some(object) = listed.next().await {
         let key = object?.location;
-        if pattern.matches(key.as_ref()) {
+        if pattern.matches_with(key.as_ref(), SAME_FOLDER) {
             keys.push(key);
         }
     }

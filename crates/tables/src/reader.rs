@@ -13,6 +13,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 const BATCH_ROWS: usize = 8_192;
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+/// Lines that one CSV row may span by quoted line breaks: more is an unclosed quote that swallows other rows.
+const LINES_PER_ROW_MAX: u64 = 1_000;
 /// NDJSON rows looked at for keys. A key that first comes later sends its row to quarantine.
 const KEY_ROWS: usize = 10_000;
 
@@ -72,10 +75,10 @@ enum Kind {
     Parquet,
 }
 
-/// Gets each batch, the lines that are no rows, and the bytes read; says false to stop.
+/// Gets each batch, the lines that are no rows, and the bytes read; each says false to stop.
 pub trait Sink {
     fn batch(&mut self, batch: RecordBatch) -> bool;
-    fn broken(&mut self, row: QuarantineRow);
+    fn broken(&mut self, row: QuarantineRow) -> bool;
     fn bytes(&mut self, read: u64);
 }
 
@@ -135,7 +138,17 @@ impl Reader {
             let line = reader.position().line();
             match reader.read_byte_record(&mut record) {
                 Ok(false) => break,
-                Ok(true) => rows.push_csv(&record, line, &expected, sink),
+                Ok(true) if reader.position().line() - line > LINES_PER_ROW_MAX => {
+                    let what = format!(
+                        "a quote that begins on line {line} is not closed within {LINES_PER_ROW_MAX} lines; mend it, or set the layout's quote"
+                    );
+                    return Err(TablesError::Source { location, what });
+                }
+                Ok(true) => {
+                    if !rows.push_csv(&record, line, &expected, sink) {
+                        return Ok(rows.row);
+                    }
+                }
                 Err(error) => return Err(damaged(&location, rows.row, &error)),
             }
             if rows.full() {
@@ -165,8 +178,9 @@ impl Reader {
             if length == 0 {
                 break;
             }
-            if !line.iter().all(u8::is_ascii_whitespace) {
-                rows.push_json(&line, &names, sink);
+            let row = line.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&line);
+            if !row.iter().all(u8::is_ascii_whitespace) && !rows.push_json(row, &names, sink) {
+                return Ok(rows.row);
             }
             if rows.full() {
                 sink.bytes(read.take());
@@ -239,7 +253,7 @@ impl<'a> Rows<'a> {
         QuarantineRow { source, row, column, value: Some(value), reason: Reason::Unparseable, message }
     }
 
-    fn push_csv(&mut self, record: &csv::ByteRecord, line: u64, names: &[&str], sink: &mut dyn Sink) {
+    fn push_csv(&mut self, record: &csv::ByteRecord, line: u64, names: &[&str], sink: &mut dyn Sink) -> bool {
         self.row += 1;
         if record.len() != self.columns.len() {
             let message = format!("line {line} has {} fields, the header has {}", record.len(), self.columns.len());
@@ -256,9 +270,10 @@ impl<'a> Rows<'a> {
             builder.append_option(Some(field).filter(|field| !is_null(field, self.null_words)));
         }
         self.places.push(self.row as i64);
+        true
     }
 
-    fn push_json(&mut self, line: &[u8], names: &[String], sink: &mut dyn Sink) {
+    fn push_json(&mut self, line: &[u8], names: &[String], sink: &mut dyn Sink) -> bool {
         self.row += 1;
         let text = || String::from_utf8_lossy(line).trim_end().to_owned();
         let object = match serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(line) {
@@ -278,6 +293,7 @@ impl<'a> Rows<'a> {
             builder.append_option(value.filter(|value| !is_null(value, self.null_words)));
         }
         self.places.push(self.row as i64);
+        true
     }
 
     fn take(&mut self, schema: &SchemaRef) -> Result<RecordBatch, TablesError> {

@@ -31,7 +31,8 @@ async fn a_sort_larger_than_memory_spills_and_a_limit_too_small_is_said() {
 fn events() -> RecordBatch {
     let amounts: Float64Array = (0..500).map(|at| (at % 7 != 0).then(|| f64::from(at) / 3.0)).collect();
     let words: StringArray = (0..500).map(|at| (at % 5 != 0).then(|| format!("w{}", at % 9))).collect();
-    let schema = Schema::new(vec![Field::new("amount", DataType::Float64, true), Field::new("word", DataType::Utf8, true)]);
+    let schema =
+        Schema::new(vec![Field::new("amount", DataType::Float64, true), Field::new("word", DataType::Utf8, true)]);
     RecordBatch::try_new(Arc::new(schema), vec![Arc::new(amounts), Arc::new(words)]).unwrap()
 }
 
@@ -77,7 +78,10 @@ async fn nulls_become_missing_numbers_and_truth_becomes_one() {
     let (amounts, large) = (numbers(&columns[0]).unwrap(), numbers(&columns[1]).unwrap());
     assert!(amounts[0].is_nan() && large[0].is_nan());
     assert_eq!((amounts[3], large[3], large[499]), (1.0, 0.0, 1.0));
-    assert_eq!(columns[0].as_primitive::<Float64Type>().null_count(), amounts.iter().filter(|value| value.is_nan()).count());
+    assert_eq!(
+        columns[0].as_primitive::<Float64Type>().null_count(),
+        amounts.iter().filter(|value| value.is_nan()).count()
+    );
 }
 
 #[tokio::test]

@@ -10,7 +10,7 @@ fn example(rows: usize, seed: u64) -> (Matrix, Vec<bool>) {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (state >> 33) as f64 / (1_u64 << 31) as f64
     };
-    let mut columns = vec![Vec::with_capacity(rows); 6];
+    let mut columns = vec![Vec::new(); 6];
     let mut target = Vec::with_capacity(rows);
     for _ in 0..rows {
         let row: Vec<f64> =

@@ -8,12 +8,13 @@ use crate::run::{Made, Run};
 use septet_domain::{Layout, did_you_mean};
 use septet_tables::{ExtractReport, ExtractRequest, Location, Reading, TableFile, TextFormat, extract};
 use serde_json::json;
+use std::path::Path;
 
 /// The layout of the simulated source.
 const DEMO_LAYOUT: &str = "demo";
 
 pub async fn run(run: &Run<'_>) -> Result<Made, PlatformError> {
-    let folder = run.tables_folder();
+    let folder = run.run_folder().join("tables.partial");
     // A half extract of a killed attempt is of no use.
     let _ = std::fs::remove_dir_all(&folder);
     make_folder(&folder)?;
@@ -33,7 +34,8 @@ pub async fn run(run: &Run<'_>) -> Result<Made, PlatformError> {
         run.progress.end();
         reports.push((name.clone(), report));
     }
-    gather_quarantine(run, &reports).await?;
+    gather_quarantine(run, &folder, &reports).await?;
+    put_in_place(run, &folder, &reports)?;
     let sum = |of: fn(&ExtractReport) -> u64| reports.iter().map(|(_, report)| of(report)).sum::<u64>();
     let fingerprint = reports.iter().map(|(_, report)| report.fingerprint.clone()).collect::<Vec<_>>().join("-");
     Ok(Made {
@@ -45,12 +47,29 @@ pub async fn run(run: &Run<'_>) -> Result<Made, PlatformError> {
     })
 }
 
+/// The extracted tables under their name. Published ones are in readers' hands: a repeated extract may only find the
+/// same rows again.
+fn put_in_place(run: &Run, folder: &Path, reports: &[(String, ExtractReport)]) -> Result<(), PlatformError> {
+    let place = run.tables_folder();
+    let published = run.home.published(run.domain.name())?.filter(|published| published.run_id == run.run_id);
+    if let Some(published) = published {
+        std::fs::remove_dir_all(folder).map_err(|error| PlatformError::io(folder, error))?;
+        let same = reports.iter().all(|(name, report)| published.tables.get(name) == Some(&report.fingerprint));
+        let what = format!("the tables of run `{}` are published, and its source now gives other rows", run.run_id);
+        return if same { Ok(()) } else { Err(PlatformError::usage(what, "extract them under a new run ID")) };
+    }
+    let _ = std::fs::remove_dir_all(&place);
+    std::fs::rename(folder, &place).map_err(|error| PlatformError::io(&place, error))
+}
+
 fn layout_name(run: &Run) -> String {
     run.options.layout.clone().unwrap_or_else(|| DEMO_LAYOUT.to_owned())
 }
 
+/// Real rows in the demo's layout are not simulated.
 fn simulated(run: &Run) -> bool {
-    run.domain.spec.layout.get(&layout_name(run)).is_some_and(|layout| layout.simulated)
+    let made_here = layout_name(run) != DEMO_LAYOUT || run.options.sources.is_empty();
+    made_here && run.domain.spec.layout.get(&layout_name(run)).is_some_and(|layout| layout.simulated)
 }
 
 fn location(run: &Run, input: &str) -> Result<Location, PlatformError> {
@@ -94,9 +113,12 @@ fn layout_sql(
 }
 
 /// One table `quarantine` of all inputs.
-async fn gather_quarantine(run: &Run<'_>, reports: &[(String, ExtractReport)]) -> Result<(), PlatformError> {
+async fn gather_quarantine(
+    run: &Run<'_>,
+    folder: &Path,
+    reports: &[(String, ExtractReport)],
+) -> Result<(), PlatformError> {
     let engine = run.engine()?;
-    let folder = run.tables_folder();
     let mut selects = Vec::new();
     for (name, _) in reports {
         let part = format!("{name}.quarantine");

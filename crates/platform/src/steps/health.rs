@@ -6,6 +6,7 @@ use crate::history::{arrow_error, nullable};
 use crate::replay::compile_windows;
 use crate::run::{Made, Run, StepName};
 use crate::steps::material::register_inputs;
+use crate::store::GateRecord;
 use crate::version::Scorer;
 use septet_tables::arrow::array::{
     ArrayRef, BooleanArray, Float64Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray,
@@ -19,6 +20,7 @@ use std::sync::Arc;
 
 /// The alias of the version that answers.
 pub const CHAMPION: &str = "champion";
+const CASES_GATE: &str = "cases";
 
 /// A request and the answer it must get: `cases/NAME.json` holds a list of them.
 #[derive(Debug, Deserialize)]
@@ -26,7 +28,7 @@ pub const CHAMPION: &str = "champion";
 struct Case {
     name: String,
     event: Map<String, Value>,
-    /// Window columns as the entity's past left them; those not named are null, counts 0.
+    /// Window columns as the entity's past left them; those not named are null.
     #[serde(default)]
     windows: BTreeMap<String, f64>,
     expect: Expectation,
@@ -54,8 +56,13 @@ pub async fn run(run: &Run<'_>) -> Result<Made, PlatformError> {
     let cases = answer_cases(run, &engine, &scorer).await?;
     let watches = look(run, &engine).await?;
     let failed: Vec<&String> = cases.iter().filter(|(_, passed, _)| !passed).map(|(name, ..)| name).collect();
-    let gates_passed = validated.detail["passed"] == validated.detail["gates"];
-    let promoted = gates_passed && failed.is_empty() && promote(run, &version).await?;
+    let mut gates =
+        run.store.version(run.domain.name(), &version).await?.map(|record| record.gates).unwrap_or_default();
+    gates.retain(|gate| gate.name != CASES_GATE);
+    let evidence = format!("{} of {} cases answered as they must", cases.len() - failed.len(), cases.len());
+    gates.push(GateRecord { name: CASES_GATE.to_owned(), passed: failed.is_empty(), evidence });
+    run.store.judge_version(run.domain.name(), &version, &gates).await?;
+    let promoted = gates.iter().all(|gate| gate.passed) && promote(run, &version).await?;
     let fingerprint = blake3::hash(format!("{version} {promoted}").as_bytes()).to_hex()[..32].to_owned();
     let count = cases.len() as u64;
     let detail = json!({ "version": version, "promoted": promoted, "cases": cases, "watches": watches });
@@ -113,6 +120,16 @@ fn event_row(schema: &SchemaRef, event: &Map<String, Value>) -> Result<RecordBat
     let column = |name: &str, kind: &DataType| -> Result<ArrayRef, String> {
         let value = event.get(name).unwrap_or(&Value::Null);
         let text = value.as_str();
+        let fits = match kind {
+            DataType::Float64 => value.is_number(),
+            DataType::Int64 => value.is_i64(),
+            DataType::Boolean => value.is_boolean(),
+            DataType::Timestamp(..) => text.and_then(instant).is_some(),
+            _ => value.is_string(),
+        };
+        if !fits && !value.is_null() {
+            return Err(format!("`{name}` is not a {kind}"));
+        }
         Ok(match kind {
             DataType::Float64 => Arc::new(Float64Array::from(vec![value.as_f64()])),
             DataType::Int64 => Arc::new(Int64Array::from(vec![value.as_i64()])),

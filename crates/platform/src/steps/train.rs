@@ -2,7 +2,7 @@
 
 use crate::PlatformError;
 use crate::history::arrow_error;
-use crate::home::make_folder;
+use crate::home::{make_folder, write_whole};
 use crate::judge::Exam;
 use crate::report::Charts;
 use crate::run::{Made, Run};
@@ -45,7 +45,7 @@ pub async fn run(run: &Run<'_>) -> Result<Made, PlatformError> {
     let mut hasher = blake3::Hasher::new();
     for (name, bytes) in &files {
         let path = folder.join(name);
-        std::fs::write(&path, bytes).map_err(|error| PlatformError::io(&path, error))?;
+        write_whole(&path, bytes)?;
         hasher.update(bytes);
     }
     let rows: usize = prepared.plan.test.first().map_or(0, |fold| fold.train.len());

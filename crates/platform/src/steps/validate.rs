@@ -2,7 +2,7 @@
 
 use crate::PlatformError;
 use crate::features::{OwnedValue, frame_row};
-use crate::home::appear;
+use crate::home::{appear, write_whole};
 use crate::live::features_online;
 use crate::replay::replay;
 use crate::report::{self, ReportInput};
@@ -29,15 +29,23 @@ pub async fn run(run: &Run<'_>) -> Result<Made, PlatformError> {
     // A repeated step finds the version where its first pass put it.
     let folder = if partial.exists() { partial.clone() } else { home_folder.clone() };
     let scorer = Scorer::load(&folder)?;
+    if scorer.manifest.version != version {
+        let what = format!("the folder holds version `{}`, step train reported `{version}`", scorer.manifest.version);
+        return Err(PlatformError::usage(
+            what,
+            format!("repeat: septet step {} train --run {}", run.domain.name(), run.run_id),
+        ));
+    }
     let gates = gates(run, &prepared, &scorer, &folder)?;
     let metrics = String::from_utf8_lossy(&to_json(&scorer.manifest.metrics)?).into_owned();
-    run.store.put_version(run.domain.name(), &version, &run.run_id, &metrics).await?;
-    run.store.judge_version(run.domain.name(), &version, &gates).await?;
     if partial.exists() {
         write_papers(run, &scorer, &gates, &partial).await?;
         crate::home::make_folder(home_folder.parent().unwrap_or(Path::new(".")))?;
         appear(&partial, &home_folder)?;
     }
+    // The store speaks of a version only when its folder is there.
+    run.store.put_version(run.domain.name(), &version, &run.run_id, &metrics).await?;
+    run.store.judge_version(run.domain.name(), &version, &gates).await?;
     let passed = gates.iter().filter(|gate| gate.passed).count();
     let fingerprint = blake3::hash(format!("{version} {passed}").as_bytes()).to_hex()[..32].to_owned();
     let rows = run.domain.spec.gates.parity_rows as u64;
@@ -55,14 +63,8 @@ async fn write_papers(
     let extracted = run.report_of(StepName::Extract).await?;
     let inputs: Vec<(String, ExtractReport)> =
         serde_json::from_value(extracted.detail["inputs"].clone()).unwrap_or_default();
-    let timeless = |gate: &GateRecord| match gate.name.ends_with("_time") {
-        true => GateRecord {
-            evidence: "measured on the machine of the run; figures in the store".to_owned(),
-            ..gate.clone()
-        },
-        false => gate.clone(),
-    };
-    let gates: Vec<GateRecord> = gates.iter().map(timeless).collect();
+    // How fast a machine was on a day is no property of the version: times are in the store alone.
+    let gates: Vec<GateRecord> = gates.iter().filter(|gate| !gate.name.ends_with("_time")).cloned().collect();
     let quarantine: Vec<(String, String, u64)> = inputs.iter().flat_map(|(_, report)| report.reasons.clone()).collect();
     let charts = read_charts(folder)?;
     let input = ReportInput {
@@ -82,7 +84,7 @@ async fn write_papers(
     ];
     for (name, bytes) in files {
         let path = folder.join(name);
-        std::fs::write(&path, bytes).map_err(|error| PlatformError::io(&path, error))?;
+        write_whole(&path, &bytes)?;
     }
     Ok(())
 }

@@ -8,13 +8,14 @@ use crate::PlatformError;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
-/// Statements that bring an empty or older store to the current shape; each runs once, in order.
+/// Statements that bring an empty store to the current shape, in order; on one that has it they change nothing.
 const MIGRATIONS: [&str; 4] = [
     "CREATE TABLE IF NOT EXISTS runs (
-        run_id TEXT PRIMARY KEY, domain TEXT NOT NULL, status TEXT NOT NULL, options TEXT NOT NULL,
-        started_at TEXT NOT NULL, finished_at TEXT, error TEXT)",
+        domain TEXT NOT NULL, run_id TEXT NOT NULL, status TEXT NOT NULL, options TEXT NOT NULL,
+        started_at TEXT NOT NULL, finished_at TEXT, error TEXT, PRIMARY KEY (domain, run_id))",
     "CREATE TABLE IF NOT EXISTS steps (
-        run_id TEXT NOT NULL, name TEXT NOT NULL, report TEXT NOT NULL, PRIMARY KEY (run_id, name))",
+        domain TEXT NOT NULL, run_id TEXT NOT NULL, name TEXT NOT NULL, report TEXT NOT NULL,
+        PRIMARY KEY (domain, run_id, name))",
     "CREATE TABLE IF NOT EXISTS versions (
         domain TEXT NOT NULL, version TEXT NOT NULL, run_id TEXT NOT NULL, status TEXT NOT NULL,
         created_at TEXT NOT NULL, metrics TEXT NOT NULL, gates TEXT NOT NULL, PRIMARY KEY (domain, version))",
@@ -100,32 +101,45 @@ impl Store {
         self.execute(sql, &[&run.run_id, &run.domain, &run.status, &run.options, &now()]).await.map(drop)
     }
 
-    pub async fn end_run(&self, run_id: &str, status: &str, error: Option<&str>) -> Result<(), PlatformError> {
-        let sql = "UPDATE runs SET status = $1, finished_at = $2, error = $3 WHERE run_id = $4";
-        self.execute(sql, &[status, &now(), error.unwrap_or(""), run_id]).await.map(drop)
+    pub async fn end_run(
+        &self,
+        domain: &str,
+        run_id: &str,
+        status: &str,
+        error: Option<&str>,
+    ) -> Result<(), PlatformError> {
+        let sql = "UPDATE runs SET status = $1, finished_at = $2, error = $3 WHERE domain = $4 AND run_id = $5";
+        self.execute(sql, &[status, &now(), error.unwrap_or(""), domain, run_id]).await.map(drop)
     }
 
-    pub async fn run(&self, run_id: &str) -> Result<Option<RunRecord>, PlatformError> {
-        let sql = "SELECT run_id, domain, status, options FROM runs WHERE run_id = $1";
-        Ok(self.rows(sql, &[run_id]).await?.pop().map(run_record))
+    pub async fn run(&self, domain: &str, run_id: &str) -> Result<Option<RunRecord>, PlatformError> {
+        let sql = "SELECT run_id, domain, status, options FROM runs WHERE domain = $1 AND run_id = $2";
+        Ok(self.rows(sql, &[domain, run_id]).await?.pop().map(run_record))
     }
 
     /// The domain's newest run, whatever became of it.
     pub async fn newest_run(&self, domain: &str) -> Result<Option<RunRecord>, PlatformError> {
-        let sql = "SELECT run_id, domain, status, options FROM runs WHERE domain = $1 ORDER BY run_id DESC LIMIT 1";
+        let sql = "SELECT run_id, domain, status, options FROM runs WHERE domain = $1
+                   ORDER BY started_at DESC, run_id DESC LIMIT 1";
         Ok(self.rows(sql, &[domain]).await?.pop().map(run_record))
     }
 
     /// The report of a whole step; a repeated step replaces its report.
-    pub async fn put_step(&self, run_id: &str, name: &str, report: &str) -> Result<(), PlatformError> {
-        let sql = "INSERT INTO steps (run_id, name, report) VALUES ($1, $2, $3)
-                   ON CONFLICT (run_id, name) DO UPDATE SET report = excluded.report";
-        self.execute(sql, &[run_id, name, report]).await.map(drop)
+    pub async fn put_step(&self, domain: &str, run_id: &str, name: &str, report: &str) -> Result<(), PlatformError> {
+        let sql = "INSERT INTO steps (domain, run_id, name, report) VALUES ($1, $2, $3, $4)
+                   ON CONFLICT (domain, run_id, name) DO UPDATE SET report = excluded.report";
+        self.execute(sql, &[domain, run_id, name, report]).await.map(drop)
     }
 
-    pub async fn step(&self, run_id: &str, name: &str) -> Result<Option<String>, PlatformError> {
-        let sql = "SELECT report FROM steps WHERE run_id = $1 AND name = $2";
-        Ok(self.rows(sql, &[run_id, name]).await?.pop().map(|row| text(&row, 0)))
+    /// Forgets that a step was done: what it was made from is about to change.
+    pub async fn forget_step(&self, domain: &str, run_id: &str, name: &str) -> Result<(), PlatformError> {
+        let sql = "DELETE FROM steps WHERE domain = $1 AND run_id = $2 AND name = $3";
+        self.execute(sql, &[domain, run_id, name]).await.map(drop)
+    }
+
+    pub async fn step(&self, domain: &str, run_id: &str, name: &str) -> Result<Option<String>, PlatformError> {
+        let sql = "SELECT report FROM steps WHERE domain = $1 AND run_id = $2 AND name = $3";
+        Ok(self.rows(sql, &[domain, run_id, name]).await?.pop().map(|row| text(&row, 0)))
     }
 
     pub async fn put_version(

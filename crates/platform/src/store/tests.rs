@@ -37,13 +37,13 @@ async fn a_repeated_step_replaces_its_report() {
         let record =
             RunRecord { run_id: run.clone(), domain: fresh("d"), status: "running".into(), options: "{}".into() };
         store.begin_run(&record).await.unwrap();
-        store.put_step(&run, "extract", "1").await.unwrap();
-        store.put_step(&run, "extract", "2").await.unwrap();
-        assert_eq!(store.step(&run, "extract").await.unwrap().as_deref(), Some("2"));
-        assert_eq!(store.step(&run, "load").await.unwrap(), None);
+        store.put_step(&record.domain, &run, "extract", "1").await.unwrap();
+        store.put_step(&record.domain, &run, "extract", "2").await.unwrap();
+        assert_eq!(store.step(&record.domain, &run, "extract").await.unwrap().as_deref(), Some("2"));
+        assert_eq!(store.step(&record.domain, &run, "load").await.unwrap(), None);
         assert_eq!(store.newest_run(&record.domain).await.unwrap(), Some(record.clone()));
-        store.end_run(&run, "done", None).await.unwrap();
-        assert_eq!(store.run(&run).await.unwrap().unwrap().status, "done");
+        store.end_run(&record.domain, &run, "done", None).await.unwrap();
+        assert_eq!(store.run(&record.domain, &run).await.unwrap().unwrap().status, "done");
     }
 }
 

@@ -19,11 +19,7 @@ fn a_domain_copied_and_changed_in_sql_and_toml_alone_runs() {
             ("domain.toml", "kind = \"trees\"", "kind = \"linear\""),
             ("domain.toml", "baselines = [\"prior\", \"linear\"]", "baselines = [\"prior\"]"),
             ("features.sql", "FROM payments", ", ln(amount + 1) AS amount_log, terminal_id FROM payments"),
-            (
-                "domain.toml",
-                "[model.search]\ntrees = [200, 300, 400]",
-                "[model.search]\nc = [0.1, 1]",
-            ),
+            ("domain.toml", "[model.search]\ntrees = [200, 300, 400]", "[model.search]\nc = [0.1, 1]"),
         ],
     );
     let toml = machine.path("domains/cards/domain.toml");

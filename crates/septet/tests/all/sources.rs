@@ -41,8 +41,13 @@ fn extract(machine: &Machine, source: &str, layout: &str, run: &str) -> Value {
     machine.json(&["step", "fraud", "extract", "--run", run, "--source", source, "--layout", layout, "--json"])
 }
 
+/// The error, and no table left behind.
 fn extract_error(machine: &Machine, source: &str, layout: &str) -> String {
-    machine.error(&["step", "fraud", "extract", "--run", "bad", "--source", source, "--layout", layout])
+    let run: String =
+        source.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).chain(layout.chars()).collect();
+    let error = machine.error(&["step", "fraud", "extract", "--run", &run, "--source", source, "--layout", layout]);
+    assert!(!machine.home().join("runs/fraud").join(&run).join("tables").exists(), "{source} left a table");
+    error
 }
 
 #[test]
@@ -199,9 +204,31 @@ fn a_damaged_or_missing_source_is_an_error_that_names_the_place() {
         for part in expected {
             assert!(error.contains(part), "{source}: expected `{part}` in\n{error}");
         }
-        assert!(!machine.home().join("runs/fraud/bad/tables/payments.parquet").exists(), "{source} left a table");
     }
     assert!(machine.error(&["run", "fraud", "--source", "empty.csv"]).contains("a source needs its layout"));
+}
+
+#[test]
+fn a_quote_that_is_never_closed_is_an_error_and_swallows_nothing() {
+    let machine = Machine::new();
+    let mut lines: Vec<String> = csv(&rows(5_000)).lines().map(str::to_owned).collect();
+    lines[100] = "P00099,2026-01-01 00:00:00,\"C1,T1,4,false".into();
+    machine.write("open.csv", lines.join("\n"));
+    let error = extract_error(&machine, "open.csv", "demo");
+    assert!(error.contains("a quote that begins on line 101 is not closed within 1000 lines"), "{error}");
+}
+
+#[test]
+fn a_repeated_extract_never_changes_published_tables() {
+    let machine = Machine::new();
+    machine.write("a.csv", csv(&rows(300)));
+    let words = ["step", "fraud", "extract", "--run", "r1", "--source", "a.csv", "--layout", "demo"];
+    machine.ok(&words);
+    machine.ok(&["step", "fraud", "transform", "--run", "r1"]);
+    machine.ok(&["step", "fraud", "load", "--run", "r1"]);
+    machine.write("a.csv", csv(&rows(200)));
+    assert!(machine.error(&words).contains("run `r1` began with another source"));
+    assert_eq!(machine.number(&["fraud", "SELECT count(*) AS n FROM payments"]), 300.0);
 }
 
 #[test]
