@@ -145,7 +145,7 @@ impl Settings {
             .trim()
             .parse()
             .with_context(|| format!("memory_max = `{text}` (from {origin}) is not a number and a unit"))?;
-        if !(number > 0.0) {
+        if number.is_nan() || number <= 0.0 {
             bail!("memory_max = `{text}` (from {origin}) must be above 0");
         }
         Ok((number * f64::from(unit)) as usize)

@@ -26,8 +26,10 @@ fn assert_whole(machine: &Machine) {
     }
 }
 
+type Files = std::collections::BTreeMap<String, Vec<u8>>;
+
 /// What must not depend on where a run was killed.
-fn results(machine: &Machine) -> (std::collections::BTreeMap<String, Vec<u8>>, Vec<(String, Vec<u8>)>) {
+fn results(machine: &Machine) -> (Files, Vec<(String, Vec<u8>)>) {
     let tables = tree(&machine.home().join("runs")).into_iter().filter(|(path, _)| path.ends_with(".parquet"));
     let by_name = tables.map(|(path, bytes)| (path.rsplit('/').next().unwrap_or_default().to_owned(), bytes)).collect();
     (tree(&machine.home().join("models")), by_name)

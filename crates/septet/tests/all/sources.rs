@@ -18,7 +18,7 @@ fn rows(count: usize) -> Vec<[String; 6]> {
             format!("C{}", at % 17),
             format!("Tür{}", at % 5),
             format!("{}.{:02}", at % 90, at % 100),
-            (at % 13 == 0).to_string(),
+            at.is_multiple_of(13).to_string(),
         ]
     };
     (0..count).map(row).collect()
