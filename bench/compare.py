@@ -101,7 +101,7 @@ class Bench:
         self.peer_environment = kept | {"PYTHONDONTWRITEBYTECODE": "1"}
 
     def ours(self, folder, *words, out=None):
-        where = ["--home", folder / "home", "--domains", ROOT / "domains"]
+        where = ["--home", folder / "home", "--domains", BENCH / "domains"]
         where += ["--source", self.source, "--layout", "fraud_handbook"]
         written = ["--out", out] if out else []
         return last_object([self.septet, *words, *where, *written, "--json"], None)
@@ -184,7 +184,7 @@ def compare_run(bench, rounds):
 
 def candidates():
     """Every combination that the domain searches, on top of its fixed parameters, in the order of the file."""
-    model = tomllib.loads((ROOT / "domains" / "fraud" / "domain.toml").read_text(encoding="utf-8"))["model"]
+    model = tomllib.loads((BENCH / "domains" / "fraud" / "domain.toml").read_text(encoding="utf-8"))["model"]
     fixed, search = model.get("parameters", {}), model.get("search", {})
     return [fixed | dict(zip(search, values)) for values in itertools.product(*search.values())]
 

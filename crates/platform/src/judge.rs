@@ -4,8 +4,9 @@ use crate::PlatformError;
 use crate::history::History;
 use crate::split::DAY;
 use crate::version::MetricValue;
+use rayon::prelude::*;
 use septet_domain::{Domain, Metric};
-use septet_learn::bootstrap::grouped_interval;
+use septet_learn::bootstrap::{INTERVAL_LEVEL, interval, resample_weights};
 use septet_learn::metrics::{EntityPrecisionAtK, Ranking, brier, log_loss};
 use std::collections::BTreeMap;
 
@@ -31,6 +32,13 @@ pub struct Exam {
     /// Name, k, and whether its entity is the group that is resampled.
     entity_metrics: Vec<(String, usize, bool)>,
     seed: u64,
+}
+
+/// What the exam says of a version.
+pub struct Judgement {
+    pub metrics: BTreeMap<String, MetricValue>,
+    /// Low and high end of our advantage over each baseline.
+    pub advantage: BTreeMap<String, Option<(f64, f64)>>,
 }
 
 struct ExamFold {
@@ -76,55 +84,69 @@ impl Exam {
         own.into_iter().chain(self.entity_metrics.iter().map(|(name, ..)| name.clone())).collect()
     }
 
-    /// Every metric as its mean over the folds, with an interval by resampling groups, beside the baselines.
-    pub fn judge(&self, scored: &[Scored], baselines: &[(String, Vec<Scored>)]) -> BTreeMap<String, MetricValue> {
+    /// Every metric as its mean over the folds, with an interval by resampling groups, beside the baselines; and for each
+    /// baseline the interval of our advantage over it in `metric`, positive where ours is better.
+    pub fn judge(&self, scored: &[Scored], baselines: &[(String, Vec<Scored>)], metric: Metric) -> Judgement {
         let prepared = self.prepare(scored);
         let others: Vec<(String, Vec<Prepared>)> =
             baselines.iter().map(|(name, scored)| (name.clone(), self.prepare(scored))).collect();
+        let (names, chosen) = (self.metric_names(), metric_name(metric));
+        let sign = if larger_is_better(chosen) { 1.0 } else { -1.0 };
+        // One draw of groups serves every statistic: drawing costs more than most of them.
+        let replicate = |replicate: usize| {
+            let groups = resample_weights(self.group_count, self.seed, replicate as u64);
+            let rows: Vec<u32> = self.groups.iter().map(|&group| groups[group as usize]).collect();
+            let own: Vec<Option<f64>> = names.iter().map(|name| self.mean(&prepared, name, &rows, &groups)).collect();
+            let ours = names.iter().position(|name| name == chosen).and_then(|at| own[at]);
+            let advantage = |other: &[Prepared]| Some(sign * (ours? - self.mean(other, chosen, &rows, &groups)?));
+            own.into_iter().chain(others.iter().map(|(_, other)| advantage(other))).collect::<Vec<_>>()
+        };
+        let replicates: Vec<Vec<Option<f64>>> = (0..REPLICATES).into_par_iter().map(replicate).collect();
+        let interval_of = |statistic: usize| {
+            let mut values: Vec<f64> = replicates.iter().filter_map(|values| values[statistic]).collect();
+            // Where most draws say nothing there is no interval: a convention.
+            let enough = values.len() * 2 >= REPLICATES;
+            interval(&mut values, INTERVAL_LEVEL).filter(|_| enough).map(|interval| (interval.low, interval.high))
+        };
         let mut metrics = BTreeMap::new();
-        for name in self.metric_names() {
-            let Some(value) = self.mean(&prepared, &name, &self.ones(), &self.one_each()) else { continue };
-            let can_resample = self.entity_metrics.iter().all(|(own, _, resampled)| *own != name || *resampled);
-            let interval =
-                can_resample.then(|| self.interval(|rows, groups| self.mean(&prepared, &name, rows, groups))).flatten();
-            let value_of = |other: &[Prepared]| self.mean(other, &name, &self.ones(), &self.one_each());
-            let each: BTreeMap<String, f64> =
-                others.iter().filter_map(|(other, prepared)| Some((other.clone(), value_of(prepared)?))).collect();
-            let larger_is_better = larger_is_better(&name);
-            let best =
-                each.iter().max_by(|a, b| if larger_is_better { a.1.total_cmp(b.1) } else { b.1.total_cmp(a.1) });
-            let best = best.map(|(other, value)| (other.clone(), *value));
-            let by_fold = (0..self.folds.len())
-                .map(|fold| self.of_fold(&prepared, fold, &name, &self.ones(), &self.one_each()))
-                .collect();
-            metrics.insert(
-                name,
-                MetricValue {
-                    value,
-                    low: interval.map(|interval| interval.0),
-                    high: interval.map(|interval| interval.1),
-                    baseline: best.as_ref().map(|best| best.1),
-                    baseline_name: best.map(|best| best.0),
-                    baselines: each,
-                    by_fold,
-                },
-            );
+        for (at, name) in names.iter().enumerate() {
+            let can_resample = self.entity_metrics.iter().all(|(own, _, resampled)| own != name || *resampled);
+            let interval = can_resample.then(|| interval_of(at)).flatten();
+            if let Some(value) = self.metric_value(&prepared, &others, name, interval) {
+                metrics.insert(name.clone(), value);
+            }
         }
-        metrics
+        let advantages = others.iter().enumerate().map(|(at, (name, _))| (name.clone(), interval_of(names.len() + at)));
+        Judgement { metrics, advantage: advantages.collect() }
     }
 
-    /// Interval of "ours minus theirs" of the metric that candidates are chosen by, positive where ours is better.
-    pub fn advantage(&self, ours: &[Scored], theirs: &[Scored], metric: Metric) -> Option<(f64, f64)> {
-        let (ours, theirs, name) = (self.prepare(ours), self.prepare(theirs), metric_name(metric));
-        let sign = if larger_is_better(name) { 1.0 } else { -1.0 };
-        self.interval(|rows, groups| {
-            Some(sign * (self.mean(&ours, name, rows, groups)? - self.mean(&theirs, name, rows, groups)?))
+    fn metric_value(
+        &self,
+        prepared: &[Prepared],
+        others: &[(String, Vec<Prepared>)],
+        name: &str,
+        interval: Option<(f64, f64)>,
+    ) -> Option<MetricValue> {
+        let (rows, groups) = (self.ones(), self.one_each());
+        let value = self.mean(prepared, name, &rows, &groups)?;
+        let value_of = |(other, prepared): &(String, Vec<Prepared>)| {
+            Some((other.clone(), self.mean(prepared, name, &rows, &groups)?))
+        };
+        let baselines: BTreeMap<String, f64> = others.iter().filter_map(value_of).collect();
+        let worse_first = |a: &(&String, &f64), b: &(&String, &f64)| match larger_is_better(name) {
+            true => a.1.total_cmp(b.1),
+            false => b.1.total_cmp(a.1),
+        };
+        let best = baselines.iter().max_by(worse_first).map(|(other, value)| (other.clone(), *value));
+        Some(MetricValue {
+            value,
+            low: interval.map(|interval| interval.0),
+            high: interval.map(|interval| interval.1),
+            baseline: best.as_ref().map(|best| best.1),
+            baseline_name: best.map(|best| best.0),
+            by_fold: (0..self.folds.len()).map(|fold| self.of_fold(prepared, fold, name, &rows, &groups)).collect(),
+            baselines,
         })
-    }
-
-    fn interval(&self, statistic: impl Fn(&[u32], &[u32]) -> Option<f64> + Sync) -> Option<(f64, f64)> {
-        let interval = grouped_interval(&self.groups, self.group_count, REPLICATES, self.seed, statistic)?;
-        Some((interval.low, interval.high))
     }
 
     fn ones(&self) -> Vec<u32> {

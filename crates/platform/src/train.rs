@@ -2,7 +2,7 @@
 //! judged once on the test folds, beside its baselines.
 
 use crate::PlatformError;
-use crate::judge::{Exam, Scored, larger_is_better, metric_name};
+use crate::judge::{Exam, Judgement, Scored, larger_is_better, metric_name};
 use crate::progress::Progress;
 use crate::split::{DAY, Fold, Plan};
 use crate::version::{Candidate, DecisionRule, FoldSummary, MetricValue, Model, sigmoid};
@@ -83,13 +83,11 @@ pub fn train(material: &Material, plan: &Plan, exam: &Exam, progress: &dyn Progr
     let baselines = baselines(material, plan, &tick)?;
     progress.end();
     let Fitted { encoder, model } = newest.ok_or_else(|| PlatformError::Training("no test fold".to_owned()))?;
-    let metric = material.domain.spec.model.metric;
-    let advantage =
-        baselines.iter().map(|(name, other)| (name.clone(), exam.advantage(&scored, other, metric))).collect();
+    let Judgement { metrics, advantage } = exam.judge(&scored, &baselines, material.domain.spec.model.metric);
     Ok(Outcome {
         importances: importances(material, &encoder, &model),
         decision: material.decide(plan, &raws, &calibrator, &scored[0]),
-        metrics: exam.judge(&scored, &baselines),
+        metrics,
         folds: summaries(material, plan),
         newest: scored[0].clone(),
         strongest_baseline: material.strongest(plan, baselines),

@@ -125,7 +125,7 @@ pub fn all_parameters(settings: &Settings) -> Vec<(String, String)> {
         ("metric".to_owned(), "binary_logloss".to_owned()),
         ("verbosity".to_owned(), "-1".to_owned()),
         ("deterministic".to_owned(), "true".to_owned()),
-        ("force_row_wise".to_owned(), "true".to_owned()),
+        ("force_col_wise".to_owned(), "true".to_owned()),
         ("seed".to_owned(), settings.seed.to_string()),
         ("num_threads".to_owned(), settings.threads.to_string()),
     ];

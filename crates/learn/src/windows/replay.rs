@@ -43,17 +43,18 @@ fn by_row(answers: &[f64], order: &[u32], width: usize) -> Vec<Vec<f64>> {
     for (place, &row) in order.iter().enumerate() {
         place_of[row as usize] = place as u32;
     }
-    let chunk = |places: &[u32]| {
-        let mut columns = vec![Vec::with_capacity(places.len()); width];
-        for &place in places {
+    let mut columns = vec![vec![0.0; order.len()]; width];
+    let mut parts: Vec<Vec<&mut [f64]>> = place_of.chunks(ROWS_PER_TASK).map(|_| Vec::with_capacity(width)).collect();
+    for column in &mut columns {
+        parts.iter_mut().zip(column.chunks_mut(ROWS_PER_TASK)).for_each(|(part, slots)| part.push(slots));
+    }
+    parts.into_par_iter().zip(place_of.par_chunks(ROWS_PER_TASK)).for_each(|(mut part, places)| {
+        for (row, &place) in places.iter().enumerate() {
             let own = &answers[place as usize * width..][..width];
-            columns.iter_mut().zip(own).for_each(|(column, &value)| column.push(value));
+            part.iter_mut().zip(own).for_each(|(slots, &value)| slots[row] = value);
         }
-        columns
-    };
-    let chunks: Vec<Vec<Vec<f64>>> = place_of.par_chunks(ROWS_PER_TASK).map(chunk).collect();
-    let column = |at: usize| chunks.iter().flat_map(|columns| &columns[at]).copied().collect();
-    (0..width).into_par_iter().map(column).collect()
+    });
+    columns
 }
 
 /// Rows grouped by entity, in time order within each, and where each entity's rows begin. O(rows).

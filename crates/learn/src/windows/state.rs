@@ -96,7 +96,10 @@ impl EntityState {
         self.advance(group, time);
         self.write_past(group, time, out);
         self.log.insert(time, values);
-        self.advance(group, time);
+        if group.delay == 0 {
+            // The event itself is known at once.
+            self.advance(group, time);
+        }
         self.write_sums(group, out);
         if self.log.len() > group.entries_max {
             self.merge(group);
@@ -189,6 +192,9 @@ impl EntityState {
     fn write_past(&self, group: &WindowGroup, time: i64, out: &mut [f64]) {
         let lengths = group.over.len();
         for (at, column) in group.columns.iter().enumerate() {
+            if !matches!(column.aggregate, Aggregate::Last | Aggregate::TimeSince) {
+                continue;
+            }
             for (length, over) in group.over.iter().enumerate() {
                 if let Some(value) = past_of(column, time, time - group.delay - over, self.latest, &self.inputs) {
                     out[at * lengths + length] = value;
