@@ -23,18 +23,26 @@ pub fn replay_events(
     tasks(&starts, &mut answers, width).into_par_iter().for_each(|(entities, answers)| {
         let mut answers = answers.chunks_exact_mut(width);
         let mut values = vec![f64::NAN; inputs.len()];
+        let (mut own_times, mut own_inputs) = (Vec::new(), vec![Vec::new(); inputs.len()]);
         for entity in entities {
+            let rows = &order[starts[entity]..starts[entity + 1]];
+            // An entity's rows lie far apart: fetched in loops of their own, many are on their way at once.
+            gather(times, rows, &mut own_times);
+            inputs.iter().zip(&mut own_inputs).for_each(|(input, own)| gather(input, rows, own));
             let mut state = EntityState::new(group);
-            for &row in &order[starts[entity]..starts[entity + 1]] {
-                for (slot, input) in values.iter_mut().zip(inputs) {
-                    *slot = input[row as usize];
-                }
+            for (at, &time) in own_times.iter().enumerate() {
+                values.iter_mut().zip(&own_inputs).for_each(|(slot, own)| *slot = own[at]);
                 let out = answers.next().expect("one answer an event");
-                state.answer(group, times[row as usize], &values, out);
+                state.answer(group, time, &values, out);
             }
         }
     });
     by_row(&answers, &order, width)
+}
+
+fn gather<T: Copy>(from: &[T], rows: &[u32], into: &mut Vec<T>) {
+    into.clear();
+    into.extend(rows.iter().map(|&row| from[row as usize]));
 }
 
 /// Answers in entity order as columns in row order. A row's answers lie together: each is looked for once.

@@ -1,6 +1,6 @@
 //! The published figures of the Fraud Detection Handbook, by its own protocols, on its own data.
 
-use crate::machine::{Machine, copied_domain, real_data};
+use crate::machine::{Machine, copied_folder, real_data};
 use flate2::read::GzDecoder;
 use serde_json::Value;
 use std::io::Read;
@@ -10,35 +10,9 @@ fn source(data: &Path) -> String {
     data.join("fraud/handbook_transactions.parquet").display().to_string()
 }
 
-/// The domain with the book's 15 features only.
+/// The domain with the book's 12 windows and 15 features only, as the benchmarks use it.
 fn fifteen_features(machine: &Machine, changes: &[(&str, &str, &str)]) -> String {
-    let beyond = "    amount / nullif(customer_earlier_amount_avg_60d, 0) AS amount_over_usual,
-    customer_earlier_amount_max_14d / nullif(customer_earlier_amount_avg_60d, 0) AS recent_max_over_usual,
-    terminal_frauds_21d,
-    terminal_last_was_fraud_21d AS terminal_last_was_fraud,
-    terminal_month_ago_frauds_14d AS terminal_frauds_month_ago
-";
-    let mut all = vec![
-        ("features.sql", "AS terminal_fraud_share_30d,\n", "AS terminal_fraud_share_30d\n"),
-        ("features.sql", beyond, ""),
-    ];
-    all.extend(changes);
-    let domains = copied_domain(machine, "fraud", "fraud", &all);
-    let toml = domains.join("fraud/domain.toml");
-    let text = std::fs::read_to_string(&toml).unwrap();
-    let gone = [
-        "amount_over_usual",
-        "recent_max_over_usual",
-        "terminal_frauds_21d",
-        "terminal_last_was_fraud",
-        "terminal_frauds_month_ago",
-    ];
-    let sections: Vec<&str> = text
-        .split("\n\n")
-        .filter(|section| !gone.iter().any(|name| section.starts_with(&format!("[feature.{name}]"))))
-        .collect();
-    std::fs::write(&toml, sections.join("\n\n")).unwrap();
-    domains.display().to_string()
+    copied_folder(machine, "bench/domains", "fraud", "fraud", changes).display().to_string()
 }
 
 fn close(found: &Value, expected: f64, tolerance: f64, what: &str) {

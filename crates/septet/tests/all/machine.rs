@@ -113,7 +113,12 @@ pub fn real_data() -> Option<PathBuf> {
 
 /// A copy of a built-in domain in `domains/NAME`, with texts replaced in its files; the folder to give as --domains.
 pub fn copied_domain(machine: &Machine, from: &str, name: &str, changes: &[(&str, &str, &str)]) -> PathBuf {
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../domains").join(from);
+    copied_folder(machine, "domains", from, name, changes)
+}
+
+/// The same of a domain in any folder of the repository.
+pub fn copied_folder(machine: &Machine, root: &str, from: &str, name: &str, changes: &[(&str, &str, &str)]) -> PathBuf {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(root).join(from);
     let mut files: BTreeMap<String, String> =
         tree(&source).into_iter().map(|(path, bytes)| (path, String::from_utf8(bytes).expect("text"))).collect();
     let toml = files.get_mut("domain.toml").expect("a domain");
