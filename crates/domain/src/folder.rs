@@ -97,6 +97,15 @@ impl Domains {
                 folders.insert(entry.file_name().to_string_lossy().into_owned(), entry.path());
             }
         }
+        if folders.is_empty() {
+            let message = "no folder below it has a domain.toml".to_owned();
+            let hint = Some("name the folder that holds the domains' folders".to_owned());
+            return Err(Problems(vec![Problem {
+                place: Place::start_of(&extra.display().to_string()),
+                message,
+                hint,
+            }]));
+        }
         Ok(Domains { folders })
     }
 

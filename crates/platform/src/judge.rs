@@ -110,7 +110,9 @@ impl Exam {
         };
         let mut metrics = BTreeMap::new();
         for (at, name) in names.iter().enumerate() {
-            let can_resample = self.entity_metrics.iter().all(|(own, _, resampled)| own != name || *resampled);
+            // Resampled rows are never as well calibrated as the sample: the bootstrap's interval would lie above the value.
+            let can_resample = name != "calibration_error"
+                && self.entity_metrics.iter().all(|(own, _, resampled)| own != name || *resampled);
             let interval = can_resample.then(|| interval_of(at)).flatten();
             if let Some(value) = self.metric_value(&prepared, &others, name, interval) {
                 metrics.insert(name.clone(), value);

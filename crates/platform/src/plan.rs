@@ -56,7 +56,9 @@ fn cycle(domain: &Domain, reads: &BTreeMap<String, BTreeSet<String>>, done: &[St
 pub fn at_file(domain: &Domain, file: &str, error: TablesError) -> PlatformError {
     let TablesError::Sql { message, place } = error else { return error.into() };
     let at = place.map_or((1, 1), |place| (place.line, place.column));
-    let place = Place { file: domain.path_of(file), line: at.0, column: at.1 };
+    // A layout of a person's own is a path already.
+    let file = if domain.files.contains_key(file) { domain.path_of(file) } else { file.to_owned() };
+    let place = Place { file, line: at.0, column: at.1 };
     PlatformError::Domain(Problems(vec![Problem { place, message, hint: None }]))
 }
 

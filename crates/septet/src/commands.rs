@@ -26,11 +26,12 @@ fn engine(settings: &Settings, home: &Home) -> anyhow::Result<Engine> {
     Ok(Engine::new(&settings)?)
 }
 
-pub async fn check(settings: &Settings, only: Option<&str>) -> anyhow::Result<ExitCode> {
+pub async fn check(settings: &Settings, only: Option<&str>, json: bool) -> anyhow::Result<ExitCode> {
     let domains = domains_of(settings)?;
     let names = only.map_or_else(|| domains.names(), |name| vec![name.to_owned()]);
     let spill = std::env::temp_dir().join("septet-check");
     let mut failed = false;
+    let mut answers = Vec::new();
     for name in names {
         let engine = Engine::new(&EngineSettings {
             memory_max: settings.memory_max()?,
@@ -42,12 +43,22 @@ pub async fn check(settings: &Settings, only: Option<&str>) -> anyhow::Result<Ex
             Err(problems) => Err(problems.into()),
         };
         match checked {
-            Ok(()) => println!("{name}: sound"),
+            Ok(()) => {
+                answers.push(json!({ "domain": name, "sound": true, "problems": [] }));
+                if !json {
+                    println!("{name}: sound");
+                }
+            }
             Err(error) => {
                 failed = true;
+                let problems: Vec<String> = error.to_string().lines().map(str::to_owned).collect();
+                answers.push(json!({ "domain": name, "sound": false, "problems": problems }));
                 eprintln!("{error}");
             }
         }
+    }
+    if json {
+        println!("{}", json!(answers));
     }
     Ok(if failed { ExitCode::from(1) } else { ExitCode::SUCCESS })
 }
@@ -115,6 +126,11 @@ pub async fn run(settings: &Settings, arguments: &RunArguments, json: bool) -> a
         println!("{}", serde_json::to_string(&report)?);
     } else {
         show::run_report(&report);
+        if arguments.small && !report.promoted {
+            println!(
+                "The small demo has too few positives to prove anything; run it without --small for one that can."
+            );
+        }
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -161,6 +177,14 @@ pub async fn models(settings: &Settings, domain: &str, json: bool) -> anyhow::Re
     let versions = store.versions(domain.name()).await?;
     let champion = store.alias(domain.name(), "champion").await?.map(|alias| alias.version);
     if json {
+        let versions: Vec<serde_json::Value> = versions
+            .iter()
+            .map(|version| {
+                let mut record = json!(version);
+                record["metrics"] = serde_json::from_str(&version.metrics).unwrap_or_default();
+                record
+            })
+            .collect();
         println!("{}", json!({ "domain": domain.name(), "champion": champion, "versions": versions }));
         return Ok(ExitCode::SUCCESS);
     }

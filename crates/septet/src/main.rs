@@ -14,6 +14,7 @@ use settings::Settings;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    end_quietly_when_nobody_reads();
     let arguments = Arguments::parse();
     let json = arguments.json;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
@@ -23,6 +24,7 @@ fn main() -> ExitCode {
     };
     match result {
         Ok(code) => code,
+        Err(error) if format!("{error:#}").contains(BROKEN_PIPE) => ExitCode::SUCCESS,
         Err(error) => {
             if json {
                 println!("{}", serde_json::json!({ "error": format!("{error:#}") }));
@@ -33,12 +35,25 @@ fn main() -> ExitCode {
     }
 }
 
+const BROKEN_PIPE: &str = "Broken pipe";
+
+/// `septet sql ... | head` closes our output: that is no failure of ours.
+fn end_quietly_when_nobody_reads() {
+    let usual = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        if panic.payload_as_str().is_some_and(|text| text.contains(BROKEN_PIPE)) {
+            std::process::exit(0);
+        }
+        usual(panic);
+    }));
+}
+
 async fn dispatch(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let settings = Settings::read(&arguments)?;
     start_log(&settings);
     let json = arguments.json;
     match arguments.command {
-        Command::Check { domain } => commands::check(&settings, domain.as_deref()).await,
+        Command::Check { domain } => commands::check(&settings, domain.as_deref(), json).await,
         Command::Run(run) => commands::run(&settings, &run, json).await,
         Command::Step { step, run, run_id } => commands::step(&settings, step, &run, &run_id, json).await,
         Command::Models { domain } => commands::models(&settings, &domain, json).await,

@@ -73,7 +73,8 @@ fn watches_and_cases(report: &RunReport) {
     }
     for watch in health.detail["watches"].as_array().into_iter().flatten() {
         let mark = if watch["beyond"] == true { "BEYOND" } else { "ok    " };
-        let value = number(watch["value"].as_f64());
+        let level = |key: &str| watch[key].as_f64().map(|level| format!(", level {key} {level}")).unwrap_or_default();
+        let value = format!("{}{}{}", number(watch["value"].as_f64()), level("above"), level("below"));
         println!(
             "watch {mark} {}: {value} (concerns {})",
             watch["title"].as_str().unwrap_or_default(),

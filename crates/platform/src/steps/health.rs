@@ -159,7 +159,7 @@ async fn look(run: &Run<'_>, engine: &Engine) -> Result<Vec<Value>, PlatformErro
         let value = engine.number(watch.sql.get_ref()).await?;
         let high = watch.above.zip(value).is_some_and(|(level, value)| value > level);
         let low = watch.below.zip(value).is_some_and(|(level, value)| value < level);
-        found.push(json!({ "name": watch.name, "title": watch.title, "value": value, "beyond": high || low, "concerns": watch.concerns }));
+        found.push(json!({ "name": watch.name, "title": watch.title, "value": value, "above": watch.above, "below": watch.below, "beyond": high || low, "concerns": watch.concerns }));
     }
     Ok(found)
 }

@@ -11,7 +11,7 @@ use crate::split::day_name;
 use crate::steps::material::{Prepared, prepare};
 use crate::steps::train::read_charts;
 use crate::store::GateRecord;
-use crate::version::{Scorer, to_json};
+use crate::version::{DecisionRule, Scorer, to_json};
 use septet_tables::ExtractReport;
 use serde_json::json;
 use std::path::Path;
@@ -91,7 +91,7 @@ async fn write_papers(
 
 fn gates(run: &Run, prepared: &Prepared, scorer: &Scorer, folder: &Path) -> Result<Vec<GateRecord>, PlatformError> {
     let limits = &run.domain.spec.gates;
-    let total = 4 + scorer.manifest.advantage.len() as u64;
+    let total = 6 + scorer.manifest.advantage.len() as u64;
     run.progress.begin("validate: gates", Some(total), "gates");
     let mut gates: Vec<GateRecord> =
         scorer.manifest.advantage.iter().map(|(name, advantage)| beats(run, name, *advantage)).collect();
@@ -100,6 +100,7 @@ fn gates(run: &Run, prepared: &Prepared, scorer: &Scorer, folder: &Path) -> Resu
     gates.push(no_look_ahead(run, prepared)?);
     run.progress.done(gates.len() as u64);
     gates.push(calibration(scorer, limits.calibration_error_max));
+    gates.extend(scorer.manifest.decision.as_ref().map(decides));
     gates.push(size(folder, limits.model_mb_max)?);
     gates.extend(times(prepared, scorer, limits.prediction_us_max, limits.explanation_us_max)?);
     run.progress.end();
@@ -164,6 +165,17 @@ fn calibration(scorer: &Scorer, max: f64) -> GateRecord {
     let error = scorer.manifest.metrics.get("calibration_error").map_or(f64::NAN, |metric| metric.value);
     let evidence = format!("calibration error {error:.4} on the test folds; at most {max}");
     GateRecord { name: "calibration".to_owned(), passed: error <= max, evidence }
+}
+
+/// A rule that flags most rows decides nothing: a budget of 100 alerts a day on 90 payments a day, say.
+fn decides(decision: &DecisionRule) -> GateRecord {
+    let flagged = decision.true_positive + decision.false_positive;
+    let rows = flagged + decision.true_negative + decision.false_negative;
+    let evidence = format!(
+        "at the threshold {:.4} ({}), {flagged} of {rows} rows of the newest test fold get `{}`; at most half",
+        decision.threshold, decision.policy, decision.positive
+    );
+    GateRecord { name: "decides".to_owned(), passed: flagged * 2 <= rows, evidence }
 }
 
 fn size(folder: &Path, max: f64) -> Result<GateRecord, PlatformError> {
