@@ -1,7 +1,7 @@
 //! What the types cannot say: that names refer to something, that labels are not used before they are
 //! known, that a domain's parts fit together. Finds everything that is wrong, not only the first.
 
-use crate::folder::{Domain, Origin};
+use crate::folder::Domain;
 use crate::problem::{Place, Problem, did_you_mean};
 use crate::spec::*;
 use std::ops::Range;
@@ -26,9 +26,7 @@ struct Check<'a> {
 
 impl Check<'_> {
     fn say(&mut self, span: Range<usize>, message: String, hint: Option<String>) {
-        let place = match &self.domain.origin {
-            Origin::Builtin | Origin::Folder(_) => self.domain.place("domain.toml", span.start),
-        };
+        let place = self.domain.place("domain.toml", span.start);
         self.problems.push(Problem { place, message, hint });
     }
 

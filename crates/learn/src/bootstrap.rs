@@ -35,16 +35,34 @@ pub fn grouped_interval(
     seed: u64,
     statistic: impl Fn(&[u32], &[u32]) -> Option<f64> + Sync,
 ) -> Option<Interval> {
-    let value_of = |row_weights: &mut Vec<u32>, replicate: usize| {
+    grouped_intervals(groups, group_count, replicates, seed, |rows, groups| vec![statistic(rows, groups)])
+        .pop()
+        .flatten()
+}
+
+/// The ranges of several statistics over the same samples, in their order: drawing and weighing costs more than most
+/// statistics. Each as [`grouped_interval`] has it; `statistics` returns the same number of values each time. Empty if
+/// there are no replicates.
+pub fn grouped_intervals(
+    groups: &[u32],
+    group_count: usize,
+    replicates: usize,
+    seed: u64,
+    statistics: impl Fn(&[u32], &[u32]) -> Vec<Option<f64>> + Sync,
+) -> Vec<Option<Interval>> {
+    let values_of = |row_weights: &mut Vec<u32>, replicate: usize| {
         let group_weights = resample_weights(group_count, seed, replicate as u64);
         row_weights.clear();
         row_weights.extend(groups.iter().map(|&group| group_weights[group as usize]));
-        statistic(row_weights, &group_weights)
+        statistics(row_weights, &group_weights)
     };
     let drawn = || Vec::with_capacity(groups.len());
-    let values: Vec<Option<f64>> = (0..replicates).into_par_iter().map_init(drawn, value_of).collect();
-    let mut values: Vec<f64> = values.into_iter().flatten().collect();
-    if 2 * values.len() < replicates { None } else { interval(&mut values, INTERVAL_LEVEL) }
+    let samples: Vec<Vec<Option<f64>>> = (0..replicates).into_par_iter().map_init(drawn, values_of).collect();
+    let interval_of = |statistic: usize| {
+        let mut values: Vec<f64> = samples.iter().filter_map(|sample| sample[statistic]).collect();
+        if 2 * values.len() < replicates { None } else { interval(&mut values, INTERVAL_LEVEL) }
+    };
+    (0..samples.first().map_or(0, Vec::len)).map(interval_of).collect()
 }
 
 /// The middle `level` (0..=1) of the values, which are sorted on the way; `None` if there are none. Between two

@@ -5,8 +5,8 @@ use crate::history::{arrow_error, nullable};
 use crate::home::make_folder;
 use crate::replay::replay;
 use crate::run::{Run, StepName};
-use crate::steps::material::prepare;
-use crate::train::{Material, lightgbm_parameters, tree_matrix};
+use crate::steps::material::{Prepared, prepare};
+use crate::train::{lightgbm_parameters, tree_matrix};
 use septet_learn::frame::Matrix;
 use septet_learn::trees::{TrainingSet, fit};
 use septet_tables::arrow::array::RecordBatch;
@@ -22,12 +22,7 @@ const FITS: usize = 5;
 
 /// The windows of all rows; reading is not timed. Writes the key and the window columns.
 pub async fn windows(run: &Run<'_>, out: &Path) -> Result<Value, PlatformError> {
-    let _lock = run.home.lock(run.domain.name())?;
-    crate::run::begin_only(run).await?;
-    crate::run::execute(run, StepName::Extract).await?;
-    let prepared = prepare(run).await?;
-    // Nothing is left to resume.
-    run.store.end_run(run.domain.name(), &run.run_id, "done", None).await?;
+    let prepared = extracted_and_prepared(run).await?;
     let start = Instant::now();
     let columns = replay(&prepared.history, &prepared.windows)?;
     let seconds = start.elapsed().as_secs_f64();
@@ -45,19 +40,8 @@ pub async fn windows(run: &Run<'_>, out: &Path) -> Result<Value, PlatformError> 
 
 /// The fit of the newest training fold with the first candidate; making the matrix is not timed, binning is.
 pub async fn train(run: &Run<'_>, out: &Path) -> Result<Value, PlatformError> {
-    let _lock = run.home.lock(run.domain.name())?;
-    crate::run::begin_only(run).await?;
-    crate::run::execute(run, StepName::Extract).await?;
-    let prepared = prepare(run).await?;
-    // Nothing is left to resume.
-    run.store.end_run(run.domain.name(), &run.run_id, "done", None).await?;
-    let material = Material {
-        domain: run.domain,
-        frame: &prepared.frame,
-        label: &prepared.label,
-        times: &prepared.history.times[prepared.first_row..],
-        first_row: prepared.first_row,
-    };
+    let prepared = extracted_and_prepared(run).await?;
+    let material = prepared.material(run.domain);
     let (names, matrix, truth, mut settings) = tree_matrix(&material, &prepared.plan.test[0].train)?;
     settings.threads = run.threads;
     let mut seconds = Vec::new();
@@ -75,6 +59,16 @@ pub async fn train(run: &Run<'_>, out: &Path) -> Result<Value, PlatformError> {
     std::fs::write(out.join("parameters.json"), parameters).map_err(|error| PlatformError::io(out, error))?;
     std::fs::write(out.join("model.txt"), &text).map_err(|error| PlatformError::io(out, error))?;
     Ok(json!({ "name": "train", "rows": truth.len(), "seconds_best": seconds[0], "seconds_median": seconds[FITS / 2] }))
+}
+
+/// A run of its extract alone, ended at once: nothing is left to resume.
+async fn extracted_and_prepared(run: &Run<'_>) -> Result<Prepared, PlatformError> {
+    let _lock = run.home.lock(run.domain.name())?;
+    crate::run::begin_only(run).await?;
+    crate::run::execute(run, StepName::Extract).await?;
+    let prepared = prepare(run).await?;
+    run.store.end_run(run.domain.name(), &run.run_id, "done", None).await?;
+    Ok(prepared)
 }
 
 fn matrix_batch(names: &[String], matrix: &Matrix, truth: &[bool]) -> Result<RecordBatch, PlatformError> {

@@ -4,9 +4,8 @@ use crate::PlatformError;
 use crate::history::History;
 use crate::split::DAY;
 use crate::version::MetricValue;
-use rayon::prelude::*;
 use septet_domain::{Domain, Metric};
-use septet_learn::bootstrap::{INTERVAL_LEVEL, interval, resample_weights};
+use septet_learn::bootstrap::grouped_intervals;
 use septet_learn::metrics::{EntityPrecisionAtK, Ranking, brier, log_loss};
 use std::collections::BTreeMap;
 
@@ -92,22 +91,14 @@ impl Exam {
             baselines.iter().map(|(name, scored)| (name.clone(), self.prepare(scored))).collect();
         let (names, chosen) = (self.metric_names(), metric_name(metric));
         let sign = if larger_is_better(chosen) { 1.0 } else { -1.0 };
-        // One draw of groups serves every statistic: drawing costs more than most of them.
-        let replicate = |replicate: usize| {
-            let groups = resample_weights(self.group_count, self.seed, replicate as u64);
-            let rows: Vec<u32> = self.groups.iter().map(|&group| groups[group as usize]).collect();
-            let own: Vec<Option<f64>> = names.iter().map(|name| self.mean(&prepared, name, &rows, &groups)).collect();
+        let statistics = |rows: &[u32], groups: &[u32]| {
+            let own: Vec<Option<f64>> = names.iter().map(|name| self.mean(&prepared, name, rows, groups)).collect();
             let ours = names.iter().position(|name| name == chosen).and_then(|at| own[at]);
-            let advantage = |other: &[Prepared]| Some(sign * (ours? - self.mean(other, chosen, &rows, &groups)?));
-            own.into_iter().chain(others.iter().map(|(_, other)| advantage(other))).collect::<Vec<_>>()
+            let advantage = |other: &[Prepared]| Some(sign * (ours? - self.mean(other, chosen, rows, groups)?));
+            own.into_iter().chain(others.iter().map(|(_, other)| advantage(other))).collect()
         };
-        let replicates: Vec<Vec<Option<f64>>> = (0..REPLICATES).into_par_iter().map(replicate).collect();
-        let interval_of = |statistic: usize| {
-            let mut values: Vec<f64> = replicates.iter().filter_map(|values| values[statistic]).collect();
-            // Where most draws say nothing there is no interval: a convention.
-            let enough = values.len() * 2 >= REPLICATES;
-            interval(&mut values, INTERVAL_LEVEL).filter(|_| enough).map(|interval| (interval.low, interval.high))
-        };
+        let intervals = grouped_intervals(&self.groups, self.group_count, REPLICATES, self.seed, statistics);
+        let interval_of = |statistic: usize| intervals[statistic].map(|interval| (interval.low, interval.high));
         let mut metrics = BTreeMap::new();
         for (at, name) in names.iter().enumerate() {
             // Resampled rows are never as well calibrated as the sample: the bootstrap's interval would lie above the value.

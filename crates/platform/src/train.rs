@@ -114,7 +114,8 @@ fn choose(
         (0..groups.len()).flat_map(|group| plan.validation.iter().map(move |fold| (group, fold))).collect();
     let fitted = |&(group, fold): &(usize, &Fold)| {
         let longest = fit(material, &fold.train, groups[group].last().expect("a group has a candidate"))?;
-        let score = |parameters| raw_on(material, &shortened(&longest, parameters)?, &fold.test);
+        let score =
+            |parameters| raw_on(material, shortened(&longest, parameters)?.as_ref().unwrap_or(&longest), &fold.test);
         let scores = groups[group].iter().map(score).collect::<Result<FoldScores, PlatformError>>();
         tick();
         scores
@@ -176,22 +177,15 @@ fn sharing_a_fit(material: &Material, candidates: &[BTreeMap<String, f64>]) -> V
     groups
 }
 
-/// The model that a fit of this candidate would have given, taken from a longer one.
-fn shortened(longest: &Fitted, parameters: &BTreeMap<String, f64>) -> Result<Fitted, PlatformError> {
-    let model = match &longest.model {
-        Model::Trees { text, trees }
-            if !parameters.contains_key("patience") && tree_count(parameters) < trees.len() =>
-        {
-            let trees = Trees::parse_first(text, tree_count(parameters)).map_err(training_error)?;
-            Model::Trees { text: String::new(), trees: Box::new(trees) }
-        }
-        Model::Trees { text, .. } => {
-            let trees = Trees::parse(text).map_err(training_error)?;
-            Model::Trees { text: String::new(), trees: Box::new(trees) }
-        }
-        Model::Linear(model) => Model::Linear(model.clone()),
-    };
-    Ok(Fitted { encoder: longest.encoder.clone(), model })
+/// The model that a shorter fit of this candidate would have given; none if the longest is it.
+fn shortened(longest: &Fitted, parameters: &BTreeMap<String, f64>) -> Result<Option<Fitted>, PlatformError> {
+    let Model::Trees { text, trees } = &longest.model else { return Ok(None) };
+    if parameters.contains_key("patience") || tree_count(parameters) >= trees.len() {
+        return Ok(None);
+    }
+    let trees = Trees::parse_first(text, tree_count(parameters)).map_err(training_error)?;
+    let model = Model::Trees { text: String::new(), trees: Box::new(trees) };
+    Ok(Some(Fitted { encoder: longest.encoder.clone(), model }))
 }
 
 fn tree_count(parameters: &BTreeMap<String, f64>) -> usize {

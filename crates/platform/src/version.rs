@@ -4,7 +4,7 @@ use crate::PlatformError;
 use crate::features::OwnedValue;
 use septet_learn::calibration::Calibrator;
 use septet_learn::encoding::{Encoder, RowValue};
-use septet_learn::frame::{Frame, Matrix};
+use septet_learn::frame::Matrix;
 use septet_learn::linear::LinearModel;
 use septet_learn::trees::Trees;
 use serde::{Deserialize, Serialize};
@@ -229,11 +229,6 @@ impl Scorer {
             contributions[input] += value;
         }
         Ok((contributions, base))
-    }
-
-    pub fn raw_batch(&self, frame: &Frame) -> Result<Vec<f64>, PlatformError> {
-        let matrix = self.encoder.transform(frame).map_err(|error| PlatformError::Training(error.to_string()))?;
-        Ok(self.model.raw_batch(&matrix))
     }
 }
 

@@ -151,15 +151,11 @@ impl Reader {
                 }
                 Err(error) => return Err(damaged(&location, rows.row, &error)),
             }
-            if rows.full() {
-                sink.bytes(read.take());
-                if !sink.batch(rows.take(&self.schema)?) {
-                    return Ok(rows.row);
-                }
+            if rows.full() && !rows.hand_over(&self.schema, &read, sink)? {
+                return Ok(rows.row);
             }
         }
-        sink.bytes(read.take());
-        sink.batch(rows.take(&self.schema)?);
+        rows.hand_over(&self.schema, &read, sink)?;
         Ok(rows.row)
     }
 
@@ -182,15 +178,11 @@ impl Reader {
             if !row.iter().all(u8::is_ascii_whitespace) && !rows.push_json(row, &names, sink) {
                 return Ok(rows.row);
             }
-            if rows.full() {
-                sink.bytes(read.take());
-                if !sink.batch(rows.take(&self.schema)?) {
-                    return Ok(rows.row);
-                }
+            if rows.full() && !rows.hand_over(&self.schema, &read, sink)? {
+                return Ok(rows.row);
             }
         }
-        sink.bytes(read.take());
-        sink.batch(rows.take(&self.schema)?);
+        rows.hand_over(&self.schema, &read, sink)?;
         Ok(rows.row)
     }
 
@@ -294,6 +286,12 @@ impl<'a> Rows<'a> {
         }
         self.places.push(self.row as i64);
         true
+    }
+
+    /// Gives the sink what was filled; false if it wants no more.
+    fn hand_over(&mut self, schema: &SchemaRef, read: &ByteCount, sink: &mut dyn Sink) -> Result<bool, TablesError> {
+        sink.bytes(read.take());
+        Ok(sink.batch(self.take(schema)?))
     }
 
     fn take(&mut self, schema: &SchemaRef) -> Result<RecordBatch, TablesError> {

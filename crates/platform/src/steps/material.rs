@@ -7,6 +7,8 @@ use crate::plan::at_file;
 use crate::replay::{CompiledWindow, compile_windows, replay};
 use crate::run::{Run, StepName};
 use crate::split::{Plan, plan};
+use crate::train::Material;
+use septet_domain::Domain;
 use septet_learn::frame::Frame;
 use septet_tables::{Engine, TableFile};
 
@@ -23,6 +25,19 @@ pub struct Prepared {
     pub layout: String,
     pub simulated: bool,
     pub data_fingerprint: String,
+}
+
+impl Prepared {
+    /// What a fit needs of it.
+    pub fn material<'a>(&'a self, domain: &'a Domain) -> Material<'a> {
+        Material {
+            domain,
+            frame: &self.frame,
+            label: &self.label,
+            times: &self.history.times[self.first_row..],
+            first_row: self.first_row,
+        }
+    }
 }
 
 /// Registers the run's input tables.

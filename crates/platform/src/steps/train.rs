@@ -8,7 +8,7 @@ use crate::report::Charts;
 use crate::run::{Made, Run};
 use crate::split::{DAY, day_name};
 use crate::steps::material::{Prepared, prepare};
-use crate::train::{Material, Outcome, train};
+use crate::train::{Outcome, train};
 use crate::version::{FORMAT, FeatureSchema, Manifest, to_json};
 use septet_learn::frame::Column;
 use serde_json::json;
@@ -18,13 +18,7 @@ const CURVE_POINTS: usize = 100;
 
 pub async fn run(run: &Run<'_>) -> Result<Made, PlatformError> {
     let prepared = prepare(run).await?;
-    let material = Material {
-        domain: run.domain,
-        frame: &prepared.frame,
-        label: &prepared.label,
-        times: &prepared.history.times[prepared.first_row..],
-        first_row: prepared.first_row,
-    };
+    let material = prepared.material(run.domain);
     let all_labels = prepared.history.label(run.domain.spec.model.target.get_ref())?;
     let tests: Vec<Vec<u32>> = prepared.plan.test.iter().map(|fold| fold.test.clone()).collect();
     let exam = Exam::new(&prepared.history, run.domain, &all_labels, &tests)?;
