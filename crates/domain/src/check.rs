@@ -13,6 +13,7 @@ pub(crate) fn check(domain: &Domain, folder: &str) -> Vec<Problem> {
     check.inputs();
     check.windows();
     check.model();
+    check.rules();
     check.decision();
     check.files();
     check.problems.sort();
@@ -191,8 +192,25 @@ impl Check<'_> {
         }
     }
 
+    fn rules(&mut self) {
+        let mut known: Vec<&str> = Vec::new();
+        for rule in &self.domain.spec.rule {
+            let name = rule.name.get_ref();
+            if known.contains(&name.as_str()) {
+                self.say(rule.name.span(), format!("two rules are called `{name}`"), None);
+            } else if !name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_') {
+                self.say(rule.name.span(), "a rule's name has lower case letters, digits and `_`".to_owned(), None);
+            }
+            known.push(name);
+        }
+    }
+
     fn decision(&mut self) {
         let Some(decision) = &self.domain.spec.decision else { return };
+        let lines = decision.review.as_ref().map(|review| [review.alerts_per_day.is_some(), review.threshold.is_some()]);
+        if lines.is_some_and(|given| given[0] == given[1]) {
+            self.say(0..0, "[decision.review] needs exactly one of alerts_per_day and threshold".to_owned(), None);
+        }
         let ways = [decision.alerts_per_day.is_some(), decision.costs.is_some(), decision.threshold.is_some()];
         if decision.alerts_per_day == Some(0) {
             self.say(0..0, "[decision] alerts_per_day must be at least 1".to_owned(), None);

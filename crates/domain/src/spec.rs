@@ -40,6 +40,9 @@ pub struct DomainSpec {
     /// What is done with a score.
     #[schemars(with = "Option<Decision>")]
     pub decision: Option<Decision>,
+    /// Conditions that decide beside the model, in order: the first that holds has the last word.
+    #[serde(default)]
+    pub rule: Vec<Rule>,
     /// Measures beside ROC AUC, average precision, log loss, Brier score and calibration error.
     #[serde(default)]
     pub metric: Vec<EntityMetric>,
@@ -337,6 +340,36 @@ pub struct Decision {
     pub positive: String,
     /// Action below it.
     pub negative: String,
+    /// A second line below the first: scores between them are looked at by a person.
+    pub review: Option<Review>,
+}
+
+/// A second, lower line.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Review {
+    /// Action between the two lines, such as `review`.
+    pub action: String,
+    /// How many rows a day are above this line, those above the first one counted in; on validation.
+    pub alerts_per_day: Option<u32>,
+    /// A fixed probability.
+    pub threshold: Option<f64>,
+}
+
+/// A condition beside the model. What it decides is recorded with its name.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Rule {
+    /// The reason code: lower case letters, digits and `_`.
+    #[schemars(with = "String")]
+    pub name: Spanned<String>,
+    /// What it says, for a person.
+    pub title: String,
+    /// SQL condition over the request's columns, the features and `probability`. Null does not hold.
+    #[schemars(with = "String")]
+    pub when: Spanned<String>,
+    /// What is done where it holds, instead of what the score says.
+    pub action: String,
 }
 
 /// Cost of a missed positive and of a false alarm, in any one unit.

@@ -62,7 +62,7 @@ pub async fn train(run: &Run<'_>, out: &Path) -> Result<Value, PlatformError> {
 }
 
 /// A run of its extract alone, ended at once: nothing is left to resume.
-async fn extracted_and_prepared(run: &Run<'_>) -> Result<Prepared, PlatformError> {
+async fn extracted_and_prepared(run: &Run<'_>) -> Result<Arc<Prepared>, PlatformError> {
     let _lock = run.home.lock(run.domain.name())?;
     crate::run::begin_only(run).await?;
     crate::run::execute(run, StepName::Extract).await?;

@@ -108,10 +108,29 @@ impl FeatureSet {
         Ok(frame)
     }
 
-    /// The features of one event.
-    pub fn answer_row(&self, event: &RecordBatch, windows: Vec<ArrayRef>) -> Result<Vec<OwnedValue>, PlatformError> {
-        let columns = self.expressions.evaluate(&self.row_batch(event, windows)?)?;
-        columns.iter().map(|column| Ok(values_of(column)?.swap_remove(0))).collect()
+    /// The features of a few events, one list an event, with their window columns.
+    pub fn answer(&self, events: &RecordBatch, windows: Vec<ArrayRef>) -> Result<Vec<Vec<OwnedValue>>, PlatformError> {
+        let columns = self.expressions.evaluate(&self.row_batch(events, windows)?)?;
+        let mut rows = vec![Vec::with_capacity(columns.len()); events.num_rows()];
+        for column in &columns {
+            rows.iter_mut().zip(values_of(column)?).for_each(|(row, value)| row.push(value));
+        }
+        Ok(rows)
+    }
+
+    /// The columns of the input, labels left out, as the expressions see them.
+    pub fn own_columns(&self, events: &RecordBatch) -> Vec<(Field, ArrayRef)> {
+        let fields = self.expressions.schema().fields().iter();
+        fields.zip(&self.inputs).map(|(field, &at)| (field.as_ref().clone(), events.column(at).clone())).collect()
+    }
+
+    pub fn types(&self) -> &[DataType] {
+        &self.expressions.types
+    }
+
+    /// For each feature the columns that its expression reads.
+    pub fn reads(&self) -> &[Vec<String>] {
+        &self.expressions.reads
     }
 }
 
@@ -124,6 +143,22 @@ pub fn frame_row(frame: &Frame, row: usize) -> Vec<OwnedValue> {
         }
     };
     frame.columns.iter().map(value).collect()
+}
+
+/// Values of `part` that are not those of `whole` from row `first` on; missing equals missing.
+pub fn differing_values(part: &Frame, whole: &Frame, first: usize) -> usize {
+    let differing = |(part, whole): (&Column, &Column)| match (part, whole) {
+        (Column::Number(part), Column::Number(whole)) => {
+            part.iter().zip(&whole[first..]).filter(|(a, b)| a != b && !(a.is_nan() && b.is_nan())).count()
+        }
+        (Column::Category { codes, words }, Column::Category { codes: whole_codes, words: whole_words }) => {
+            let word = |code: u32, words: &Arc<Vec<String>>| (code != MISSING).then(|| words[code as usize].clone());
+            let pairs = codes.iter().zip(&whole_codes[first..]);
+            pairs.filter(|(a, b)| word(**a, words) != word(**b, whole_words)).count()
+        }
+        _ => part.len(),
+    };
+    part.columns.iter().zip(&whole.columns).map(differing).sum()
 }
 
 fn is_feature_type(kind: &DataType) -> bool {

@@ -49,6 +49,11 @@ impl History {
         Ok(History { batch, times: sorted })
     }
 
+    /// The first so many rows.
+    pub fn until(&self, rows: usize) -> History {
+        History { batch: self.batch.slice(0, rows), times: self.times[..rows].to_vec() }
+    }
+
     pub fn rows(&self) -> usize {
         self.times.len()
     }

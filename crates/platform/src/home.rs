@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! store.sqlite                    runs, steps, versions, aliases (unless DATABASE_URL names PostgreSQL)
+//! decisions/DOMAIN.sqlite         every answer given, with what it was made from (likewise)
 //! demo/                           simulated sources
 //! runs/DOMAIN/RUN/tables/         what a run made, Parquet
 //! published/DOMAIN.json           which run's tables are the published ones: swapped by one rename
@@ -46,6 +47,11 @@ impl Home {
 
     pub fn store_file(&self) -> PathBuf {
         self.root.join("store.sqlite")
+    }
+
+    /// The decision log of a domain (unless DATABASE_URL names PostgreSQL).
+    pub fn decisions_file(&self, domain: &str) -> PathBuf {
+        self.root.join("decisions").join(format!("{domain}.sqlite"))
     }
 
     pub fn spill_folder(&self) -> PathBuf {

@@ -16,6 +16,7 @@ mod progress;
 mod replay;
 mod report;
 mod run;
+pub mod serve;
 mod split;
 mod steps;
 mod store;
@@ -26,9 +27,20 @@ pub use error::PlatformError;
 pub use home::{Home, Published};
 pub use plan::{check_domain, table_order};
 pub use progress::{NoProgress, Progress};
-pub use run::{Run, RunOptions, RunReport, StepName, StepReport, new_run_id, start, step};
+pub use run::{Kept, Run, RunOptions, RunReport, StepName, StepReport, new_run_id, start, step};
 pub use store::{Alias, GateRecord, Store, VersionRecord};
-pub use version::{Manifest, MetricValue, Scorer};
+pub use version::{FeatureSchema, Manifest, MetricValue, Scorer};
+
+/// Microseconds since 1970 UTC, now.
+pub fn now_micros() -> i64 {
+    chrono::Utc::now().timestamp_micros()
+}
+
+/// RFC 3339 in UTC of microseconds since 1970.
+pub fn instant_text(micros: i64) -> Option<String> {
+    let time = chrono::DateTime::from_timestamp_micros(micros)?;
+    Some(time.to_rfc3339_opts(chrono::SecondsFormat::Micros, true))
+}
 
 /// Threads for everything that is computed in parallel. Once a process; later calls change nothing.
 pub fn use_threads(threads: usize) {

@@ -1,50 +1,113 @@
-//! Windows as a service holds them: one state an entity, fed event by event in order of arrival.
+//! Windows as a service holds them: one state an entity, fed in order of arrival. One thread owns them, so there is
+//! no lock and the order in the decision log is the order in which they changed.
 
 use crate::PlatformError;
 use crate::features::{FeatureSet, OwnedValue};
 use crate::history::{History, intern, nullable};
 use crate::replay::CompiledWindow;
-use septet_learn::windows::EntityState;
+use rayon::prelude::*;
+use septet_learn::windows::{EntityState, replay_states};
 use septet_tables::arrow::array::{ArrayRef, RecordBatch};
 use std::collections::HashMap;
+
+type States = HashMap<String, EntityState, foldhash::fast::FixedState>;
 
 /// The live states of all windows of a domain.
 pub struct LiveWindows {
     windows: Vec<CompiledWindow>,
-    states: Vec<HashMap<String, EntityState>>,
+    states: Vec<States>,
 }
 
 impl LiveWindows {
-    pub fn new(windows: Vec<CompiledWindow>) -> LiveWindows {
-        let states = windows.iter().map(|_| HashMap::new()).collect();
-        LiveWindows { windows, states }
+
+    /// The states that a history leaves. Entities are rebuilt side by side.
+    pub fn of_history(windows: Vec<CompiledWindow>, history: &History) -> Result<LiveWindows, PlatformError> {
+        let rebuilt = |window: &CompiledWindow| {
+            let entities = history.intern(&window.entity)?;
+            let inputs = window.inputs(&history.batch)?;
+            let states =
+                replay_states(&window.group, &entities.codes, entities.words.len(), &history.times, &inputs);
+            Ok::<_, PlatformError>(entities.words.into_iter().zip(states).collect::<States>())
+        };
+        let states = windows.par_iter().map(rebuilt).collect::<Result<_, _>>()?;
+        Ok(LiveWindows { windows, states })
     }
 
-    /// Remembers one event and answers with its window columns, one array of one row each.
-    pub fn answer(&mut self, event: &RecordBatch, time: i64) -> Result<Vec<ArrayRef>, PlatformError> {
+    /// How far back an event can matter, in microseconds.
+    pub fn horizon(windows: &[CompiledWindow]) -> i64 {
+        windows.iter().map(|window| window.group.horizon()).max().unwrap_or(0)
+    }
+
+    /// Entities held, for gauges.
+    pub fn entities(&self) -> usize {
+        self.states.iter().map(States::len).sum()
+    }
+
+    /// Remembers the events in order and answers each with its window columns, as arrays of one row an event. An event
+    /// that `known` says is there already is answered and not counted again.
+    pub fn answer(&mut self, events: &RecordBatch, times: &[i64], known: &[bool]) -> Result<Vec<ArrayRef>, PlatformError> {
         let mut columns = Vec::new();
-        for at in 0..self.windows.len() {
-            let window = &self.windows[at];
-            let entity = intern(event.column_by_name(&window.entity).expect("compiled against this schema"))?;
-            let values: Vec<f64> = window.inputs(event)?.iter().map(|input| input[0]).collect();
-            let answers = self.remember(at, &entity.words[0], time, &values);
-            columns.extend(answers.into_iter().map(|value| nullable(vec![value])));
+        for (window, states) in self.windows.iter().zip(&mut self.states) {
+            let width = window.group.outputs();
+            let mut answers = vec![f64::NAN; width * times.len()];
+            for_each_event(window, states, events, |row, state, values| {
+                let out = &mut answers[row * width..][..width];
+                match known[row] {
+                    true => state.ask(&window.group, times[row], out),
+                    false => state.answer(&window.group, times[row], values, out),
+                }
+            })?;
+            let column = |at: usize| nullable(answers.iter().skip(at).step_by(width).copied().collect());
+            columns.extend((0..width).map(column));
         }
         Ok(columns)
     }
 
-    fn remember(&mut self, window: usize, entity: &str, time: i64, values: &[f64]) -> Vec<f64> {
-        let group = &self.windows[window].group;
-        let states = &mut self.states[window];
-        if !states.contains_key(entity) {
-            states.insert(entity.to_owned(), EntityState::new(group));
+    /// Remembers the events in order.
+    pub fn remember(&mut self, events: &RecordBatch, times: &[i64]) -> Result<(), PlatformError> {
+        for (window, states) in self.windows.iter().zip(&mut self.states) {
+            for_each_event(window, states, events, |row, state, values| state.remember(&window.group, times[row], values))?;
         }
-        let mut answers = vec![f64::NAN; group.outputs()];
-        if let Some(state) = states.get_mut(entity) {
-            state.answer(group, time, values, &mut answers);
-        }
-        answers
+        Ok(())
     }
+
+    /// The event of one row became another: a label arrived or was corrected. `before` and `after` are the whole row.
+    pub fn amend(&mut self, before: &RecordBatch, after: &RecordBatch, time: i64) -> Result<(), PlatformError> {
+        for (window, states) in self.windows.iter().zip(&mut self.states) {
+            let old: Vec<f64> = window.inputs(before)?.iter().map(|input| input[0]).collect();
+            for_each_event(window, states, after, |_, state, new| {
+                for (input, (&old, &new)) in old.iter().zip(new).enumerate() {
+                    if old != new && !(old.is_nan() && new.is_nan()) {
+                        state.amend(&window.group, time, input, old, new);
+                    }
+                }
+            })?;
+        }
+        Ok(())
+    }
+}
+
+/// Calls `act` with each event's row, its entity's state and its input values.
+fn for_each_event(
+    window: &CompiledWindow,
+    states: &mut States,
+    events: &RecordBatch,
+    mut act: impl FnMut(usize, &mut EntityState, &[f64]),
+) -> Result<(), PlatformError> {
+    let entities = intern(events.column_by_name(&window.entity).expect("compiled against this schema"))?;
+    let inputs = window.inputs(events)?;
+    let mut values = vec![f64::NAN; inputs.len()];
+    for (row, &code) in entities.codes.iter().enumerate() {
+        let entity = &entities.words[code as usize];
+        values.iter_mut().zip(&inputs).for_each(|(value, input)| *value = input[row]);
+        if !states.contains_key(entity) {
+            states.insert(entity.clone(), EntityState::new(&window.group));
+        }
+        if let Some(state) = states.get_mut(entity) {
+            act(row, state, &values);
+        }
+    }
+    Ok(())
 }
 
 /// Features of the given rows (rising) as a service would have made them: every event of every entity that the rows
@@ -56,30 +119,18 @@ pub fn features_online(
     rows: &[usize],
 ) -> Result<Vec<Vec<OwnedValue>>, PlatformError> {
     let Some(&last) = rows.last() else { return Ok(Vec::new()) };
-    let past = history.batch.slice(0, last + 1);
-    let mut touched = Vec::new();
-    for window in windows {
-        let entities = history.intern(&window.entity)?;
-        let mut asked = vec![false; entities.words.len()];
-        rows.iter().for_each(|&row| asked[entities.codes[row] as usize] = true);
-        touched.push((entities, asked, window.inputs(&past)?));
-    }
-    let mut live = LiveWindows::new(windows.to_vec());
-    let mut wanted = rows.iter().copied().peekable();
+    let first = rows[0];
+    let mut live = LiveWindows::of_history(windows.to_vec(), &history.until(first))?;
     let mut answers = Vec::with_capacity(rows.len());
-    for row in 0..=last {
-        if wanted.next_if_eq(&row).is_some() {
-            let event = history.batch.slice(row, 1);
-            let columns = live.answer(&event, history.times[row])?;
-            answers.push(features.answer_row(&event, columns)?);
-            continue;
-        }
-        for (window, (entities, asked, inputs)) in touched.iter().enumerate() {
-            let code = entities.codes[row] as usize;
-            if asked[code] {
-                let values: Vec<f64> = inputs.iter().map(|input| input[row]).collect();
-                live.remember(window, &entities.words[code], history.times[row], &values);
+    let mut wanted = rows.iter().copied().peekable();
+    for row in first..=last {
+        let (event, time) = (history.batch.slice(row, 1), &history.times[row..=row]);
+        match wanted.next_if_eq(&row) {
+            Some(_) => {
+                let columns = live.answer(&event, time, &[false])?;
+                answers.extend(features.answer(&event, columns)?);
             }
+            None => live.remember(&event, time)?,
         }
     }
     Ok(answers)

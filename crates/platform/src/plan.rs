@@ -85,6 +85,7 @@ pub async fn check_domain(engine: &Engine, domain: &Domain) -> Result<(), Platfo
         PlatformError::Tables(error) => at_file(domain, "features.sql", error),
         other => other,
     })?;
+    crate::serve::check_decision(engine, domain, &schema, &features).await?;
     let strange = domain.spec.feature.keys().find(|name| !features.names.contains(name.get_ref()));
     if let Some(name) = strange {
         let hint = septet_domain::did_you_mean(name.get_ref(), features.names.iter().map(String::as_str));
@@ -95,7 +96,7 @@ pub async fn check_domain(engine: &Engine, domain: &Domain) -> Result<(), Platfo
     Ok(())
 }
 
-fn at_offset(domain: &Domain, offset: usize, error: TablesError) -> PlatformError {
+pub fn at_offset(domain: &Domain, offset: usize, error: TablesError) -> PlatformError {
     let TablesError::Sql { message, .. } = error else { return error.into() };
     let place = domain.place("domain.toml", offset);
     PlatformError::Domain(Problems(vec![Problem { place, message, hint: None }]))

@@ -1,6 +1,7 @@
 //! One run: six steps, each whole or not at all. A run that was killed goes on at its first missing step.
 
 use crate::home::Lock;
+use crate::steps::material::Prepared;
 use crate::store::{GateRecord, RunRecord};
 use crate::version::MetricValue;
 use crate::{Home, PlatformError, Progress, Store, steps};
@@ -9,6 +10,7 @@ use septet_tables::{Engine, EngineSettings, Location, local_files};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 use tracing::info;
 
@@ -64,6 +66,23 @@ pub struct Run<'a> {
     /// Threads of a single fit that is timed alone; a run's own fits take one each.
     pub threads: usize,
     pub progress: &'a dyn Progress,
+    /// What one step made and the next needs again; empty at first.
+    pub kept: Kept,
+}
+
+/// History, windows and features, made once where several steps run in one process.
+#[derive(Default)]
+pub struct Kept(Mutex<Option<Arc<Prepared>>>);
+
+impl Kept {
+    pub(crate) fn get(&self, data_fingerprint: &str) -> Option<Arc<Prepared>> {
+        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        kept.filter(|kept| kept.data_fingerprint == data_fingerprint)
+    }
+
+    pub(crate) fn keep(&self, prepared: Arc<Prepared>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(prepared);
+    }
 }
 
 /// How one step went.

@@ -68,16 +68,19 @@ pub fn train(material: &Material, plan: &Plan, exam: &Exam, progress: &dyn Progr
     progress.begin("train: fits", Some(fits as u64), "fits");
     let done = AtomicU64::new(0);
     let tick = || progress.done(done.fetch_add(1, Ordering::Relaxed) + 1);
-    let (tried, best, raws) = choose(material, plan, groups, &tick)?;
+    let Choice { tried, best, raws, fitted } = choose(material, plan, groups, &tick)?;
     let parameters = tried[best].parameters.clone();
     let calibrator = material.calibrate(plan, &raws);
-    let judged = |fold: &Fold| {
-        let fitted = fit(material, &fold.train, &parameters)?;
+    let judged = |(at, fold): (usize, &Fold)| {
+        // The newest is kept, with the text that a fit of its own gives.
+        let known = plan.validation.iter().position(|known| at > 0 && known.train == fold.train);
+        let known = known.map(|known| shortened(&fitted[known], &parameters)).transpose()?.flatten();
+        let fitted = known.map_or_else(|| fit(material, &fold.train, &parameters), Ok)?;
         let scored = scored_by(raw_on(material, &fitted, &fold.test)?, &calibrator);
         tick();
         Ok::<_, PlatformError>((fitted, scored))
     };
-    let judged: Vec<(Fitted, Scored)> = plan.test.par_iter().map(judged).collect::<Result<_, _>>()?;
+    let judged: Vec<(Fitted, Scored)> = plan.test.par_iter().enumerate().map(judged).collect::<Result<_, _>>()?;
     let (fitted, scored): (Vec<Fitted>, Vec<Scored>) = judged.into_iter().unzip();
     let newest = fitted.into_iter().next();
     let baselines = baselines(material, plan, &tick)?;
@@ -103,27 +106,36 @@ pub fn train(material: &Material, plan: &Plan, exam: &Exam, progress: &dyn Progr
 /// Raw scores of every validation fold.
 type FoldScores = Vec<Vec<f64>>;
 
-/// Fits every candidate on every validation fold: all of them with what they reached, which is best, and its scores.
+/// What the validation folds said.
+struct Choice {
+    tried: Vec<Candidate>,
+    best: usize,
+    /// Scores of the best.
+    raws: FoldScores,
+    /// For each fold the fit that the best shares.
+    fitted: Vec<Fitted>,
+}
+
+/// Fits every candidate on every validation fold.
 fn choose(
     material: &Material,
     plan: &Plan,
     groups: Vec<Vec<BTreeMap<String, f64>>>,
     tick: &(dyn Fn() + Sync),
-) -> Result<(Vec<Candidate>, usize, FoldScores), PlatformError> {
+) -> Result<Choice, PlatformError> {
     let work: Vec<(usize, &Fold)> =
         (0..groups.len()).flat_map(|group| plan.validation.iter().map(move |fold| (group, fold))).collect();
     let fitted = |&(group, fold): &(usize, &Fold)| {
         let longest = fit(material, &fold.train, groups[group].last().expect("a group has a candidate"))?;
-        let score =
-            |parameters| raw_on(material, shortened(&longest, parameters)?.as_ref().unwrap_or(&longest), &fold.test);
-        let scores = groups[group].iter().map(score).collect::<Result<FoldScores, PlatformError>>();
+        let scores = raws_on(material, &longest, &groups[group], &fold.test)?;
         tick();
-        scores
+        Ok::<_, PlatformError>((longest, scores))
     };
-    // For each group and fold, one list of scores a candidate.
-    let scores: Vec<FoldScores> = work.par_iter().map(fitted).collect::<Result<_, _>>()?;
+    // For each group and fold, one fit and one list of scores a candidate.
+    let done: Vec<(Fitted, FoldScores)> = work.par_iter().map(fitted).collect::<Result<_, _>>()?;
+    let (mut fitted, scores): (Vec<Fitted>, Vec<FoldScores>) = done.into_iter().unzip();
     let mut tried: Vec<Candidate> = Vec::new();
-    let mut best: Option<(usize, FoldScores)> = None;
+    let mut best: Option<(usize, usize, FoldScores)> = None;
     for (group, parameters) in groups.iter().enumerate() {
         let own = &scores[group * plan.validation.len()..][..plan.validation.len()];
         for (at, parameters) in parameters.iter().enumerate() {
@@ -132,14 +144,15 @@ fn choose(
                 plan.validation.iter().zip(&raws).map(|(fold, raw)| material.metric(&fold.test, raw)).collect();
             let validation = by_fold.iter().sum::<f64>() / by_fold.len() as f64;
             // Of equals the first stays, so that the order in the file decides and not rounding.
-            if best.as_ref().is_none_or(|(known, _)| material.better(validation, tried[*known].validation)) {
-                best = Some((tried.len(), raws));
+            if best.as_ref().is_none_or(|(known, ..)| material.better(validation, tried[*known].validation)) {
+                best = Some((tried.len(), group, raws));
             }
             tried.push(Candidate { parameters: parameters.clone(), validation, by_fold });
         }
     }
-    let (best, raws) = best.ok_or_else(|| PlatformError::Training("no candidate to try".to_owned()))?;
-    Ok((tried, best, raws))
+    let (best, group, raws) = best.ok_or_else(|| PlatformError::Training("no candidate to try".to_owned()))?;
+    let folds = plan.validation.len();
+    Ok(Choice { tried, best, raws, fitted: fitted.drain(group * folds..).take(folds).collect() })
 }
 
 /// Every combination of the values to try, on top of the fixed parameters, in the order of the file.
@@ -179,8 +192,8 @@ fn sharing_a_fit(material: &Material, candidates: &[BTreeMap<String, f64>]) -> V
 
 /// The model that a shorter fit of this candidate would have given; none if the longest is it.
 fn shortened(longest: &Fitted, parameters: &BTreeMap<String, f64>) -> Result<Option<Fitted>, PlatformError> {
-    let Model::Trees { text, trees } = &longest.model else { return Ok(None) };
-    if parameters.contains_key("patience") || tree_count(parameters) >= trees.len() {
+    let Model::Trees { text, .. } = &longest.model else { return Ok(None) };
+    if parameters.contains_key("patience") {
         return Ok(None);
     }
     let trees = Trees::parse_first(text, tree_count(parameters)).map_err(training_error)?;
@@ -246,6 +259,12 @@ impl Material<'_> {
                 format!("least cost on validation (missed {}, false alarm {})", costs.missed, costs.false_alarm),
             )
         };
+        let review = decision.review.as_ref().map(|review| {
+            let line = review.threshold.unwrap_or_else(|| {
+                self.budget_threshold(plan, raws, calibrator, review.alerts_per_day.unwrap_or(1) as usize)
+            });
+            (line.min(threshold), review.action.clone())
+        });
         let fold = &plan.test[0];
         let found =
             Confusion::at_threshold(&newest.probability, &self.truth(&fold.test), &vec![1; fold.test.len()], threshold);
@@ -254,6 +273,7 @@ impl Material<'_> {
             policy,
             positive: decision.positive.clone(),
             negative: decision.negative.clone(),
+            review,
             true_positive: found.true_positive,
             false_positive: found.false_positive,
             true_negative: found.true_negative,
@@ -325,6 +345,22 @@ fn raw_on(material: &Material, fitted: &Fitted, rows: &[u32]) -> Result<Vec<f64>
     let frame = material.frame.take(&material.rows(rows));
     let matrix = fitted.encoder.transform(&frame).map_err(training_error)?;
     Ok(fitted.model.raw_batch(&matrix))
+}
+
+/// Scores by each of the candidates that share a fit, fewest trees first.
+fn raws_on(
+    material: &Material,
+    longest: &Fitted,
+    candidates: &[BTreeMap<String, f64>],
+    rows: &[u32],
+) -> Result<FoldScores, PlatformError> {
+    match &longest.model {
+        Model::Trees { trees, .. } if candidates.len() > 1 => {
+            let matrix = longest.encoder.transform(&material.frame.take(&material.rows(rows))).map_err(training_error)?;
+            Ok(trees.raw_of_first(&matrix, &candidates.iter().map(tree_count).collect::<Vec<_>>()))
+        }
+        _ => Ok(vec![raw_on(material, longest, rows)?]),
+    }
 }
 
 fn training_error(error: impl std::fmt::Display) -> PlatformError {

@@ -71,6 +71,9 @@ pub struct DecisionRule {
     pub policy: String,
     pub positive: String,
     pub negative: String,
+    /// Probability of the second, lower line, and the action between the two.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub review: Option<(f64, String)>,
     /// On the newest test fold.
     pub true_positive: u64,
     pub false_positive: u64,
@@ -141,6 +144,17 @@ impl Model {
 
 pub fn to_json(value: &impl Serialize) -> Result<Vec<u8>, PlatformError> {
     serde_json::to_vec_pretty(value).map_err(|error| PlatformError::Training(error.to_string()))
+}
+
+impl DecisionRule {
+    /// What is done at a probability.
+    pub fn action(&self, probability: f64) -> &str {
+        match &self.review {
+            _ if probability >= self.threshold => &self.positive,
+            Some((line, action)) if probability >= *line => action,
+            _ => &self.negative,
+        }
+    }
 }
 
 /// The answer to one row.

@@ -36,6 +36,21 @@ pub enum Command {
         #[arg(long = "run", value_name = "ID")]
         run_id: String,
     },
+    /// Answer over HTTP: every domain named (or all with a champion) on its port, and all behind the hub
+    Serve {
+        #[arg(value_name = "DOMAIN")]
+        names: Vec<String>,
+    },
+    /// The main job: run the pipeline of every domain without a champion, then serve them all
+    Up {
+        #[arg(value_name = "DOMAIN")]
+        names: Vec<String>,
+        /// The demo source in small: a quick look
+        #[arg(long)]
+        small: bool,
+    },
+    /// Make a logged answer again and say whether it is equal to the bit; exit code 1 if not
+    Replay { domain: String, request_id: String },
     /// Versions of a domain's model, with what they reached
     Models { domain: String },
     /// Domains that can be run
@@ -112,6 +127,7 @@ pub enum Page {
     Domain,
     Sql,
     Settings,
+    Problems,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]

@@ -7,7 +7,7 @@ use crate::show;
 use anyhow::{Context, bail};
 use clap::CommandFactory;
 use septet_domain::{Domain, Domains};
-use septet_platform::{Home, Run, RunOptions, StepName, Store, check_domain, new_run_id};
+use septet_platform::{Home, Kept, Run, RunOptions, Scorer, StepName, Store, check_domain, new_run_id};
 use septet_tables::{Engine, EngineSettings, Format, TableFile};
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -16,7 +16,7 @@ use std::process::ExitCode;
 
 pub use crate::doctor::doctor;
 
-fn domains_of(settings: &Settings) -> anyhow::Result<Domains> {
+pub fn domains_of(settings: &Settings) -> anyhow::Result<Domains> {
     Ok(Domains::find(settings.domains().as_deref())?)
 }
 
@@ -93,7 +93,7 @@ fn options(domain: &Domain, arguments: &RunArguments) -> anyhow::Result<RunOptio
 }
 
 /// What a command on runs needs, opened once.
-struct Workshop {
+pub struct Workshop {
     home: Home,
     store: Store,
     domain: Domain,
@@ -102,7 +102,7 @@ struct Workshop {
 }
 
 impl Workshop {
-    async fn open(settings: &Settings, domain: &str) -> anyhow::Result<Workshop> {
+    pub async fn open(settings: &Settings, domain: &str) -> anyhow::Result<Workshop> {
         let home = Home::open(&settings.home())?;
         let domain = domains_of(settings)?.load(domain)?;
         septet_platform::use_threads(settings.threads()?);
@@ -111,9 +111,30 @@ impl Workshop {
         Ok(Workshop { store, domain, memory_max: settings.memory_max()?, threads: settings.threads()?, home })
     }
 
-    fn run<'a>(&'a self, options: RunOptions, run_id: String, bars: &'a Bars) -> Run<'a> {
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// Whether the champion was learned from the domain as it is now.
+    pub async fn learned_from_this_domain(&self) -> anyhow::Result<bool> {
+        let Some(champion) = self.store.alias(self.domain.name(), "champion").await? else { return Ok(false) };
+        let loaded = Scorer::load(&self.home.version_folder(self.domain.name(), &champion.version));
+        Ok(loaded.is_ok_and(|scorer| scorer.manifest.domain_fingerprint == self.domain.fingerprint()))
+    }
+
+    pub fn run<'a>(&'a self, options: RunOptions, run_id: String, bars: &'a Bars) -> Run<'a> {
         let Workshop { home, store, domain, memory_max, threads } = self;
-        Run { home, store, domain, options, run_id, memory_max: *memory_max, threads: *threads, progress: bars }
+        Run {
+            home,
+            store,
+            domain,
+            options,
+            run_id,
+            memory_max: *memory_max,
+            threads: *threads,
+            progress: bars,
+            kept: Kept::default(),
+        }
     }
 }
 
@@ -289,7 +310,11 @@ pub fn settings(settings: &Settings, json: bool) -> anyhow::Result<ExitCode> {
     let mut all = serde_json::Map::new();
     for setting in &SETTINGS {
         let value = settings.value(setting.key);
-        let text = if setting.secret { septet_tables::redacted(&value.text) } else { value.text.clone() };
+        let text = match (setting.secret, value.text.as_str()) {
+            (true, text) if text.contains("://") => septet_tables::redacted(text),
+            (true, text) if !text.is_empty() => "(set, not shown)".to_owned(),
+            (_, text) => text.to_owned(),
+        };
         table.add_row(vec![setting.key, &text, &value.origin, setting.meaning]);
         all.insert(setting.key.to_owned(), json!({ "value": text, "from": value.origin }));
     }
@@ -305,6 +330,7 @@ pub fn reference(settings: &Settings, page: Page) -> anyhow::Result<ExitCode> {
     let page = match page {
         Page::Domain => septet_domain::reference_markdown(),
         Page::Settings => reference_markdown(),
+        Page::Problems => septet_server::problem::reference_markdown(),
         Page::Sql => septet_tables::reference_markdown(&engine(settings, &Home::open(&settings.home())?)?)?,
     };
     print!("{page}");

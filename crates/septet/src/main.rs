@@ -5,6 +5,7 @@ mod arguments;
 mod bars;
 mod commands;
 mod doctor;
+mod serving;
 mod settings;
 mod show;
 
@@ -50,12 +51,15 @@ fn end_quietly_when_nobody_reads() {
 
 async fn dispatch(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let settings = Settings::read(&arguments)?;
-    start_log(&settings);
+    start_log(&settings)?;
     let json = arguments.json;
     match arguments.command {
         Command::Check { domain } => commands::check(&settings, domain.as_deref(), json).await,
         Command::Run(run) => commands::run(&settings, &run, json).await,
         Command::Step { step, run, run_id } => commands::step(&settings, step, &run, &run_id, json).await,
+        Command::Serve { names } => serving::serve(&settings, &names).await,
+        Command::Up { names, small } => serving::up(&settings, &names, small).await,
+        Command::Replay { domain, request_id } => serving::replay(&settings, &domain, &request_id, json).await,
         Command::Models { domain } => commands::models(&settings, &domain, json).await,
         Command::Domains => commands::domains(&settings, json),
         Command::Sql { words, format } => commands::sql(&settings, &words, format, json).await,
@@ -68,7 +72,12 @@ async fn dispatch(arguments: Arguments) -> anyhow::Result<ExitCode> {
 }
 
 /// Log lines go to standard error, so that standard output is the answer alone.
-fn start_log(settings: &Settings) {
+fn start_log(settings: &Settings) -> anyhow::Result<()> {
     let filter = tracing_subscriber::EnvFilter::new(settings.log());
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match settings.word("log_format", &["text", "json"])? {
+        "json" => lines.json().flatten_event(true).init(),
+        _ => lines.init(),
+    }
+    Ok(())
 }

@@ -15,7 +15,7 @@ pub struct Setting {
 }
 
 /// All of them; the page `docs/reference/settings.md` is made from this list.
-pub const SETTINGS: [Setting; 6] = [
+pub const SETTINGS: [Setting; 19] = [
     Setting {
         key: "home",
         default: "./septet-data",
@@ -52,7 +52,29 @@ pub const SETTINGS: [Setting; 6] = [
         meaning: "what is logged to standard error: error, warn, info, debug, or a tracing filter",
         secret: false,
     },
+    plain("log_format", "text", "`text` for people, `json` for programs: one object a line"),
+    plain("bind", "127.0.0.1", "address that services listen on; another than loopback needs api_keys, or open_to_all = yes"),
+    plain("hub_port", "8000", "port of the hub, which has every domain under /DOMAIN"),
+    plain("port_offset", "0", "added to every domain's port"),
+    Setting {
+        key: "api_keys",
+        default: "",
+        meaning: "keys that open the door, apart by commas; empty: no key is asked for",
+        secret: true,
+    },
+    plain("open_to_all", "no", "`yes` allows another address than loopback without keys"),
+    plain("decision_log", "before", "`before`: an answer is on disk before it is given; `after`: it is given first, and a crash can lose the last ones"),
+    plain("clock_skew_max", "5m", "how far an event's time may be ahead of the clock"),
+    plain("queue_max", "1024", "requests that may wait for a domain's engine; beyond it they are refused with 503"),
+    plain("concurrency_max", "1024", "requests at work at once, a domain"),
+    plain("body_max", "1MB", "body of a single request, and a line of NDJSON"),
+    plain("batch_max", "64MB", "body of a batch that is read whole: a JSON list, CSV"),
+    plain("drain", "0s", "after a signal to stop: how long /readyz says no before the listeners close"),
 ];
+
+const fn plain(key: &'static str, default: &'static str, meaning: &'static str) -> Setting {
+    Setting { key, default, meaning, secret: false }
+}
 
 /// A value and where it came from.
 #[derive(Clone, Debug)]
@@ -134,19 +156,50 @@ impl Settings {
 
     /// Bytes.
     pub fn memory_max(&self) -> anyhow::Result<usize> {
-        let Value { text, origin } = self.value("memory_max");
+        self.bytes("memory_max")
+    }
+
+    /// A whole number.
+    pub fn count(&self, key: &str) -> anyhow::Result<usize> {
+        let Value { text, origin } = self.value(key);
+        text.trim().parse().with_context(|| format!("{key} = `{text}` (from {origin}) is not a whole number"))
+    }
+
+    /// A length of time such as `5m`.
+    pub fn time(&self, key: &str) -> anyhow::Result<std::time::Duration> {
+        let Value { text, origin } = self.value(key);
+        let parsed = text.trim().parse::<septet_domain::Duration>();
+        let parsed = parsed.map_err(|error| anyhow::anyhow!("{key} = `{text}` (from {origin}): {error}"))?;
+        Ok(std::time::Duration::from_micros(parsed.micros().max(0) as u64))
+    }
+
+    /// One of a few words.
+    pub fn word(&self, key: &str, known: &[&'static str]) -> anyhow::Result<&'static str> {
+        let Value { text, origin } = self.value(key);
+        let found = known.iter().find(|word| **word == text.trim());
+        found.copied().with_context(|| format!("{key} = `{text}` (from {origin}) is not one of {}", known.join(", ")))
+    }
+
+    /// Texts apart by commas, spaces around them left out.
+    pub fn list(&self, key: &str) -> Vec<String> {
+        self.value(key).text.split(',').map(|text| text.trim().to_owned()).filter(|text| !text.is_empty()).collect()
+    }
+
+    /// A number of bytes such as `2GB`.
+    pub fn bytes(&self, key: &str) -> anyhow::Result<usize> {
+        let Value { text, origin } = self.value(key);
         let upper = text.trim().to_uppercase();
         let (number, unit) = match (upper.strip_suffix("GB"), upper.strip_suffix("MB")) {
             (Some(number), _) => (number, 1_000_000_000),
             (_, Some(number)) => (number, 1_000_000),
-            _ => bail!("memory_max = `{text}` (from {origin}) has no unit; expected such as 500MB or 2GB"),
+            _ => bail!("{key} = `{text}` (from {origin}) has no unit; expected such as 500MB or 2GB"),
         };
         let number: f64 = number
             .trim()
             .parse()
-            .with_context(|| format!("memory_max = `{text}` (from {origin}) is not a number and a unit"))?;
+            .with_context(|| format!("{key} = `{text}` (from {origin}) is not a number and a unit"))?;
         if number.is_nan() || number <= 0.0 {
-            bail!("memory_max = `{text}` (from {origin}) must be above 0");
+            bail!("{key} = `{text}` (from {origin}) must be above 0");
         }
         Ok((number * f64::from(unit)) as usize)
     }

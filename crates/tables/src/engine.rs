@@ -20,10 +20,15 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::thread::JoinHandle;
 
 /// Sorts keep this much in reserve for the merge of what they spilled; 10 MB (the engine's default) is too much
 /// for small limits.
 const SORT_RESERVATION_BYTES: usize = 2 << 20;
+
+/// Batches of some thousand rows that wait for the writer.
+const BATCHES_WAITING_MAX: usize = 4;
 
 #[derive(Clone, Debug)]
 pub struct EngineSettings {
@@ -235,6 +240,41 @@ impl ParquetFile {
             File::open(folder).and_then(|folder| folder.sync_all()).map_err(|error| TablesError::io(folder, error))?;
         }
         Ok(Written { rows, fingerprint })
+    }
+}
+
+/// A Parquet file written by a thread of its own, so that checking the next batch need not wait for it.
+pub(crate) struct BackgroundParquet {
+    batches: SyncSender<Option<RecordBatch>>,
+    writer: JoinHandle<Result<Option<Written>, TablesError>>,
+}
+
+impl BackgroundParquet {
+    pub fn create(path: &Path, schema: SchemaRef) -> Result<BackgroundParquet, TablesError> {
+        let mut file = ParquetFile::create(path, schema)?;
+        let (batches, waiting) = sync_channel(BATCHES_WAITING_MAX);
+        let writer = std::thread::spawn(move || {
+            for batch in &waiting {
+                match batch {
+                    Some(batch) => file.write(&batch)?,
+                    None => return file.finish().map(Some),
+                }
+            }
+            // Whoever sent them gave up: the name never appears.
+            Ok(None)
+        });
+        Ok(BackgroundParquet { batches, writer })
+    }
+
+    pub fn write(&self, batch: RecordBatch) {
+        // A writer that has ended says why when it is asked to finish.
+        let _ = self.batches.send(Some(batch));
+    }
+
+    pub fn finish(self) -> Result<Written, TablesError> {
+        let _ = self.batches.send(None);
+        let written = self.writer.join().map_err(|_| engine_error("the writer of a table panicked"))??;
+        written.ok_or_else(|| engine_error("the writer of a table ended early"))
     }
 }
 

@@ -18,6 +18,8 @@ use std::sync::Arc;
 pub struct RowExpressions {
     pub names: Vec<String>,
     pub types: Vec<DataType>,
+    /// For each expression the columns it reads, in order of name.
+    pub reads: Vec<Vec<String>>,
     expressions: Vec<Arc<dyn PhysicalExpr>>,
     schema: SchemaRef,
 }
@@ -52,7 +54,8 @@ impl RowExpressions {
         let simplify =
             SimplifyContext::builder().with_schema(projection.input.schema().clone()).with_config_options(options);
         let simplifier = ExprSimplifier::new(simplify.build());
-        let mut compiled = RowExpressions { names: Vec::new(), types: Vec::new(), expressions: Vec::new(), schema };
+        let mut compiled =
+            RowExpressions { names: Vec::new(), types: Vec::new(), reads: Vec::new(), expressions: Vec::new(), schema };
         for (expression, field) in projection.expr.iter().zip(projection.schema.fields()) {
             refuse_volatile(expression)?;
             let physical = simplifier
@@ -60,6 +63,9 @@ impl RowExpressions {
                 .and_then(|expression| simplifier.simplify(expression))
                 .and_then(|expression| state.create_physical_expr(expression, input))
                 .map_err(|error| TablesError::from_sql(error, sql))?;
+            let mut reads: Vec<String> = expression.column_refs().into_iter().map(|column| column.name.clone()).collect();
+            reads.sort();
+            compiled.reads.push(reads);
             compiled.types.push(physical.data_type(&compiled.schema)?);
             compiled.names.push(field.name().clone());
             compiled.expressions.push(physical);

@@ -2,7 +2,7 @@
 //! Everything streams; the books are balanced at the end.
 
 use crate::contract::{Contract, instant, number, truth};
-use crate::engine::ParquetFile;
+use crate::engine::{BackgroundParquet, ParquetFile};
 use crate::location::{fetch_objects, fetch_postgres, local_files};
 use crate::quarantine::{Quarantine, QuarantineRow};
 use crate::reader::{Reader, Sink, TextFormat};
@@ -115,7 +115,7 @@ async fn shape(
     let raw_path = request.folder.join(format!("{}.raw.parquet", request.input_name));
     let path = request.folder.join(format!("{}.parquet", request.input_name));
     let first_path = if contract.extras().is_empty() { &path } else { &raw_path };
-    let mut file = ParquetFile::create(first_path, contract.schema().clone())?;
+    let file = BackgroundParquet::create(first_path, contract.schema().clone())?;
     let mut guesses: Vec<Guess> = contract.extras().iter().map(|_| Guess::default()).collect();
     let mut delivered = 0;
     while let Some(batch) = stream.next().await {
@@ -126,7 +126,7 @@ async fn shape(
         for (guess, column) in guesses.iter_mut().zip(&checked.rows.columns()[first_extra..]) {
             guess.look(column, decimal);
         }
-        file.write(&checked.rows)?;
+        file.write(checked.rows);
         source.state.take_broken(checked.broken)?;
         let bytes = source.state.bytes.load(Ordering::Relaxed);
         progress(Reading { rows: delivered, bytes, bytes_total: reader.bytes });

@@ -14,7 +14,7 @@ mod quarantine;
 mod reader;
 mod reference;
 
-pub use contract::{arrow_type, instant};
+pub use contract::{arrow_type, instant, integer, number, truth};
 pub use datafusion::arrow;
 pub use engine::{Engine, EngineSettings, TableFile, Written, file_fingerprint, write_batch};
 pub use error::{SqlPlace, TablesError};

@@ -130,6 +130,25 @@ impl Trees {
         groups.remainder().iter().fold(sum, |sum, &(node, leaf)| sum + self.walk(node, leaf, row))
     }
 
+    /// Log-odds of every row by the first `counts[0]`, `counts[1]` ... trees (rising): one list a count, each equal to the
+    /// bit to what so many trees alone say.
+    pub fn raw_of_first(&self, features: &Matrix, counts: &[usize]) -> Vec<Vec<f64>> {
+        let mut sums = vec![Vec::with_capacity(features.rows); counts.len()];
+        let mut row = vec![0.0; features.columns()];
+        for at in 0..features.rows {
+            features.row_into(at, &mut row);
+            let (mut sum, mut used) = (0.0, 0);
+            for (&count, sums) in counts.iter().zip(&mut sums) {
+                for &(node, leaf) in &self.roots[used.min(self.len())..count.min(self.len())] {
+                    sum += self.walk(node, leaf, &row);
+                }
+                used = count;
+                sums.push(sum);
+            }
+        }
+        sums
+    }
+
     fn walk(&self, root: u32, leaf: u32, row: &[f64]) -> f64 {
         let mut at = 0_u16;
         while at & LEAF == 0 {

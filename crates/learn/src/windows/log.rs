@@ -41,6 +41,11 @@ impl Log {
         self.times.len()
     }
 
+    /// Whether entries may hold several events.
+    pub fn is_merged(&self) -> bool {
+        matches!(self.entries, Entries::Merged { .. })
+    }
+
     fn place(&self, sequence: u64) -> usize {
         (sequence - self.first) as usize
     }
@@ -91,14 +96,15 @@ impl Log {
         self.first + place as u64
     }
 
-    /// Fills in a value that was null of an event at exactly `time`; returns the entry's sequence number.
-    pub fn amend(&mut self, time: i64, input: usize, value: f64) -> Option<u64> {
+    /// Puts `new` where an event of exactly `time` has `old` (NaN for null); returns the entry's sequence number, none if
+    /// no event has it. A merged entry can take a value that was null, but cannot give one up.
+    pub fn amend(&mut self, time: i64, input: usize, old: f64, new: f64) -> Option<u64> {
         let mut place = self.times.partition_point(|&other| other < time);
         if let Entries::Exact(values) = &mut self.entries {
             while self.times.get(place) == Some(&time) {
                 let slot = &mut values[place * self.inputs + input];
-                if slot.is_nan() {
-                    *slot = value;
+                if *slot == old || (slot.is_nan() && old.is_nan()) {
+                    *slot = new;
                     return Some(self.first + place as u64);
                 }
                 place += 1;
@@ -106,8 +112,8 @@ impl Log {
             return None;
         }
         let Entries::Merged { summaries, .. } = &mut self.entries else { return None };
-        let slot = summaries.get_mut(place * self.inputs + input)?;
-        *slot = slot.and(Summary::of(value, self.with_squares));
+        let slot = summaries.get_mut(place * self.inputs + input).filter(|_| old.is_nan())?;
+        *slot = slot.and(Summary::of(new, self.with_squares));
         Some(self.first + place as u64)
     }
 

@@ -14,7 +14,7 @@ mod replay;
 mod running;
 mod state;
 
-pub use replay::replay_events;
+pub use replay::{replay_events, replay_states};
 pub use state::EntityState;
 
 /// Microseconds in a second: event times are microseconds since 1970-01-01 UTC.
@@ -71,6 +71,11 @@ impl WindowGroup {
     /// Numbers that one event is answered with: for each column, one per length.
     pub fn outputs(&self) -> usize {
         self.columns.len() * self.over.len()
+    }
+
+    /// How far back from now an event can still matter, in microseconds.
+    pub fn horizon(&self) -> i64 {
+        self.longest() + self.delay + self.lateness
     }
 
     fn longest(&self) -> i64 {

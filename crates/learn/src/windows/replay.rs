@@ -40,6 +40,28 @@ pub fn replay_events(
     by_row(&answers, &order, width)
 }
 
+/// The state that each entity's events leave, in the order of the entities' numbers; arguments as for
+/// [`replay_events`]. Equal for any number of threads.
+pub fn replay_states(
+    group: &WindowGroup,
+    entity: &[u32],
+    entities: usize,
+    times: &[i64],
+    inputs: &[Vec<f64>],
+) -> Vec<EntityState> {
+    let (order, starts) = by_entity(entity, entities);
+    let state_of = |entity: usize| {
+        let mut state = EntityState::new(group);
+        let mut values = vec![f64::NAN; inputs.len()];
+        for &row in &order[starts[entity]..starts[entity + 1]] {
+            values.iter_mut().zip(inputs).for_each(|(value, input)| *value = input[row as usize]);
+            state.remember(group, times[row as usize], &values);
+        }
+        state
+    };
+    (0..entities).into_par_iter().map(state_of).collect()
+}
+
 fn gather<T: Copy>(from: &[T], rows: &[u32], into: &mut Vec<T>) {
     into.clear();
     into.extend(rows.iter().map(|&row| from[row as usize]));

@@ -95,30 +95,53 @@ impl EntityState {
         }
         self.advance(group, time);
         self.write_past(group, time, out);
+        self.insert(group, time, values);
+        self.write_sums(group, out);
+        self.limit(group);
+    }
+
+    /// Remembers the event as [`EntityState::answer`] does, and answers nothing.
+    pub fn remember(&mut self, group: &WindowGroup, time: i64, values: &[f64]) {
+        if time < self.clock {
+            self.log.insert(time, values);
+            self.rebuild(group);
+        } else {
+            self.advance(group, time);
+            self.insert(group, time, values);
+        }
+        self.limit(group);
+    }
+
+    /// Answers as of `time` from what is remembered, and remembers nothing: what an event that is there already would be
+    /// told now. Equal times count as passed. O(log length).
+    pub fn ask(&self, group: &WindowGroup, time: i64, out: &mut [f64]) {
+        self.scan(group, time, out, true);
+        self.scan(group, time, out, false);
+    }
+
+    /// Puts `new` where an event of exactly `time` brought `old` for an input (NaN for null), such as a label that became
+    /// known. False if there is no such event: it is too old to matter, or was changed before.
+    pub fn amend(&mut self, group: &WindowGroup, time: i64, input: usize, old: f64, new: f64) -> bool {
+        let Some(sequence) = self.log.amend(time, input, old, new) else { return false };
+        // What is not yet known will be counted when its time comes.
+        if sequence < self.admitted {
+            self.rebuild(group);
+        }
+        true
+    }
+
+    fn insert(&mut self, group: &WindowGroup, time: i64, values: &[f64]) {
         self.log.insert(time, values);
         if group.delay == 0 {
             // The event itself is known at once.
             self.advance(group, time);
         }
-        self.write_sums(group, out);
+    }
+
+    fn limit(&mut self, group: &WindowGroup) {
         if self.log.len() > group.entries_max {
             self.merge(group);
         }
-    }
-
-    /// Fills in a value that was null when the event came, such as a label. False if no event of that
-    /// time waits for one (it is too old to matter, or was filled in before).
-    pub fn amend(&mut self, group: &WindowGroup, time: i64, input: usize, value: f64) -> bool {
-        let Some(sequence) = self.log.amend(time, input, value) else { return false };
-        if sequence < self.admitted {
-            let news = Summary::of(value, group.with_squares());
-            self.inputs[input].note(time, &news);
-            for span in self.spans.iter_mut().filter(|span| span.head <= sequence) {
-                span.running[input].add(&news);
-            }
-            self.rebuild_extremes();
-        }
-        true
     }
 
     /// Moves the clock: lets in what is now known, lets go of what is too old.
@@ -224,13 +247,8 @@ impl EntityState {
         self.scan(group, time, out, true);
         self.log.insert(time, values);
         self.scan(group, time, out, false);
-        if time <= self.clock - group.delay {
-            self.latest = self.latest.max(Some(time));
-            for (recent, &value) in self.inputs.iter_mut().zip(values) {
-                recent.note(time, &Summary::of(value, group.with_squares()));
-            }
-        }
         self.rebuild(group);
+        self.limit(group);
     }
 
     /// Answers from the log alone: the past (`last`, `time_since`) or the sums. O(log length).
@@ -270,10 +288,25 @@ impl EntityState {
         }
     }
 
-    /// Makes the windows again from the log as of the clock. O(log length x lengths).
+    /// Makes everything again from the log as of the clock. O(log length x lengths).
     fn rebuild(&mut self, group: &WindowGroup) {
         let known_until = self.clock - group.delay;
-        self.admitted = self.log.first_after(known_until);
+        let mut fresh = EntityState::new(group).inputs;
+        if self.log.is_merged() {
+            // Merged entries know only their latest word: what was counted before says more.
+            fresh.iter_mut().zip(&mut self.inputs).for_each(|(new, old)| new.words = old.words.take());
+        }
+        (self.admitted, self.latest, self.inputs) = (self.log.first_after(known_until), None, fresh);
+        for sequence in self.log.first()..self.admitted {
+            let time = self.log.time(sequence);
+            self.latest = self.latest.max(Some(time));
+            for input in 0..group.inputs {
+                self.inputs[input].note(time, &self.log.summary(sequence, input));
+            }
+        }
+        for words in self.inputs.iter_mut().filter_map(|input| input.words.as_mut()) {
+            words.advance(known_until, &group.over, group.entries_max);
+        }
         for (span, over) in self.spans.iter_mut().zip(&group.over) {
             *span = Span::new(group);
             span.head = self.log.first_after(known_until - over).min(self.admitted);

@@ -1,4 +1,5 @@
 use super::*;
+use std::collections::VecDeque;
 
 const DAY: i64 = 86_400_000_000;
 const ALL: [WindowColumn; 10] = [
@@ -146,14 +147,55 @@ fn an_amended_label_counts_as_if_it_had_always_been_there() {
         let (group, events) = (group(DAY), stream(seed, 150));
         let (mut amended, mut whole) = (EntityState::new(&group), EntityState::new(&group));
         let (mut found, mut expected) = (vec![0.0; group.outputs()], vec![0.0; group.outputs()]);
+        // Labels come two events later, some after they would have been known; every third was wrong at first.
+        let mut waiting = VecDeque::new();
         for (at, &(time, value)) in events.iter().enumerate() {
             // Distinct times, so that the one event that waits at a time is the one that is meant.
             let time = time + at as i64;
             amended.answer(&group, time, &[f64::NAN], &mut found);
             whole.answer(&group, time, &[value], &mut expected);
-            assert_close(&found, &expected, &format!("seed {seed} event {at}"));
-            if !value.is_nan() {
-                assert!(amended.amend(&group, time, 0, value));
+            waiting.push_back((at, time, value));
+            if waiting.len() > 2 {
+                let (at, time, value) = waiting.pop_front().unwrap();
+                if at % 3 == 0 {
+                    assert!(amended.amend(&group, time, 0, f64::NAN, 77.0));
+                }
+                let old = if at % 3 == 0 { 77.0 } else { f64::NAN };
+                assert!(value.is_nan() || amended.amend(&group, time, 0, old, value));
+                assert!(!value.is_nan() || old.is_nan() || amended.amend(&group, time, 0, old, f64::NAN));
+            }
+        }
+        for (_, time, value) in waiting {
+            amended.amend(&group, time, 0, f64::NAN, value);
+        }
+        let end = events.last().unwrap().0 + 2 * DAY;
+        amended.answer(&group, end, &[1.0], &mut found);
+        whole.answer(&group, end, &[1.0], &mut expected);
+        assert_close(&found, &expected, &format!("seed {seed}"));
+    }
+}
+
+#[test]
+fn remembering_and_asking_together_say_what_answering_says() {
+    for seed in 0..20 {
+        for delay in [0, DAY] {
+            let (group, events) = (group(delay), stream(seed, 120));
+            let (mut told, mut asked) = (EntityState::new(&group), EntityState::new(&group));
+            let (mut expected, mut found) = (vec![0.0; group.outputs()], vec![0.0; group.outputs()]);
+            for (at, &(time, value)) in events.iter().enumerate() {
+                // Every fifth event comes late.
+                let time = if at % 5 == 4 { time - DAY / 2 } else { time } + at as i64;
+                told.answer(&group, time, &[value], &mut expected);
+                asked.remember(&group, time, &[value]);
+            }
+            let end = events.last().unwrap().0 + DAY;
+            told.answer(&group, end, &[3.0], &mut expected);
+            asked.remember(&group, end, &[3.0]);
+            asked.ask(&group, end, &mut found);
+            // `last` and `time_since` leave out the event that asks; asked again, it is there.
+            for column in (0..ALL.len()).filter(|&at| !matches!(ALL[at].aggregate, Aggregate::Last | Aggregate::TimeSince)) {
+                let range = 2 * column..2 * column + 2;
+                assert_close(&found[range.clone()], &expected[range], &format!("seed {seed} delay {delay}"));
             }
         }
     }

@@ -103,7 +103,7 @@ async fn answer_cases(
                 .map_err(|what| PlatformError::usage(format!("case `{}`: {what}", case.name), place.clone()))?;
             let columns =
                 names.iter().map(|name| nullable(vec![case.windows.get(name).copied().unwrap_or(f64::NAN)])).collect();
-            let probability = scorer.score(&features.answer_row(&event, columns)?)?.probability;
+            let probability = scorer.score(&features.answer(&event, columns)?[0])?.probability;
             let passed = (case.expect.probability_min..=case.expect.probability_max).contains(&probability);
             let expected = format!("{} to {}", case.expect.probability_min, case.expect.probability_max);
             answers.push((case.name, passed, format!("probability {probability:.4}, expected {expected}")));

@@ -5,12 +5,13 @@ use crate::features::{FeatureSet, telling_extras};
 use crate::history::History;
 use crate::plan::at_file;
 use crate::replay::{CompiledWindow, compile_windows, replay};
-use crate::run::{Run, StepName};
+use crate::run::{Run, StepName, StepReport};
 use crate::split::{Plan, plan};
 use crate::train::Material;
 use septet_domain::Domain;
 use septet_learn::frame::Frame;
 use septet_tables::{Engine, TableFile};
+use std::sync::Arc;
 
 pub struct Prepared {
     pub history: History,
@@ -49,8 +50,18 @@ pub async fn register_inputs(run: &Run<'_>, engine: &Engine) -> Result<(), Platf
     Ok(())
 }
 
-pub async fn prepare(run: &Run<'_>) -> Result<Prepared, PlatformError> {
+/// The material of the run's extract; made anew unless an earlier step of this process made it.
+pub async fn prepare(run: &Run<'_>) -> Result<Arc<Prepared>, PlatformError> {
     let extracted = run.report_of(StepName::Extract).await?;
+    if let Some(kept) = run.kept.get(&extracted.fingerprint) {
+        return Ok(kept);
+    }
+    let prepared = Arc::new(prepare_anew(run, extracted).await?);
+    run.kept.keep(prepared.clone());
+    Ok(prepared)
+}
+
+async fn prepare_anew(run: &Run<'_>, extracted: StepReport) -> Result<Prepared, PlatformError> {
     let (layout, simulated) =
         (extracted.detail["layout"].as_str().unwrap_or_default().to_owned(), extracted.detail["simulated"] == true);
     let engine = run.engine()?;

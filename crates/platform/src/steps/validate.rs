@@ -1,7 +1,7 @@
 //! Gates: what a version must hold before it may answer. One that fails is kept and marked.
 
 use crate::PlatformError;
-use crate::features::{OwnedValue, frame_row};
+use crate::features::{OwnedValue, differing_values, frame_row};
 use crate::home::{appear, write_whole};
 use crate::live::features_online;
 use crate::replay::replay;
@@ -12,6 +12,7 @@ use crate::steps::material::{Prepared, prepare};
 use crate::steps::train::read_charts;
 use crate::store::GateRecord;
 use crate::version::{DecisionRule, Scorer, to_json};
+use septet_domain::Domain;
 use septet_tables::ExtractReport;
 use serde_json::json;
 use std::path::Path;
@@ -96,8 +97,9 @@ fn gates(run: &Run, prepared: &Prepared, scorer: &Scorer, folder: &Path) -> Resu
     let mut gates: Vec<GateRecord> =
         scorer.manifest.advantage.iter().map(|(name, advantage)| beats(run, name, *advantage)).collect();
     run.progress.done(gates.len() as u64);
-    gates.push(parity(prepared, limits.parity_rows)?);
-    gates.push(no_look_ahead(run, prepared)?);
+    let (equal, unchanged) =
+        rayon::join(|| parity(prepared, limits.parity_rows), || no_look_ahead(run.domain, prepared));
+    gates.extend([equal?, unchanged?]);
     run.progress.done(gates.len() as u64);
     gates.push(calibration(scorer, limits.calibration_error_max));
     gates.extend(scorer.manifest.decision.as_ref().map(decides));
@@ -138,21 +140,16 @@ fn parity(prepared: &Prepared, rows: usize) -> Result<GateRecord, PlatformError>
 }
 
 /// The history as it was known in the middle of the newest test fold: earlier features must not change.
-fn no_look_ahead(run: &Run, prepared: &Prepared) -> Result<GateRecord, PlatformError> {
+fn no_look_ahead(domain: &Domain, prepared: &Prepared) -> Result<GateRecord, PlatformError> {
     let fold = &prepared.plan.test[0];
     let cut_row = fold.test[fold.test.len() / 2] as usize;
     let cut = prepared.history.times[cut_row];
-    let before = prepared.history.as_known_at(run.domain, cut)?;
+    let before = prepared.history.as_known_at(domain, cut)?;
     let window_columns = replay(&before, &prepared.windows)?;
     let last = before.rows();
     let first = last.saturating_sub(prepared.frame.rows()).max(prepared.first_row);
     let frame = prepared.features.frame(&before, &window_columns, first..last)?;
-    let different: usize = (first..last)
-        .map(|row| {
-            let (then, now) = (frame_row(&frame, row - first), frame_row(&prepared.frame, row - prepared.first_row));
-            then.iter().zip(&now).filter(|(a, b)| !a.same(b)).count()
-        })
-        .sum();
+    let different = differing_values(&frame, &prepared.frame, first - prepared.first_row);
     let evidence = format!(
         "history cut at {}: {different} of {} earlier values differ",
         day_name(cut),

@@ -1,0 +1,397 @@
+//! A version ready to answer for its domain: everything compiled once, then events in, answers out. Knows no HTTP, no log
+//! and no clock.
+
+use crate::features::{FeatureSet, OwnedValue};
+use crate::history::{arrow_error, nullable};
+use crate::plan::at_file;
+use crate::replay::{CompiledWindow, compile_windows};
+use crate::serve::event::EventContract;
+use crate::version::{Manifest, Scorer};
+use crate::{Home, PlatformError};
+use septet_domain::{Domain, Feature};
+use septet_tables::arrow::array::{Array, ArrayRef, AsArray, Float64Array, RecordBatch, StringArray};
+use septet_tables::arrow::compute::cast;
+use septet_tables::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use septet_tables::{Engine, RowExpressions, TableFile};
+use serde::Serialize;
+use serde_json::{Map, Value};
+use std::sync::Arc;
+
+/// Reasons given unless all are asked for.
+const REASONS: usize = 3;
+
+/// The first column after the event's and the features' own in what rules and `answer.sql` read.
+const PROBABILITY: &str = "probability";
+const ACTION: &str = "action";
+
+pub struct Answerer {
+    pub domain: Arc<Domain>,
+    pub contract: EventContract,
+    pub scorer: Scorer,
+    pub windows: Vec<CompiledWindow>,
+    pub features: FeatureSet,
+    /// The run whose published tables hold the history.
+    pub run_id: String,
+    rules: Option<RowExpressions>,
+    answer: Option<RowExpressions>,
+    /// For each feature the words that a reason is made of.
+    phrases: Vec<Phrase>,
+}
+
+#[derive(Clone, Debug)]
+struct Phrase {
+    meaning: String,
+    unit: Option<String>,
+}
+
+/// What is answered about one event. Serialises to the reply without its timing.
+#[derive(Serialize)]
+pub struct Answer<'a> {
+    pub request_id: &'a str,
+    pub domain: &'a str,
+    pub model: ModelName<'a>,
+    pub prediction: Prediction<'a>,
+    pub decision: Option<Decided<'a>>,
+    pub reasons: Vec<ReasonGiven<'a>>,
+    pub answer: Map<String, Value>,
+    pub warnings: Vec<String>,
+}
+
+#[derive(Serialize)]
+pub struct ModelName<'a> {
+    pub version: &'a str,
+    pub kind: &'a str,
+}
+
+#[derive(Serialize)]
+pub struct Prediction<'a> {
+    pub target: &'a str,
+    pub probability: f64,
+}
+
+#[derive(Serialize)]
+pub struct Decided<'a> {
+    pub action: &'a str,
+    pub threshold: f64,
+    /// Names of the rules that held.
+    pub rules: Vec<&'a str>,
+}
+
+#[derive(Serialize)]
+pub struct ReasonGiven<'a> {
+    pub feature: &'a str,
+    pub value: Value,
+    /// Log-odds.
+    pub contribution: f64,
+    pub text: String,
+}
+
+/// One scored event, before it is put into words.
+pub struct Scored {
+    pub features: Vec<OwnedValue>,
+    pub probability: f64,
+    /// None where the domain decides nothing.
+    pub action: Option<String>,
+    /// Indices of the rules that held.
+    rules: Vec<usize>,
+    answer: Map<String, Value>,
+}
+
+impl Answerer {
+    /// Loads a version and compiles what its domain says, against the columns of the published table.
+    pub async fn load(
+        home: &Home,
+        engine: &Engine,
+        domain: Arc<Domain>,
+        version: &str,
+        run_id: &str,
+        number: u64,
+    ) -> Result<Answerer, PlatformError> {
+        let scorer = Scorer::load(&home.version_folder(domain.name(), version))?;
+        if scorer.manifest.domain_fingerprint != domain.fingerprint() {
+            let what = format!("version `{version}` was learned from another definition of `{}`", domain.name());
+            return Err(PlatformError::usage(what, format!("first: septet run {}", domain.name())));
+        }
+        let (table, _) = domain.spec.input.first().expect("checked: a domain has an input");
+        let path = home.tables_folder(domain.name(), run_id).join(format!("{table}.parquet"));
+        engine.register_file(&TableFile { name: table.clone(), path }).await?;
+        let published = engine.plan(&format!("SELECT * FROM \"{table}\"")).await?;
+        let contract = EventContract::new(&domain, &published, number);
+        let windows = compile_windows(engine, &domain, contract.schema()).await?;
+        let names: Vec<String> = windows.iter().flat_map(|window| window.names.clone()).collect();
+        let features = FeatureSet::compile(engine, &domain, contract.schema(), &names, &scorer.manifest.extras).await?;
+        let schema = decision_schema(&contract, &features, &scorer.manifest);
+        let rules = compile_rules(engine, &domain, &schema).await?;
+        let answer = compile_answer(engine, &domain, &schema).await?;
+        let phrases = phrases(&domain, &scorer.manifest);
+        Ok(Answerer { contract, windows, features, rules, answer, phrases, run_id: run_id.to_owned(), scorer, domain })
+    }
+
+    pub fn manifest(&self) -> &Manifest {
+        &self.scorer.manifest
+    }
+
+    /// Scores and decides a few events, with the window columns that were made for them.
+    pub fn score(&self, events: &RecordBatch, features: Vec<Vec<OwnedValue>>) -> Result<Vec<Scored>, PlatformError> {
+        let mut scored = Vec::with_capacity(features.len());
+        let decision = self.manifest().decision.as_ref();
+        for features in features {
+            let probability = self.scorer.score(&features)?.probability;
+            let action = decision.map(|decision| decision.action(probability).to_owned());
+            scored.push(Scored { features, probability, action, rules: Vec::new(), answer: Map::new() });
+        }
+        self.rule(events, &mut scored)?;
+        self.fill_in(events, &mut scored)?;
+        Ok(scored)
+    }
+
+    fn rule(&self, events: &RecordBatch, scored: &mut [Scored]) -> Result<(), PlatformError> {
+        let Some(rules) = &self.rules else { return Ok(()) };
+        let batch = self.decision_batch(rules, events, scored)?;
+        for (at, held) in rules.evaluate(&batch)?.iter().enumerate() {
+            let held = septet_tables::numbers(held)?;
+            for (scored, _) in scored.iter_mut().zip(held).filter(|(_, held)| *held == 1.0) {
+                if scored.rules.is_empty() {
+                    scored.action = Some(self.domain.spec.rule[at].action.clone());
+                }
+                scored.rules.push(at);
+            }
+        }
+        Ok(())
+    }
+
+    fn fill_in(&self, events: &RecordBatch, scored: &mut [Scored]) -> Result<(), PlatformError> {
+        let Some(answer) = &self.answer else { return Ok(()) };
+        let batch = self.decision_batch(answer, events, scored)?;
+        for (name, column) in answer.names.iter().zip(answer.evaluate(&batch)?) {
+            for (row, scored) in scored.iter_mut().enumerate() {
+                scored.answer.insert(name.clone(), json_of(&column, row)?);
+            }
+        }
+        Ok(())
+    }
+
+    fn decision_batch(
+        &self,
+        expressions: &RowExpressions,
+        events: &RecordBatch,
+        scored: &[Scored],
+    ) -> Result<RecordBatch, PlatformError> {
+        let mut columns: Vec<ArrayRef> = self.features.own_columns(events).into_iter().map(|(_, column)| column).collect();
+        for (at, name) in self.features.names.iter().enumerate() {
+            if self.contract.schema().index_of(name).is_err() {
+                columns.push(feature_column(scored, at, expressions.schema().field(columns.len()).data_type()));
+            }
+        }
+        columns.push(Arc::new(scored.iter().map(|scored| Some(scored.probability)).collect::<Float64Array>()));
+        columns.push(Arc::new(scored.iter().map(|scored| scored.action.as_deref()).collect::<StringArray>()));
+        RecordBatch::try_new(expressions.schema().clone(), columns).map_err(arrow_error)
+    }
+
+    /// The reply's JSON, without its timing and its closing brace.
+    pub fn reply(
+        &self,
+        scored: &Scored,
+        request_id: &str,
+        explain_fully: bool,
+        warnings: Vec<String>,
+    ) -> Result<String, PlatformError> {
+        let manifest = self.manifest();
+        let answer = Answer {
+            request_id,
+            domain: self.domain.name(),
+            model: ModelName { version: &manifest.version, kind: &manifest.kind },
+            prediction: Prediction { target: &manifest.target, probability: scored.probability },
+            decision: scored.action.as_deref().map(|action| Decided {
+                action,
+                threshold: manifest.decision.as_ref().map_or(f64::NAN, |decision| decision.threshold),
+                rules: scored.rules.iter().map(|&at| self.domain.spec.rule[at].name.get_ref().as_str()).collect(),
+            }),
+            reasons: self.reasons(scored, explain_fully)?,
+            answer: scored.answer.clone(),
+            warnings,
+        };
+        let mut text = serde_json::to_string(&answer).map_err(arrow_error)?;
+        text.pop();
+        Ok(text)
+    }
+
+    /// Features as a JSON list in the manifest's order, for the log.
+    pub fn features_text(&self, scored: &Scored) -> Result<String, PlatformError> {
+        serde_json::to_string(&scored.features.iter().map(value_of).collect::<Vec<_>>()).map_err(arrow_error)
+    }
+
+    fn reasons(&self, scored: &Scored, all: bool) -> Result<Vec<ReasonGiven<'_>>, PlatformError> {
+        let (contributions, _) = self.scorer.explain(&scored.features)?;
+        let mut order: Vec<usize> = (0..contributions.len()).collect();
+        order.sort_by(|&a, &b| contributions[b].abs().total_cmp(&contributions[a].abs()));
+        let shown = if all { order.len() } else { order.iter().take(REASONS).filter(|&&at| contributions[at] != 0.0).count() };
+        let reason = |&at: &usize| ReasonGiven {
+            feature: &self.manifest().features[at].name,
+            value: value_of(&scored.features[at]),
+            contribution: contributions[at],
+            text: self.phrases[at].sentence(&scored.features[at], contributions[at]),
+        };
+        Ok(order[..shown].iter().map(reason).collect())
+    }
+}
+
+/// Columns that rules and `answer.sql` read: the event's, the features that are not among them, the probability, the action.
+fn decision_schema(contract: &EventContract, features: &FeatureSet, manifest: &Manifest) -> SchemaRef {
+    let own = contract.columns.iter().zip(contract.schema().fields()).filter(|(column, _)| !column.label());
+    let own = own.map(|(_, field)| field.as_ref().clone());
+    let made = features.names.iter().zip(&manifest.features).filter(|(name, _)| contract.schema().index_of(name).is_err());
+    let made = made.map(|(name, feature)| {
+        let kind = if feature.kind == "number" { DataType::Float64 } else { DataType::Utf8 };
+        Field::new(name, kind, true)
+    });
+    let decided = [Field::new(PROBABILITY, DataType::Float64, true), Field::new(ACTION, DataType::Utf8, true)];
+    Arc::new(Schema::new(own.chain(made).chain(decided).collect::<Vec<_>>()))
+}
+
+async fn compile_rules(
+    engine: &Engine,
+    domain: &Domain,
+    schema: &SchemaRef,
+) -> Result<Option<RowExpressions>, PlatformError> {
+    let (table, _) = domain.spec.input.first().expect("checked: a domain has an input");
+    if domain.spec.rule.is_empty() {
+        return Ok(None);
+    }
+    // Each by itself first, so that an error names its place.
+    for rule in &domain.spec.rule {
+        let sql = format!("SELECT ({}) AS held FROM \"{table}\"", rule.when.get_ref());
+        let compiled = RowExpressions::compile(engine, &sql, table, schema.clone()).await;
+        let kind = compiled.map_err(|error| crate::plan::at_offset(domain, rule.when.span().start, error))?.types[0].clone();
+        if kind != DataType::Boolean {
+            let message = format!("`when` is a {kind}; expected a condition");
+            let error = septet_tables::TablesError::Sql { message, place: None };
+            return Err(crate::plan::at_offset(domain, rule.when.span().start, error));
+        }
+    }
+    let conditions: Vec<String> = domain
+        .spec
+        .rule
+        .iter()
+        .enumerate()
+        .map(|(at, rule)| format!("({}) AS r{at}", rule.when.get_ref()))
+        .collect();
+    let sql = format!("SELECT {} FROM \"{table}\"", conditions.join(", "));
+    Ok(Some(RowExpressions::compile(engine, &sql, table, schema.clone()).await?))
+}
+
+async fn compile_answer(
+    engine: &Engine,
+    domain: &Domain,
+    schema: &SchemaRef,
+) -> Result<Option<RowExpressions>, PlatformError> {
+    const FILE: &str = "answer.sql";
+    let (table, _) = domain.spec.input.first().expect("checked: a domain has an input");
+    let Some(sql) = domain.files.get(FILE) else { return Ok(None) };
+    let compiled = RowExpressions::compile(engine, sql, table, schema.clone()).await;
+    compiled.map(Some).map_err(|error| at_file(domain, FILE, error))
+}
+
+/// Plans rules and `answer.sql` of a domain that has no version yet: features are taken for numbers.
+pub async fn check_decision(
+    engine: &Engine,
+    domain: &Domain,
+    published: &SchemaRef,
+    features: &FeatureSet,
+) -> Result<(), PlatformError> {
+    let contract = EventContract::new(domain, published, 0);
+    let own = contract.columns.iter().zip(contract.schema().fields()).filter(|(column, _)| !column.label());
+    let own: Vec<Field> = own.map(|(_, field)| field.as_ref().clone()).collect();
+    let made = features.names.iter().zip(features.types()).filter(|(name, _)| published.index_of(name).is_err());
+    let made = made.map(|(name, kind)| Field::new(name, if *kind == DataType::Utf8 { DataType::Utf8 } else { DataType::Float64 }, true));
+    let decided = [Field::new(PROBABILITY, DataType::Float64, true), Field::new(ACTION, DataType::Utf8, true)];
+    let schema = Arc::new(Schema::new(own.into_iter().chain(made).chain(decided).collect::<Vec<_>>()));
+    compile_rules(engine, domain, &schema).await?;
+    compile_answer(engine, domain, &schema).await?;
+    Ok(())
+}
+
+fn feature_column(scored: &[Scored], at: usize, kind: &DataType) -> ArrayRef {
+    match kind {
+        DataType::Float64 => nullable(
+            scored.iter().map(|scored| if let OwnedValue::Number(value) = scored.features[at] { value } else { f64::NAN }).collect(),
+        ),
+        _ => {
+            let word = |scored: &Scored| if let OwnedValue::Word(word) = &scored.features[at] { word.clone() } else { None };
+            Arc::new(scored.iter().map(word).collect::<StringArray>())
+        }
+    }
+}
+
+fn value_of(value: &OwnedValue) -> Value {
+    match value {
+        // Not a number is null in JSON.
+        OwnedValue::Number(value) => Value::from(*value),
+        OwnedValue::Word(word) => word.as_deref().map_or(Value::Null, Value::from),
+    }
+}
+
+/// One value of a column as JSON.
+fn json_of(column: &ArrayRef, row: usize) -> Result<Value, PlatformError> {
+    if column.is_null(row) {
+        return Ok(Value::Null);
+    }
+    Ok(match column.data_type() {
+        DataType::Boolean => Value::from(column.as_boolean().value(row)),
+        kind if kind.is_integer() => {
+            let column = cast(column, &DataType::Int64).map_err(arrow_error)?;
+            Value::from(column.as_primitive::<septet_tables::arrow::datatypes::Int64Type>().value(row))
+        }
+        kind if kind.is_numeric() => {
+            let column = cast(column, &DataType::Float64).map_err(arrow_error)?;
+            Value::from(column.as_primitive::<septet_tables::arrow::datatypes::Float64Type>().value(row))
+        }
+        _ => Value::from(cast(column, &DataType::Utf8).map_err(arrow_error)?.as_string::<i32>().value(row)),
+    })
+}
+
+fn phrases(domain: &Domain, manifest: &Manifest) -> Vec<Phrase> {
+    let (_, input) = domain.spec.input.first().expect("checked: a domain has an input");
+    let phrase = |feature: &crate::version::FeatureSchema| {
+        let column = input.columns.iter().find(|(name, _)| *name.get_ref() == feature.name).map(|(_, column)| column);
+        let declared: Option<&Feature> =
+            domain.spec.feature.iter().find(|(name, _)| *name.get_ref() == feature.name).map(|(_, feature)| feature);
+        let meaning = declared.and_then(|feature| feature.meaning.clone());
+        let meaning = meaning.or_else(|| column.and_then(|column| column.meaning.clone()));
+        Phrase {
+            meaning: meaning.unwrap_or_else(|| feature.name.clone()),
+            unit: feature.unit.clone().or_else(|| column.and_then(|column| column.unit.clone())),
+        }
+    };
+    manifest.features.iter().map(phrase).collect()
+}
+
+impl Phrase {
+    /// "Mean amount of the card in 7 days is 21.5 EUR, which raises the probability."
+    fn sentence(&self, value: &OwnedValue, contribution: f64) -> String {
+        let shown = match value {
+            OwnedValue::Number(value) if value.is_nan() => "not known".to_owned(),
+            OwnedValue::Number(value) => short(*value),
+            OwnedValue::Word(word) => word.as_deref().map_or_else(|| "not known".to_owned(), |word| format!("`{word}`")),
+        };
+        let unit = self.unit.as_ref().filter(|_| shown != "not known").map(|unit| format!(" {unit}")).unwrap_or_default();
+        let effect = match contribution {
+            0.0 => "which changes nothing",
+            up if up > 0.0 => "which raises the probability",
+            _ => "which lowers the probability",
+        };
+        let mut meaning = self.meaning.chars();
+        let first = meaning.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
+        format!("{first}{} is {shown}{unit}, {effect}.", meaning.as_str())
+    }
+}
+
+/// A number with at most four significant digits after the point, as people write it.
+fn short(value: f64) -> String {
+    match value.abs() {
+        _ if value.fract() == 0.0 && value.abs() < 1e15 => format!("{value:.0}"),
+        size if size >= 100.0 => format!("{value:.1}"),
+        size if size >= 1.0 => format!("{value:.2}"),
+        _ => format!("{value:.4}"),
+    }
+}

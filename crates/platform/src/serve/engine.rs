@@ -1,0 +1,675 @@
+//! A domain's engine: one thread that owns the live windows and answers what waits in small batches, and one that writes
+//! the decision log. Batches share the fixed cost of compiled expressions and of a commit; under light load a batch is one.
+
+use crate::PlatformError;
+use crate::history::times_of;
+use crate::live::LiveWindows;
+use crate::serve::answerer::Answerer;
+use crate::serve::event::{Cell, Event};
+use crate::serve::log::{Decision, DecisionLog, LoggedEvent, Outcome};
+use serde_json::Value;
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::hash::BuildHasher;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, RwLock};
+use std::time::Instant;
+use tokio::sync::{mpsc, oneshot};
+use tracing::{error, warn};
+
+/// Events answered together at the most: beyond it a larger batch gains nothing and its first event waits longer.
+const BATCH_EVENTS_MAX: usize = 128;
+/// Answers remembered by key beside the log: far more than can be on their way to it.
+const RECENT_ANSWERS_MAX: usize = 16_384;
+/// Batches between the engine and the writer.
+const BATCHES_WAITING_MAX: usize = 4;
+/// Bytes written before the write-ahead log is moved away, when nobody waits and at any rate.
+const CHECKPOINT_BYTES_IDLE: usize = 4 << 20;
+const CHECKPOINT_BYTES_MAX: usize = 64 << 20;
+
+/// What a request wants beside the answer.
+#[derive(Clone, Debug, Default)]
+pub struct Wish {
+    pub explain_fully: bool,
+    pub idempotency_key: Option<String>,
+    pub trace_id: String,
+}
+
+/// Why there is no answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// Too much waits already.
+    Overloaded,
+    /// Windows are being rebuilt, or the service is stopping.
+    NotReady,
+    /// The key or the idempotency key was used for another request.
+    Conflict { field: &'static str },
+    /// The event's time is further ahead than `clock_skew_max`.
+    Future { ahead_seconds: i64 },
+    /// The answer could not be recorded: there is none.
+    LogUnavailable,
+    Internal,
+}
+
+/// An answer, shared by all who asked the same.
+#[derive(Debug)]
+pub struct Answered {
+    pub request_id: String,
+    /// The reply's JSON without its timing and its closing brace.
+    pub text: String,
+    pub action: Option<String>,
+    pub probability: f64,
+}
+
+/// How long the parts took, in microseconds; those of a batch are shared by its events.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Timing {
+    pub waited: u32,
+    pub features: u32,
+    pub model: u32,
+    pub explain: u32,
+    pub log: u32,
+}
+
+#[derive(Clone, Debug)]
+pub struct Reply {
+    pub answered: Arc<Answered>,
+    pub timing: Timing,
+    /// It had been answered before and was not counted again.
+    pub repeated: bool,
+}
+
+pub type Replies = Vec<Result<Reply, Refusal>>;
+
+/// One truth that came.
+#[derive(Clone, Debug)]
+pub struct Told {
+    pub key: String,
+    /// Index of the label's column in the contract.
+    pub label: usize,
+    pub value: Cell,
+    /// JSON of the value.
+    pub text: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Noted {
+    Recorded,
+    /// The same was told before.
+    Unchanged,
+    /// No event has this key.
+    Unknown,
+}
+
+pub enum Message {
+    Predict { events: Vec<(Event, Wish)>, arrived: Instant, reply: oneshot::Sender<Replies> },
+    Feedback { told: Vec<Told>, history: HashMap<String, Event>, reply: oneshot::Sender<Result<Vec<Noted>, Refusal>> },
+    Swap { loaded: Box<Loaded>, done: oneshot::Sender<bool> },
+    /// Everything sent before it is answered; then the engine ends.
+    Stop,
+}
+
+/// A version with its windows, rebuilt up to a place in the log.
+pub struct Loaded {
+    pub answerer: Arc<Answerer>,
+    pub live: LiveWindows,
+    /// Hashes of the keys that the published history holds.
+    pub history_keys: Arc<Keys>,
+    pub sequence: i64,
+}
+
+/// Hashes of keys: two are taken for one in about one of 10^19 pairs.
+pub type Keys = HashSet<u64, foldhash::fast::FixedState>;
+
+/// Latest values (JSON) of labels told, by key and label.
+pub type Labels = HashMap<(String, String), String>;
+
+pub fn key_hash(key: &str) -> u64 {
+    foldhash::quality::FixedState::with_seed(1).hash_one(key)
+}
+
+/// What the rest of the service sees of the engine.
+#[derive(Default)]
+pub struct Current {
+    pub answerer: RwLock<Option<Arc<Answerer>>>,
+    pub history_keys: RwLock<Arc<Keys>>,
+    pub gauges: Gauges,
+}
+
+/// Numbers that are only watched.
+#[derive(Default)]
+pub struct Gauges {
+    pub entities: std::sync::atomic::AtomicUsize,
+    pub newest_event: std::sync::atomic::AtomicI64,
+    pub batches: std::sync::atomic::AtomicU64,
+    pub events: std::sync::atomic::AtomicU64,
+    pub broken: std::sync::atomic::AtomicBool,
+}
+
+pub struct EngineSettings {
+    pub clock_skew_max_micros: i64,
+    /// Reply before the answer is on disk.
+    pub log_after: bool,
+}
+
+struct EngineState {
+    loaded: Loaded,
+    reader: DecisionLog,
+    writer: SyncSender<Batch>,
+    /// Key to answer, newest last: what is not yet in the log is here.
+    recent: HashMap<String, (Arc<Answered>, Arc<str>)>,
+    recent_wishes: HashSet<String>,
+    /// Keys and idempotency keys of what is recent, oldest first.
+    order: VecDeque<(String, Option<String>)>,
+    settings: EngineSettings,
+    current: Arc<Current>,
+}
+
+/// What one commit writes and whom it concerns.
+struct Batch {
+    decisions: Vec<Decision>,
+    outcomes: Vec<Outcome>,
+    waiting: Vec<Waiting>,
+}
+
+enum Waiting {
+    Predict { replies: Replies, reply: oneshot::Sender<Replies> },
+    Feedback { noted: Vec<Noted>, reply: oneshot::Sender<Result<Vec<Noted>, Refusal>> },
+    Flush(SyncSender<()>),
+}
+
+/// Runs until it is told to stop, or nobody is left to tell it.
+pub fn run(
+    loaded: Loaded,
+    reader: DecisionLog,
+    log: DecisionLog,
+    settings: EngineSettings,
+    current: Arc<Current>,
+    mut messages: mpsc::Receiver<Message>,
+) {
+    let (writer, batches) = sync_channel(BATCHES_WAITING_MAX);
+    let (log_after, watched) = (settings.log_after, current.clone());
+    let writing = std::thread::spawn(move || write(log, &batches, log_after, &watched));
+    let mut state = EngineState {
+        loaded,
+        reader,
+        writer,
+        recent: HashMap::new(),
+        recent_wishes: HashSet::new(),
+        order: VecDeque::new(),
+        settings,
+        current,
+    };
+    state.show();
+    let mut waiting = None;
+    while let Some(message) = waiting.take().or_else(|| messages.blocking_recv()) {
+        match message {
+            Message::Predict { events, arrived, reply } => {
+                let mut size = events.len();
+                let mut jobs = vec![Job { events, arrived, reply }];
+                while size < BATCH_EVENTS_MAX {
+                    match messages.try_recv() {
+                        Ok(Message::Predict { events, arrived, reply }) => {
+                            size += events.len();
+                            jobs.push(Job { events, arrived, reply });
+                        }
+                        Ok(other) => {
+                            waiting = Some(other);
+                            break;
+                        }
+                        Err(_) => break,
+                    }
+                }
+                state.predict(jobs);
+            }
+            Message::Feedback { told, history, reply } => state.feedback(told, &history, reply),
+            Message::Swap { loaded, done } => {
+                let swapped = state.swap(*loaded);
+                let _ = done.send(swapped);
+            }
+            Message::Stop => break,
+        }
+    }
+    drop(state);
+    let _ = writing.join();
+}
+
+/// Commits batch after batch; all that waits goes into one transaction.
+fn write(mut log: DecisionLog, batches: &Receiver<Batch>, log_after: bool, current: &Current) {
+    let mut unmoved = 0;
+    while let Ok(mut batch) = batches.recv() {
+        while let Ok(next) = batches.try_recv() {
+            batch.decisions.extend(next.decisions);
+            batch.outcomes.extend(next.outcomes);
+            batch.waiting.extend(next.waiting);
+        }
+        let start = Instant::now();
+        let mut waiting = std::mem::take(&mut batch.waiting);
+        if log_after {
+            answer_predictions(&mut waiting, 0);
+        }
+        let empty = batch.decisions.is_empty() && batch.outcomes.is_empty();
+        let written = if empty { Ok(()) } else { log.append(&batch.decisions, &batch.outcomes) };
+        unmoved += batch.decisions.iter().map(|d| d.input.len() + d.features.len() + 2 * d.answer.len()).sum::<usize>();
+        match written {
+            Ok(()) => {
+                answer_predictions(&mut waiting, micros(start));
+                waiting.into_iter().for_each(Waiting::confirm);
+            }
+            Err(error) => {
+                error!(%error, "the decision log cannot be written; the service answers no more until it can");
+                // Windows count what the log does not hold: they are rebuilt before anybody is answered again.
+                current.gauges.broken.store(true, std::sync::atomic::Ordering::Release);
+                waiting.into_iter().for_each(Waiting::refuse);
+            }
+        }
+        let idle = unmoved >= CHECKPOINT_BYTES_IDLE;
+        if unmoved >= CHECKPOINT_BYTES_MAX || idle {
+            if let Err(error) = log.checkpoint() {
+                warn!(%error, "the decision log could not be moved into its database");
+            }
+            unmoved = 0;
+        }
+    }
+}
+
+fn answer_predictions(waiting: &mut Vec<Waiting>, log_micros: u32) {
+    for one in std::mem::take(waiting) {
+        match one {
+            Waiting::Predict { mut replies, reply } => {
+                replies.iter_mut().flatten().for_each(|reply| reply.timing.log = log_micros);
+                // Whoever asked may have gone away: the answer is in the log all the same.
+                let _ = reply.send(replies);
+            }
+            other => waiting.push(other),
+        }
+    }
+}
+
+impl Waiting {
+    fn confirm(self) {
+        match self {
+            Waiting::Predict { replies, reply } => drop(reply.send(replies)),
+            Waiting::Feedback { noted, reply } => drop(reply.send(Ok(noted))),
+            Waiting::Flush(done) => drop(done.send(())),
+        }
+    }
+
+    fn refuse(self) {
+        match self {
+            Waiting::Predict { replies, reply } => {
+                drop(reply.send(replies.iter().map(|_| Err(Refusal::LogUnavailable)).collect()));
+            }
+            Waiting::Feedback { reply, .. } => drop(reply.send(Err(Refusal::LogUnavailable))),
+            Waiting::Flush(done) => drop(done.send(())),
+        }
+    }
+}
+
+fn micros(since: Instant) -> u32 {
+    since.elapsed().as_micros().min(u128::from(u32::MAX)) as u32
+}
+
+fn now_micros() -> i64 {
+    chrono::Utc::now().timestamp_micros()
+}
+
+struct Job {
+    events: Vec<(Event, Wish)>,
+    arrived: Instant,
+    reply: oneshot::Sender<Replies>,
+}
+
+/// What becomes of one event of a batch.
+enum Fate {
+    Refused(Refusal),
+    Repeated(Arc<Answered>),
+    /// Repeats an event of the same batch.
+    RepeatsRow(usize),
+    /// It is a row of the batch to be answered.
+    Row(usize),
+}
+
+impl EngineState {
+    fn predict(&mut self, jobs: Vec<Job>) {
+        let start = Instant::now();
+        let broken = self.current.gauges.broken.load(std::sync::atomic::Ordering::Acquire);
+        let mut rows: Vec<(Event, Wish)> = Vec::new();
+        let mut fates: Vec<Vec<Fate>> = Vec::with_capacity(jobs.len());
+        let mut waiting = Vec::with_capacity(jobs.len());
+        for job in jobs {
+            let mut own = Vec::with_capacity(job.events.len());
+            for (event, wish) in job.events {
+                own.push(if broken { Fate::Refused(Refusal::NotReady) } else { self.fate(event, wish, &mut rows) });
+            }
+            fates.push(own);
+            waiting.push((job.arrived, job.reply));
+        }
+        let answered = if rows.is_empty() { Ok(Vec::new()) } else { self.answer(&rows) };
+        let (decisions, answered) = match answered {
+            Ok(answers) => answers.into_iter().unzip::<_, _, Vec<Decision>, Vec<(Arc<Answered>, Timing)>>(),
+            Err(error) => {
+                error!(%error, "a batch could not be answered");
+                fates.iter_mut().flatten().for_each(|fate| *fate = Fate::Refused(Refusal::Internal));
+                (Vec::new(), Vec::new())
+            }
+        };
+        let reply = |fate: Fate, arrived: Instant| match fate {
+            Fate::Refused(refusal) => Err(refusal),
+            Fate::Repeated(answered) => Ok(Reply { answered, timing: Timing::default(), repeated: true }),
+            Fate::RepeatsRow(row) => Ok(Reply { answered: answered[row].0.clone(), timing: answered[row].1, repeated: true }),
+            Fate::Row(row) => {
+                let (answered, mut timing) = answered[row].clone();
+                timing.waited = start.saturating_duration_since(arrived).as_micros().min(u128::from(u32::MAX)) as u32;
+                Ok(Reply { answered, timing, repeated: false })
+            }
+        };
+        let waiting = fates
+            .into_iter()
+            .zip(waiting)
+            .map(|(fates, (arrived, sender))| Waiting::Predict {
+                replies: fates.into_iter().map(|fate| reply(fate, arrived)).collect(),
+                reply: sender,
+            })
+            .collect();
+        // A writer that is gone has said why.
+        let _ = self.writer.send(Batch { decisions, outcomes: Vec::new(), waiting });
+        let gauges = &self.current.gauges;
+        gauges.batches.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        gauges.events.fetch_add(rows.len() as u64, std::sync::atomic::Ordering::Relaxed);
+    }
+
+    /// Whether the event is to be answered anew; then it becomes a row.
+    fn fate(&mut self, event: Event, wish: Wish, rows: &mut Vec<(Event, Wish)>) -> Fate {
+        let ahead = event.time - now_micros();
+        if ahead > self.settings.clock_skew_max_micros {
+            return Fate::Refused(Refusal::Future { ahead_seconds: ahead / 1_000_000 });
+        }
+        let event = match event.contract == self.loaded.answerer.contract.number {
+            true => event,
+            // A newer version's contract took over while it waited.
+            false => match serde_json::from_str(&event.input)
+                .ok()
+                .and_then(|value: Value| self.loaded.answerer.contract.read(&value, event.input.clone(), "").ok())
+            {
+                Some(event) => event,
+                None => return Fate::Refused(Refusal::NotReady),
+            },
+        };
+        let same_wish = |wish: &Wish, other: &Wish| wish.idempotency_key.is_some() && wish.idempotency_key == other.idempotency_key;
+        if let Some(row) = rows.iter().position(|(other, known)| other.key == event.key || same_wish(&wish, known)) {
+            let equal = same_input(&rows[row].0.input, &event.input);
+            return if equal { Fate::RepeatsRow(row) } else { Fate::Refused(conflict(&wish, rows[row].0.key == event.key)) };
+        }
+        match self.earlier(&event, &wish) {
+            Err(error) => {
+                error!(%error, "the decision log cannot be read");
+                Fate::Refused(Refusal::LogUnavailable)
+            }
+            Ok(Some(Ok(answered))) => Fate::Repeated(answered),
+            Ok(Some(Err(refusal))) => Fate::Refused(refusal),
+            Ok(None) => {
+                rows.push((event, wish));
+                Fate::Row(rows.len() - 1)
+            }
+        }
+    }
+
+    /// The answer that this event got before, if it was asked before; a refusal if the key stood for another.
+    fn earlier(&self, event: &Event, wish: &Wish) -> Result<Option<Result<Arc<Answered>, Refusal>>, PlatformError> {
+        if let Some((answered, input)) = self.recent.get(&event.key) {
+            return Ok(Some(if same_input(input, &event.input) { Ok(answered.clone()) } else { Err(conflict(wish, true)) }));
+        }
+        if let Some(key) = &wish.idempotency_key {
+            if self.recent_wishes.contains(key) {
+                // Had it been the same event, its key would have been found.
+                return Ok(Some(Err(conflict(wish, false))));
+            }
+            if let Some(found) = self.reader.by_idempotency_key(key)? {
+                let equal = same_input(&found.input, &event.input);
+                return Ok(Some(if equal { Ok(answered_of(found)) } else { Err(conflict(wish, false)) }));
+            }
+        }
+        let Some(found) = self.reader.by_key(&event.key)? else { return Ok(None) };
+        let equal = same_input(&found.input, &event.input);
+        Ok(Some(if equal { Ok(answered_of(found)) } else { Err(conflict(wish, true)) }))
+    }
+
+    fn answer(&mut self, rows: &[(Event, Wish)]) -> Result<Vec<(Decision, (Arc<Answered>, Timing))>, PlatformError> {
+        let start = Instant::now();
+        let answerer = self.loaded.answerer.clone();
+        let events: Vec<&Event> = rows.iter().map(|(event, _)| event).collect();
+        let batch = answerer.contract.batch(&events)?;
+        let times: Vec<i64> = events.iter().map(|event| event.time).collect();
+        let known: Vec<bool> = events.iter().map(|event| self.loaded.history_keys.contains(&key_hash(&event.key))).collect();
+        let windows = self.loaded.live.answer(&batch, &times, &known)?;
+        let features = answerer.features.answer(&batch, windows)?;
+        let made = Instant::now();
+        let scored = answerer.score(&batch, features)?;
+        let modelled = Instant::now();
+        let newest = times.iter().copied().max().unwrap_or(0);
+        self.current.gauges.newest_event.fetch_max(newest, std::sync::atomic::Ordering::Relaxed);
+        let answered_at = now_micros();
+        let mut answers = Vec::with_capacity(rows.len());
+        for (((event, wish), scored), known) in rows.iter().zip(&scored).zip(&known) {
+            let request_id = uuid::Uuid::now_v7().to_string();
+            let warnings = if *known { vec![KNOWN_WARNING.to_owned()] } else { Vec::new() };
+            let text = answerer.reply(scored, &request_id, wish.explain_fully, warnings)?;
+            let decision = Decision {
+                sequence: 0,
+                request_id: request_id.clone(),
+                key: event.key.clone(),
+                idempotency_key: wish.idempotency_key.clone(),
+                trace_id: wish.trace_id.clone(),
+                event_time: event.time,
+                answered_at,
+                version: answerer.manifest().version.clone(),
+                run_id: answerer.run_id.clone(),
+                input: event.input.clone(),
+                features: answerer.features_text(scored)?,
+                probability: scored.probability,
+                action: scored.action.clone(),
+                answer: text.clone(),
+            };
+            let answered = Answered { request_id, text, action: scored.action.clone(), probability: scored.probability };
+            answers.push((decision, Arc::new(answered)));
+        }
+        let timing = Timing {
+            features: made.duration_since(start).as_micros() as u32,
+            model: modelled.duration_since(made).as_micros() as u32,
+            explain: micros(modelled),
+            ..Timing::default()
+        };
+        for ((event, wish), (_, answered)) in rows.iter().zip(&answers) {
+            self.remember_answer(event, wish, answered);
+        }
+        Ok(answers.into_iter().map(|(decision, answered)| (decision, (answered, timing))).collect())
+    }
+
+    fn remember_answer(&mut self, event: &Event, wish: &Wish, answered: &Arc<Answered>) {
+        self.recent_wishes.extend(wish.idempotency_key.clone());
+        self.recent.insert(event.key.clone(), (answered.clone(), Arc::from(event.input.as_str())));
+        self.order.push_back((event.key.clone(), wish.idempotency_key.clone()));
+        if self.order.len() > RECENT_ANSWERS_MAX
+            && let Some((key, wish)) = self.order.pop_front()
+        {
+            // Long in the log by now.
+            self.recent.remove(&key);
+            if let Some(wish) = wish {
+                self.recent_wishes.remove(&wish);
+            }
+        }
+    }
+
+    fn feedback(
+        &mut self,
+        told: Vec<Told>,
+        history: &HashMap<String, Event>,
+        reply: oneshot::Sender<Result<Vec<Noted>, Refusal>>,
+    ) {
+        let (mut noted, mut outcomes) = (Vec::with_capacity(told.len()), Vec::new());
+        // What this very batch told of an event counts before the log knows it.
+        let mut fresh: HashMap<(String, usize), Cell> = HashMap::new();
+        for one in told {
+            match self.note(&one, history, &fresh) {
+                Ok((state, outcome)) => {
+                    if outcome.is_some() {
+                        fresh.insert((one.key.clone(), one.label), one.value);
+                    }
+                    noted.push(state);
+                    outcomes.extend(outcome);
+                }
+                Err(error) => {
+                    error!(%error, "an outcome could not be taken in");
+                    let _ = reply.send(Err(Refusal::Internal));
+                    return;
+                }
+            }
+        }
+        let waiting = vec![Waiting::Feedback { noted, reply }];
+        let _ = self.writer.send(Batch { decisions: Vec::new(), outcomes, waiting });
+        if !fresh.is_empty() {
+            // The next feedback may be about the same events: it must find these in the log.
+            self.flush();
+        }
+    }
+
+    fn note(
+        &mut self,
+        told: &Told,
+        history: &HashMap<String, Event>,
+        fresh: &HashMap<(String, usize), Cell>,
+    ) -> Result<(Noted, Option<Outcome>), PlatformError> {
+        let answerer = self.loaded.answerer.clone();
+        let label = &answerer.contract.columns[told.label];
+        let Some(event) = self.event_of(&told.key, history)? else { return Ok((Noted::Unknown, None)) };
+        let before = match fresh.get(&(told.key.clone(), told.label)) {
+            Some(cell) => Some(cell.clone()),
+            None => self.reader.outcome(&told.key, &label.name)?.map(|text| label_cell(label, &text)),
+        };
+        let before = before.unwrap_or_else(|| event.cells[told.label].clone());
+        if before == told.value {
+            return Ok((Noted::Unchanged, None));
+        }
+        let (old, new) = (
+            answerer.contract.with_label(&event, told.label, before),
+            answerer.contract.with_label(&event, told.label, told.value.clone()),
+        );
+        self.loaded.live.amend(&answerer.contract.batch(&[&old])?, &answerer.contract.batch(&[&new])?, event.time)?;
+        let outcome =
+            Outcome { key: told.key.clone(), label: label.name.clone(), value: told.text.clone(), told_at: now_micros() };
+        Ok((Noted::Recorded, Some(outcome)))
+    }
+
+    fn event_of(&self, key: &str, history: &HashMap<String, Event>) -> Result<Option<Event>, PlatformError> {
+        if let Some(event) = history.get(key) {
+            return Ok(Some(event.clone()));
+        }
+        let contract = &self.loaded.answerer.contract;
+        let input = match self.recent.get(key) {
+            Some((_, input)) => Some(input.to_string()),
+            None => self.reader.by_key(key)?.map(|found| found.input),
+        };
+        let Some(input) = input else { return Ok(None) };
+        let value: Value = serde_json::from_str(&input).map_err(crate::history::arrow_error)?;
+        Ok(contract.read(&value, input, "").ok())
+    }
+
+    /// Waits until everything sent to the writer is on disk.
+    fn flush(&self) {
+        let (done, waiting) = sync_channel(1);
+        let batch = Batch { decisions: Vec::new(), outcomes: Vec::new(), waiting: vec![Waiting::Flush(done)] };
+        if self.writer.send(batch).is_ok() {
+            let _ = waiting.recv();
+        }
+    }
+
+    /// Takes over another version and the windows rebuilt for it, after what was answered meanwhile is counted in them.
+    fn swap(&mut self, mut loaded: Loaded) -> bool {
+        self.flush();
+        if let Err(error) = catch_up(&mut loaded, &self.reader) {
+            error!(%error, "the rebuilt windows could not be brought up to now");
+            return false;
+        }
+        self.recent.clear();
+        self.order.clear();
+        self.recent_wishes.clear();
+        self.loaded = loaded;
+        self.current.gauges.broken.store(false, std::sync::atomic::Ordering::Release);
+        self.show();
+        true
+    }
+
+    /// Tells the rest of the service which version answers.
+    fn show(&self) {
+        let put = |slot: &RwLock<Option<Arc<Answerer>>>| {
+            *slot.write().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(self.loaded.answerer.clone());
+        };
+        put(&self.current.answerer);
+        *self.current.history_keys.write().unwrap_or_else(std::sync::PoisonError::into_inner) = self.loaded.history_keys.clone();
+        self.current.gauges.entities.store(self.loaded.live.entities(), std::sync::atomic::Ordering::Relaxed);
+    }
+}
+
+const KNOWN_WARNING: &str = "this event is in the published history already: it is answered from it and not counted again";
+
+/// Counts what was answered after the place up to which the windows were rebuilt. Feedback waits meanwhile.
+pub fn catch_up(loaded: &mut Loaded, log: &DecisionLog) -> Result<(), PlatformError> {
+    let upto = log.last_sequence()?;
+    let labels = log.outcomes(i64::MAX)?;
+    count_logged(loaded, log, upto, &labels)
+}
+
+/// Counts the answers after `loaded.sequence` until `upto` that the history does not hold, with the labels given.
+pub fn count_logged(
+    loaded: &mut Loaded,
+    log: &DecisionLog,
+    upto: i64,
+    labels: &Labels,
+) -> Result<(), PlatformError> {
+    let (answerer, keys) = (loaded.answerer.clone(), loaded.history_keys.clone());
+    let (_, input) = answerer.domain.spec.input.first().expect("checked: a domain has an input");
+    log.scan(loaded.sequence, upto, &mut |logged| {
+        let events: Vec<Event> = logged.iter().filter_map(|one| logged_event(&answerer, one, labels, &keys)).collect();
+        let batch = answerer.contract.batch(&events.iter().collect::<Vec<_>>())?;
+        loaded.live.remember(&batch, &times_of(&batch, input.time.get_ref())?)
+    })?;
+    loaded.sequence = upto;
+    Ok(())
+}
+
+/// A logged event with the labels told since; none if the history holds it, or if a contract that became stricter since
+/// refuses what was once answered.
+fn logged_event(answerer: &Answerer, logged: &LoggedEvent, labels: &Labels, history_keys: &Keys) -> Option<Event> {
+    if history_keys.contains(&key_hash(&logged.key)) {
+        return None;
+    }
+    let value: Value = serde_json::from_str(&logged.input).ok()?;
+    let mut event = answerer.contract.read(&value, logged.input.clone(), "").ok()?;
+    for (at, column) in answerer.contract.columns.iter().enumerate().filter(|(_, column)| column.label()) {
+        if let Some(text) = labels.get(&(logged.key.clone(), column.name.clone())) {
+            event.cells[at] = label_cell(column, text);
+        }
+    }
+    Some(event)
+}
+
+/// A label as it stands in the log.
+pub fn label_cell(column: &crate::serve::event::EventColumn, text: &str) -> Cell {
+    let value: Value = serde_json::from_str(text).unwrap_or(Value::Null);
+    if value.is_null() { Cell::Null } else { column.cell(&value).unwrap_or(Cell::Null) }
+}
+
+fn answered_of(found: Decision) -> Arc<Answered> {
+    let Decision { request_id, answer, action, probability, .. } = found;
+    Arc::new(Answered { request_id, text: answer, action, probability })
+}
+
+fn conflict(wish: &Wish, by_key: bool) -> Refusal {
+    Refusal::Conflict { field: if by_key || wish.idempotency_key.is_none() { "key" } else { "Idempotency-Key" } }
+}
+
+/// Equal to the letter, or equal as JSON.
+fn same_input(a: &str, b: &str) -> bool {
+    let parse = |text: &str| serde_json::from_str::<Value>(text).ok();
+    a == b || parse(a).is_some_and(|a| parse(b) == Some(a))
+}

@@ -1,0 +1,371 @@
+//! One event as a caller has it: JSON or text becomes the columns of the contract, and everything that is wrong with it is
+//! said at once, each with the place in the caller's own document.
+
+use crate::PlatformError;
+use crate::history::arrow_error;
+use septet_domain::{Column, ColumnType, Domain, did_you_mean};
+use septet_tables::arrow::array::{
+    ArrayRef, AsArray, BooleanArray, Float64Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray,
+};
+use septet_tables::arrow::compute::cast;
+use septet_tables::arrow::datatypes::{
+    DataType, Field, Float64Type, Int64Type, Schema, SchemaRef, TimeUnit, TimestampMicrosecondType,
+};
+use septet_tables::{instant, integer, number, truth};
+use serde_json::{Map, Value};
+use std::sync::Arc;
+
+/// Characters of one text: 5 times the longest review on the large portals.
+pub const TEXT_CHARACTERS_MAX: usize = 25_000;
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum Cell {
+    Null,
+    Number(f64),
+    Integer(i64),
+    Truth(bool),
+    Text(String),
+    /// Microseconds since 1970 UTC.
+    Time(i64),
+}
+
+/// A row that keeps the contract.
+#[derive(Clone, Debug)]
+pub struct Event {
+    /// One a column of the contract's schema.
+    pub cells: Vec<Cell>,
+    pub time: i64,
+    pub key: String,
+    /// The JSON object as it was given.
+    pub input: String,
+    /// Of the contract that it was read by.
+    pub contract: u64,
+}
+
+/// One thing that is wrong with a row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Violation {
+    /// JSON pointer to the field, or to where it should be.
+    pub pointer: String,
+    /// `required`, `type`, `range`, `values`, `length`, `unknown` or `label`.
+    pub code: &'static str,
+    pub detail: String,
+}
+
+/// A column that requests may or must have.
+#[derive(Clone, Debug)]
+pub struct EventColumn {
+    pub name: String,
+    pub kind: ColumnType,
+    /// What the contract says of it; none for a column beyond it.
+    pub spec: Option<Column>,
+    data_type: DataType,
+}
+
+impl EventColumn {
+    pub fn required(&self) -> bool {
+        self.spec.as_ref().is_some_and(|spec| spec.required) && !self.label()
+    }
+
+    pub fn label(&self) -> bool {
+        self.spec.as_ref().is_some_and(|spec| spec.label)
+    }
+}
+
+/// What a request's row must be: the first input's contract, and what the published table has beyond it.
+#[derive(Clone, Debug)]
+pub struct EventContract {
+    pub columns: Vec<EventColumn>,
+    pub key: usize,
+    pub time: usize,
+    /// Tells contracts of one process apart.
+    pub number: u64,
+    schema: SchemaRef,
+}
+
+impl EventContract {
+    /// `published`: the columns of the table that history is read from.
+    pub fn new(domain: &Domain, published: &SchemaRef, number: u64) -> EventContract {
+        let (_, input) = domain.spec.input.first().expect("checked: a domain has an input");
+        let column = |field: &Arc<Field>| {
+            let spec = input.columns.iter().find(|(name, _)| name.get_ref() == field.name()).map(|(_, spec)| spec.clone());
+            let kind = spec.as_ref().map_or_else(|| kind_of(field.data_type()), |spec| spec.kind);
+            EventColumn { name: field.name().clone(), kind, spec, data_type: field.data_type().clone() }
+        };
+        let columns: Vec<EventColumn> = published.fields().iter().map(column).collect();
+        let place = |name: &str| columns.iter().position(|column| column.name == name).expect("extracted by this contract");
+        let (key, time) = (place(input.key.get_ref()), place(input.time.get_ref()));
+        let fields = columns.iter().map(|column| Field::new(&column.name, column.data_type.clone(), true));
+        let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
+        EventContract { columns, key, time, number, schema }
+    }
+
+    pub fn schema(&self) -> &SchemaRef {
+        &self.schema
+    }
+
+    /// Reads a JSON object; `pointer` is where it stands in the caller's document.
+    pub fn read(&self, value: &Value, input: String, pointer: &str) -> Result<Event, Vec<Violation>> {
+        let Some(object) = value.as_object() else {
+            let detail = "expected an object with one field a column".to_owned();
+            return Err(vec![Violation { pointer: pointer.to_owned(), code: "type", detail }]);
+        };
+        let mut violations = self.unknown_fields(object, pointer);
+        let cell = |column: &EventColumn| match object.get(&column.name) {
+            None => Ok(Cell::Null),
+            Some(Value::Null) if !column.required() => Ok(Cell::Null),
+            Some(value) => column.cell(value),
+        };
+        let cells = self.cells(cell, pointer, &mut violations);
+        self.event(cells, input, violations)
+    }
+
+    /// Reads a row of text, such as a line of CSV: `fields` by column name; an empty text is missing.
+    pub fn read_text(&self, fields: &[(&str, &str)], pointer: &str) -> Result<Event, Vec<Violation>> {
+        let mut object = Map::new();
+        for (name, text) in fields.iter().filter(|(_, text)| !text.is_empty()) {
+            let kind = self.columns.iter().find(|column| column.name == *name).map(|column| column.kind);
+            let value = match kind {
+                Some(ColumnType::Number) => number(text, '.').map(Value::from),
+                Some(ColumnType::Integer) => integer(text).map(Value::from),
+                Some(ColumnType::Bool) => truth(text).map(Value::from),
+                _ => None,
+            };
+            object.insert((*name).to_owned(), value.unwrap_or_else(|| Value::from(*text)));
+        }
+        let value = Value::Object(object);
+        let input = value.to_string();
+        self.read(&value, input, pointer)
+    }
+
+    fn unknown_fields(&self, object: &Map<String, Value>, pointer: &str) -> Vec<Violation> {
+        let mut violations = Vec::new();
+        for name in object.keys() {
+            let pointer = format!("{pointer}/{}", escaped(name));
+            match self.columns.iter().find(|column| column.name == *name) {
+                None => {
+                    let known = self.columns.iter().filter(|column| !column.label()).map(|column| column.name.as_str());
+                    let hint = did_you_mean(name, known).map(|hint| format!("; {hint}")).unwrap_or_default();
+                    violations.push(Violation { pointer, code: "unknown", detail: format!("not a column of this input{hint}") });
+                }
+                Some(column) if column.label() => {
+                    let detail = "this is the truth that comes later: send it to /feedback".to_owned();
+                    violations.push(Violation { pointer, code: "label", detail });
+                }
+                Some(_) => {}
+            }
+        }
+        violations
+    }
+
+    fn cells(
+        &self,
+        cell: impl Fn(&EventColumn) -> Result<Cell, (&'static str, String)>,
+        pointer: &str,
+        violations: &mut Vec<Violation>,
+    ) -> Vec<Cell> {
+        let mut cells = Vec::with_capacity(self.columns.len());
+        for column in &self.columns {
+            let found = if column.label() { Ok(Cell::Null) } else { cell(column) };
+            let found = found.and_then(|cell| match cell {
+                Cell::Null if column.required() => Err(("required", "a required value is missing".to_owned())),
+                cell => Ok(cell),
+            });
+            match found {
+                Ok(cell) => cells.push(cell),
+                Err((code, detail)) => {
+                    let pointer = format!("{pointer}/{}", escaped(&column.name));
+                    violations.push(Violation { pointer, code, detail });
+                    cells.push(Cell::Null);
+                }
+            }
+        }
+        cells
+    }
+
+    fn event(&self, cells: Vec<Cell>, input: String, violations: Vec<Violation>) -> Result<Event, Vec<Violation>> {
+        if !violations.is_empty() {
+            return Err(violations);
+        }
+        let time = if let Cell::Time(time) = cells[self.time] { time } else { 0 };
+        let key = match &cells[self.key] {
+            Cell::Text(text) => text.clone(),
+            Cell::Integer(number) => number.to_string(),
+            _ => String::new(),
+        };
+        Ok(Event { cells, time, key, input, contract: self.number })
+    }
+
+    /// The event with another value in a label's column, as the history will have it.
+    pub fn with_label(&self, event: &Event, label: usize, value: Cell) -> Event {
+        let mut event = event.clone();
+        event.cells[label] = value;
+        event
+    }
+
+    /// The rows of a published table as events, labels with them.
+    pub fn events_of(&self, batch: &RecordBatch) -> Result<Vec<Event>, PlatformError> {
+        let mut rows = vec![Vec::with_capacity(self.columns.len()); batch.num_rows()];
+        for column in &self.columns {
+            let array = batch.column_by_name(&column.name).ok_or_else(|| arrow_error(format!("no column `{}`", column.name)))?;
+            rows.iter_mut().zip(column.cells_of(array)?).for_each(|(row, cell)| row.push(cell));
+        }
+        let event = |cells: Vec<Cell>| self.event(cells, String::new(), Vec::new()).ok();
+        Ok(rows.into_iter().filter_map(event).collect())
+    }
+
+    /// Events as one batch of the contract's schema.
+    pub fn batch(&self, events: &[&Event]) -> Result<RecordBatch, PlatformError> {
+        let column = |at: usize| self.columns[at].array(events.iter().map(|event| &event.cells[at]));
+        let arrays = (0..self.columns.len()).map(column).collect::<Result<Vec<_>, _>>()?;
+        RecordBatch::try_new(self.schema.clone(), arrays).map_err(arrow_error)
+    }
+}
+
+impl EventColumn {
+    /// A JSON value as this column's cell, or the code and detail of what is wrong with it.
+    pub fn cell(&self, value: &Value) -> Result<Cell, (&'static str, String)> {
+        let cell = match (self.kind, value) {
+            (ColumnType::Number, Value::Number(number)) => number.as_f64().filter(|n| n.is_finite()).map(Cell::Number),
+            (ColumnType::Integer, Value::Number(number)) => number.as_i64().or_else(|| whole(number.as_f64()?)).map(Cell::Integer),
+            (ColumnType::Bool, Value::Bool(truth)) => Some(Cell::Truth(*truth)),
+            (ColumnType::Text, Value::String(text)) => return self.text(text),
+            (ColumnType::Timestamp, Value::String(text)) => instant(text).map(Cell::Time),
+            _ => None,
+        };
+        let cell = cell.ok_or_else(|| ("type", format!("expected {}, found {}", self.expected(), shown(value))))?;
+        self.in_range(cell)
+    }
+
+    fn text(&self, text: &str) -> Result<Cell, (&'static str, String)> {
+        if text.is_empty() && self.required() {
+            return Err(("length", "a required text is empty".to_owned()));
+        }
+        if text.chars().count() > TEXT_CHARACTERS_MAX {
+            return Err(("length", format!("longer than {TEXT_CHARACTERS_MAX} characters")));
+        }
+        if text.contains('\0') {
+            return Err(("values", "a text cannot hold the character U+0000".to_owned()));
+        }
+        match self.spec.as_ref().and_then(|spec| spec.values.as_ref()) {
+            Some(allowed) if !allowed.iter().any(|word| word == text) => {
+                let hint = did_you_mean(text, allowed.iter().map(String::as_str)).map(|hint| format!("; {hint}"));
+                Err(("values", format!("not one of {}{}", allowed.join(", "), hint.unwrap_or_default())))
+            }
+            _ => Ok(Cell::Text(text.to_owned())),
+        }
+    }
+
+    fn in_range(&self, cell: Cell) -> Result<Cell, (&'static str, String)> {
+        let value = match cell {
+            Cell::Number(value) => value,
+            Cell::Integer(value) => value as f64,
+            _ => return Ok(cell),
+        };
+        let Some(spec) = &self.spec else { return Ok(cell) };
+        match (spec.min.filter(|min| value < *min), spec.max.filter(|max| value > *max)) {
+            (Some(min), _) => Err(("range", format!("{value} is below {min}"))),
+            (_, Some(max)) => Err(("range", format!("{value} is above {max}"))),
+            _ => Ok(cell),
+        }
+    }
+
+    /// The column with some of its values replaced; none stays as it is.
+    pub fn replaced(&self, array: &ArrayRef, values: &[Option<Cell>]) -> Result<ArrayRef, PlatformError> {
+        let own = self.cells_of(array)?;
+        self.array(own.iter().zip(values).map(|(own, new)| new.as_ref().unwrap_or(own)))
+    }
+
+    fn cells_of(&self, array: &ArrayRef) -> Result<Vec<Cell>, PlatformError> {
+        let as_type = |kind: DataType| cast(array, &kind).map_err(arrow_error);
+        let or_null = |cell: Option<Cell>| cell.unwrap_or(Cell::Null);
+        Ok(match self.kind {
+            ColumnType::Number => {
+                as_type(DataType::Float64)?.as_primitive::<Float64Type>().iter().map(|v| or_null(v.map(Cell::Number))).collect()
+            }
+            ColumnType::Integer => {
+                as_type(DataType::Int64)?.as_primitive::<Int64Type>().iter().map(|v| or_null(v.map(Cell::Integer))).collect()
+            }
+            ColumnType::Bool => as_type(DataType::Boolean)?.as_boolean().iter().map(|v| or_null(v.map(Cell::Truth))).collect(),
+            ColumnType::Timestamp => {
+                let times = as_type(DataType::Timestamp(TimeUnit::Microsecond, None))?;
+                times.as_primitive::<TimestampMicrosecondType>().iter().map(|v| or_null(v.map(Cell::Time))).collect()
+            }
+            ColumnType::Text => {
+                let text = |text: Option<&str>| or_null(text.map(|text| Cell::Text(text.to_owned())));
+                as_type(DataType::Utf8)?.as_string::<i32>().iter().map(text).collect()
+            }
+        })
+    }
+
+    fn expected(&self) -> &'static str {
+        match self.kind {
+            ColumnType::Text => "a text",
+            ColumnType::Number => "a finite number",
+            ColumnType::Integer => "a whole number of 64 bits",
+            ColumnType::Bool => "true or false",
+            ColumnType::Timestamp => "a time such as `2026-03-02T12:00:00Z`",
+        }
+    }
+
+    fn array<'a>(&self, cells: impl Iterator<Item = &'a Cell>) -> Result<ArrayRef, PlatformError> {
+        let array: ArrayRef = match self.kind {
+            ColumnType::Number => Arc::new(
+                cells.map(|cell| if let Cell::Number(value) = cell { Some(*value) } else { None }).collect::<Float64Array>(),
+            ),
+            ColumnType::Integer => Arc::new(
+                cells.map(|cell| if let Cell::Integer(value) = cell { Some(*value) } else { None }).collect::<Int64Array>(),
+            ),
+            ColumnType::Bool => Arc::new(
+                cells.map(|cell| if let Cell::Truth(value) = cell { Some(*value) } else { None }).collect::<BooleanArray>(),
+            ),
+            ColumnType::Timestamp => Arc::new(
+                cells
+                    .map(|cell| if let Cell::Time(value) = cell { Some(*value) } else { None })
+                    .collect::<TimestampMicrosecondArray>(),
+            ),
+            ColumnType::Text => Arc::new(
+                cells.map(|cell| if let Cell::Text(text) = cell { Some(text.as_str()) } else { None }).collect::<StringArray>(),
+            ),
+        };
+        if *array.data_type() == self.data_type {
+            return Ok(array);
+        }
+        cast(&array, &self.data_type).map_err(arrow_error)
+    }
+}
+
+/// What the type of a column beyond the contract is called.
+fn kind_of(data_type: &DataType) -> ColumnType {
+    match data_type {
+        DataType::Boolean => ColumnType::Bool,
+        kind if kind.is_integer() => ColumnType::Integer,
+        kind if kind.is_numeric() => ColumnType::Number,
+        DataType::Timestamp(TimeUnit::Microsecond | TimeUnit::Millisecond | TimeUnit::Nanosecond | TimeUnit::Second, _) => {
+            ColumnType::Timestamp
+        }
+        _ => ColumnType::Text,
+    }
+}
+
+fn whole(value: f64) -> Option<i64> {
+    // 2^53: beyond it not every whole number is one of 64 bits.
+    (value.fract() == 0.0 && value.abs() <= 9_007_199_254_740_992.0).then_some(value as i64)
+}
+
+/// What was found, without its content: it may be personal.
+fn shown(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "a truth value",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a text",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "an object",
+    }
+}
+
+/// A name as one step of a JSON pointer. Source: RFC 6901.
+pub fn escaped(name: &str) -> String {
+    name.replace('~', "~0").replace('/', "~1")
+}

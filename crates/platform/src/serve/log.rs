@@ -1,0 +1,394 @@
+//! The decision log: every answer with what it was made from, durable before anybody hears of it. SQLite beside the home,
+//! or PostgreSQL by URL; the same tables in both. One process writes a domain's log; its transactions hold all that waits.
+
+use crate::PlatformError;
+use rusqlite::{Connection, OpenFlags, OptionalExtension, Row};
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use tokio::runtime::Handle;
+use tokio_postgres::types::{ToSql, Type};
+use tokio_postgres::{Client, NoTls};
+
+/// Where a log is kept.
+#[derive(Clone, Debug)]
+pub enum LogPlace {
+    File(PathBuf),
+    /// Address of a PostgreSQL database.
+    Url(String),
+}
+
+/// One answer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Decision {
+    /// Place in the log, rising; given by the log.
+    pub sequence: i64,
+    pub request_id: String,
+    /// The key of the event.
+    pub key: String,
+    pub idempotency_key: Option<String>,
+    pub trace_id: String,
+    /// Microseconds since 1970 UTC.
+    pub event_time: i64,
+    pub answered_at: i64,
+    pub version: String,
+    /// The run whose published tables the windows were built on.
+    pub run_id: String,
+    /// The request's JSON object as it came.
+    pub input: String,
+    /// JSON list in the order of the version's features.
+    pub features: String,
+    pub probability: f64,
+    pub action: Option<String>,
+    /// The reply's JSON without its timing and its closing brace.
+    pub answer: String,
+}
+
+/// What windows need of an answer.
+#[derive(Clone, Debug)]
+pub struct LoggedEvent {
+    pub sequence: i64,
+    pub key: String,
+    /// The request's JSON object as it came.
+    pub input: String,
+}
+
+/// The truth of one event, as it was told.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Outcome {
+    pub key: String,
+    pub label: String,
+    /// JSON value.
+    pub value: String,
+    pub told_at: i64,
+}
+
+const DECISION_COLUMNS: &str = "sequence, request_id, key, idempotency_key, trace_id, event_time, answered_at, version, \
+     run_id, input, features, probability, action, answer";
+
+/// Rows read from the log at a time.
+const SCAN_ROWS: i64 = 4_096;
+
+pub enum DecisionLog {
+    Sqlite { connection: Connection, domain: String },
+    Postgres { client: Client, runtime: Handle, domain: String },
+}
+
+fn store_error(error: impl std::fmt::Display) -> PlatformError {
+    PlatformError::Store(format!("decision log: {error}"))
+}
+
+/// Tables of one domain. `{id}` and `{real}` differ between the databases.
+fn tables(domain: &str, id: &str, real: &str, integer: &str) -> Vec<String> {
+    vec![
+        format!(
+            "CREATE TABLE IF NOT EXISTS {domain}_decisions (
+                sequence {id}, request_id TEXT NOT NULL, key TEXT NOT NULL, idempotency_key TEXT, trace_id TEXT NOT NULL,
+                event_time {integer} NOT NULL, answered_at {integer} NOT NULL, version TEXT NOT NULL, run_id TEXT NOT NULL,
+                input TEXT NOT NULL, features TEXT NOT NULL, probability {real} NOT NULL, action TEXT, answer TEXT NOT NULL)"
+        ),
+        format!("CREATE UNIQUE INDEX IF NOT EXISTS {domain}_decisions_request ON {domain}_decisions (request_id)"),
+        format!("CREATE UNIQUE INDEX IF NOT EXISTS {domain}_decisions_key ON {domain}_decisions (key)"),
+        format!(
+            "CREATE UNIQUE INDEX IF NOT EXISTS {domain}_decisions_idempotency ON {domain}_decisions (idempotency_key)
+             WHERE idempotency_key IS NOT NULL"
+        ),
+        format!(
+            "CREATE TABLE IF NOT EXISTS {domain}_outcomes (
+                sequence {id}, key TEXT NOT NULL, label TEXT NOT NULL, value TEXT NOT NULL, told_at {integer} NOT NULL)"
+        ),
+        format!("CREATE INDEX IF NOT EXISTS {domain}_outcomes_key ON {domain}_outcomes (key, label)"),
+    ]
+}
+
+/// Opens the PostgreSQL log's connection; the SQLite one needs no server.
+async fn connect(url: &str) -> Result<Client, PlatformError> {
+    let mut config: tokio_postgres::Config = url.parse().map_err(store_error)?;
+    if config.get_password().is_none()
+        && let Ok(password) = std::env::var("PGPASSWORD")
+    {
+        config.password(password);
+    }
+    let (client, connection) = config.connect(NoTls).await.map_err(store_error)?;
+    tokio::spawn(connection);
+    Ok(client)
+}
+
+impl LogPlace {
+    /// Opens the log and makes its tables. Every opening is a connection of its own.
+    pub async fn open(&self, domain: &str) -> Result<DecisionLog, PlatformError> {
+        match self {
+            LogPlace::File(path) => {
+                crate::home::make_folder(path.parent().unwrap_or(Path::new(".")))?;
+                let log = sqlite(path, domain, OpenFlags::default())?;
+                let DecisionLog::Sqlite { connection, .. } = &log else { return Ok(log) };
+                for statement in tables(domain, "INTEGER PRIMARY KEY", "REAL", "INTEGER") {
+                    connection.execute_batch(&statement).map_err(store_error)?;
+                }
+                Ok(log)
+            }
+            LogPlace::Url(url) => {
+                let client = connect(url).await?;
+                for statement in tables(domain, "BIGSERIAL PRIMARY KEY", "DOUBLE PRECISION", "BIGINT") {
+                    client.batch_execute(&statement).await.map_err(store_error)?;
+                }
+                Ok(DecisionLog::Postgres { client, runtime: Handle::current(), domain: domain.to_owned() })
+            }
+        }
+    }
+}
+
+fn sqlite(path: &Path, domain: &str, flags: OpenFlags) -> Result<DecisionLog, PlatformError> {
+    let connection = Connection::open_with_flags(path, flags).map_err(|error| PlatformError::io(path, error))?;
+    let set = |name: &str, value: &str| connection.pragma_update(None, name, value).map_err(store_error);
+    connection.busy_timeout(std::time::Duration::from_secs(10)).map_err(store_error)?;
+    set("journal_mode", "WAL")?;
+    // A commit is on disk when it returns.
+    set("synchronous", "FULL")?;
+    set("cache_size", "-65536")?;
+    // The writer makes checkpoints when nobody waits for it.
+    set("wal_autocheckpoint", "0")?;
+    connection.set_prepared_statement_cache_capacity(32);
+    Ok(DecisionLog::Sqlite { connection, domain: domain.to_owned() })
+}
+
+impl DecisionLog {
+    fn domain(&self) -> &str {
+        match self {
+            DecisionLog::Sqlite { domain, .. } | DecisionLog::Postgres { domain, .. } => domain,
+        }
+    }
+
+    /// Writes all in one transaction, on disk when it returns. Must not be called on a thread of the runtime.
+    pub fn append(&mut self, decisions: &[Decision], outcomes: &[Outcome]) -> Result<(), PlatformError> {
+        match self {
+            DecisionLog::Sqlite { connection, domain } => append_sqlite(connection, domain, decisions, outcomes),
+            DecisionLog::Postgres { client, runtime, domain } => {
+                runtime.block_on(append_postgres(client, domain, decisions, outcomes))
+            }
+        }
+    }
+
+    /// Moves what is in SQLite's write-ahead log into the database, so that the log begins anew.
+    pub fn checkpoint(&self) -> Result<(), PlatformError> {
+        let DecisionLog::Sqlite { connection, .. } = self else { return Ok(()) };
+        connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())).map_err(store_error)
+    }
+
+    pub fn by_key(&self, key: &str) -> Result<Option<Decision>, PlatformError> {
+        self.one("key", key)
+    }
+
+    pub fn by_idempotency_key(&self, key: &str) -> Result<Option<Decision>, PlatformError> {
+        self.one("idempotency_key", key)
+    }
+
+    pub fn by_request(&self, request_id: &str) -> Result<Option<Decision>, PlatformError> {
+        self.one("request_id", request_id)
+    }
+
+    fn one(&self, column: &str, value: &str) -> Result<Option<Decision>, PlatformError> {
+        let sql = format!("SELECT {DECISION_COLUMNS} FROM {}_decisions WHERE {column} = $1", self.domain());
+        match self {
+            DecisionLog::Sqlite { connection, .. } => {
+                let mut statement = connection.prepare_cached(&sql).map_err(store_error)?;
+                statement.query_row([value], decision_of).optional().map_err(store_error)
+            }
+            DecisionLog::Postgres { client, runtime, .. } => {
+                let found = runtime.block_on(client.query_opt(&sql, &[&value])).map_err(store_error)?;
+                found.as_ref().map(decision_of_postgres).transpose()
+            }
+        }
+    }
+
+    /// The place of the newest answer; 0 if there is none.
+    pub fn last_sequence(&self) -> Result<i64, PlatformError> {
+        let sql = format!("SELECT coalesce(max(sequence), 0) FROM {}_decisions", self.domain());
+        match self {
+            DecisionLog::Sqlite { connection, .. } => connection.query_row(&sql, [], |row| row.get(0)).map_err(store_error),
+            DecisionLog::Postgres { client, runtime, .. } => {
+                runtime.block_on(client.query_one(&sql, &[])).and_then(|row| row.try_get(0)).map_err(store_error)
+            }
+        }
+    }
+
+    /// Hands over the events answered after a place, in order, some thousand at a time, until `upto` (included).
+    pub fn scan(
+        &self,
+        after: i64,
+        upto: i64,
+        act: &mut dyn FnMut(Vec<LoggedEvent>) -> Result<(), PlatformError>,
+    ) -> Result<(), PlatformError> {
+        let sql = format!(
+            "SELECT sequence, key, input FROM {}_decisions WHERE sequence > $1 AND sequence <= $2 ORDER BY sequence LIMIT $3",
+            self.domain()
+        );
+        let mut at = after;
+        loop {
+            let rows: Vec<LoggedEvent> = match self {
+                DecisionLog::Sqlite { connection, .. } => {
+                    let mut statement = connection.prepare_cached(&sql).map_err(store_error)?;
+                    let event = |row: &Row| Ok(LoggedEvent { sequence: row.get(0)?, key: row.get(1)?, input: row.get(2)? });
+                    let rows = statement.query_map([at, upto, SCAN_ROWS], event).map_err(store_error)?;
+                    rows.collect::<Result<_, _>>().map_err(store_error)?
+                }
+                DecisionLog::Postgres { client, runtime, .. } => {
+                    let rows = runtime.block_on(client.query(&sql, &[&at, &upto, &SCAN_ROWS])).map_err(store_error)?;
+                    rows.iter().map(|row| LoggedEvent { sequence: row.get(0), key: row.get(1), input: row.get(2) }).collect()
+                }
+            };
+            let Some(last) = rows.last() else { return Ok(()) };
+            at = last.sequence;
+            act(rows)?;
+        }
+    }
+
+    /// Latest value (JSON) of every outcome told before a time (microseconds), by key and label.
+    pub fn outcomes(&self, told_before: i64) -> Result<HashMap<(String, String), String>, PlatformError> {
+        let sql = format!("SELECT key, label, value FROM {}_outcomes WHERE told_at < $1 ORDER BY sequence", self.domain());
+        let rows: Vec<(String, String, String)> = match self {
+            DecisionLog::Sqlite { connection, .. } => {
+                let mut statement = connection.prepare(&sql).map_err(store_error)?;
+                let rows = statement.query_map([told_before], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).map_err(store_error)?;
+                rows.collect::<Result<_, _>>().map_err(store_error)?
+            }
+            DecisionLog::Postgres { client, runtime, .. } => {
+                let rows = runtime.block_on(client.query(&sql, &[&told_before])).map_err(store_error)?;
+                rows.iter().map(|row| (row.get(0), row.get(1), row.get(2))).collect()
+            }
+        };
+        Ok(rows.into_iter().map(|(key, label, value)| ((key, label), value)).collect())
+    }
+
+    /// Latest value (JSON) told for one event's label.
+    pub fn outcome(&self, key: &str, label: &str) -> Result<Option<String>, PlatformError> {
+        let sql = format!(
+            "SELECT value FROM {}_outcomes WHERE key = $1 AND label = $2 ORDER BY sequence DESC LIMIT 1",
+            self.domain()
+        );
+        match self {
+            DecisionLog::Sqlite { connection, .. } => {
+                let mut statement = connection.prepare_cached(&sql).map_err(store_error)?;
+                statement.query_row([key, label], |row| row.get(0)).optional().map_err(store_error)
+            }
+            DecisionLog::Postgres { client, runtime, .. } => {
+                let found = runtime.block_on(client.query_opt(&sql, &[&key, &label])).map_err(store_error)?;
+                Ok(found.map(|row| row.get(0)))
+            }
+        }
+    }
+}
+
+fn decision_of(row: &Row) -> rusqlite::Result<Decision> {
+    Ok(Decision {
+        sequence: row.get(0)?,
+        request_id: row.get(1)?,
+        key: row.get(2)?,
+        idempotency_key: row.get(3)?,
+        trace_id: row.get(4)?,
+        event_time: row.get(5)?,
+        answered_at: row.get(6)?,
+        version: row.get(7)?,
+        run_id: row.get(8)?,
+        input: row.get(9)?,
+        features: row.get(10)?,
+        probability: row.get(11)?,
+        action: row.get(12)?,
+        answer: row.get(13)?,
+    })
+}
+
+fn decision_of_postgres(row: &tokio_postgres::Row) -> Result<Decision, PlatformError> {
+    let text = |at: usize| row.try_get::<_, String>(at).map_err(store_error);
+    let number = |at: usize| row.try_get::<_, i64>(at).map_err(store_error);
+    Ok(Decision {
+        sequence: number(0)?,
+        request_id: text(1)?,
+        key: text(2)?,
+        idempotency_key: row.try_get(3).map_err(store_error)?,
+        trace_id: text(4)?,
+        event_time: number(5)?,
+        answered_at: number(6)?,
+        version: text(7)?,
+        run_id: text(8)?,
+        input: text(9)?,
+        features: text(10)?,
+        probability: row.try_get(11).map_err(store_error)?,
+        action: row.try_get(12).map_err(store_error)?,
+        answer: text(13)?,
+    })
+}
+
+fn append_sqlite(
+    connection: &mut Connection,
+    domain: &str,
+    decisions: &[Decision],
+    outcomes: &[Outcome],
+) -> Result<(), PlatformError> {
+    let transaction = connection.transaction().map_err(store_error)?;
+    {
+        let sql = format!(
+            "INSERT INTO {domain}_decisions (request_id, key, idempotency_key, trace_id, event_time, answered_at, version, \
+             run_id, input, features, probability, action, answer) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        );
+        let mut insert = transaction.prepare_cached(&sql).map_err(store_error)?;
+        for d in decisions {
+            let values = rusqlite::params![
+                d.request_id, d.key, d.idempotency_key, d.trace_id, d.event_time, d.answered_at, d.version, d.run_id,
+                d.input, d.features, d.probability, d.action, d.answer
+            ];
+            insert.execute(values).map_err(store_error)?;
+        }
+        let sql = format!("INSERT INTO {domain}_outcomes (key, label, value, told_at) VALUES (?, ?, ?, ?)");
+        let mut insert = transaction.prepare_cached(&sql).map_err(store_error)?;
+        for outcome in outcomes {
+            let values = rusqlite::params![outcome.key, outcome.label, outcome.value, outcome.told_at];
+            insert.execute(values).map_err(store_error)?;
+        }
+    }
+    transaction.commit().map_err(store_error)
+}
+
+/// One statement a table: columns travel as arrays, so that a commit is two round trips however much waits.
+async fn append_postgres(
+    client: &mut Client,
+    domain: &str,
+    decisions: &[Decision],
+    outcomes: &[Outcome],
+) -> Result<(), PlatformError> {
+    let transaction = client.transaction().await.map_err(store_error)?;
+    if !decisions.is_empty() {
+        let sql = format!(
+            "INSERT INTO {domain}_decisions (request_id, key, idempotency_key, trace_id, event_time, answered_at, version, \
+             run_id, input, features, probability, action, answer) \
+             SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::bigint[], $7::text[], \
+             $8::text[], $9::text[], $10::text[], $11::float8[], $12::text[], $13::text[])"
+        );
+        let text = |of: fn(&Decision) -> &str| decisions.iter().map(of).collect::<Vec<&str>>();
+        let maybe = |of: fn(&Decision) -> Option<&str>| decisions.iter().map(of).collect::<Vec<Option<&str>>>();
+        let number = |of: fn(&Decision) -> i64| decisions.iter().map(of).collect::<Vec<i64>>();
+        let values: [&(dyn ToSql + Sync); 13] = [
+            &text(|d| &d.request_id),
+            &text(|d| &d.key),
+            &maybe(|d| d.idempotency_key.as_deref()),
+            &text(|d| &d.trace_id),
+            &number(|d| d.event_time),
+            &number(|d| d.answered_at),
+            &text(|d| &d.version),
+            &text(|d| &d.run_id),
+            &text(|d| &d.input),
+            &text(|d| &d.features),
+            &decisions.iter().map(|d| d.probability).collect::<Vec<f64>>(),
+            &maybe(|d| d.action.as_deref()),
+            &text(|d| &d.answer),
+        ];
+        transaction.execute(&sql, &values).await.map_err(store_error)?;
+    }
+    for outcome in outcomes {
+        let sql = format!("INSERT INTO {domain}_outcomes (key, label, value, told_at) VALUES ($1, $2, $3, $4)");
+        let types = [Type::TEXT, Type::TEXT, Type::TEXT, Type::INT8];
+        let insert = transaction.prepare_typed(&sql, &types).await.map_err(store_error)?;
+        let values: [&(dyn ToSql + Sync); 4] = [&outcome.key, &outcome.label, &outcome.value, &outcome.told_at];
+        transaction.execute(&insert, &values).await.map_err(store_error)?;
+    }
+    transaction.commit().await.map_err(store_error)
+}

@@ -1,0 +1,17 @@
+//! Answering: events in, answers out, with live windows and a log that holds every one of them. Knows no HTTP.
+
+mod answerer;
+mod engine;
+mod event;
+mod log;
+mod quality;
+mod replay;
+mod service;
+
+pub use answerer::{Answerer, check_decision};
+pub use engine::{Noted, Refusal, Replies, Reply, Timing, Told, Wish};
+pub use event::{Cell, Event, EventColumn, EventContract, TEXT_CHARACTERS_MAX, Violation, escaped};
+pub use log::{Decision, DecisionLog, LogPlace, Outcome};
+pub use quality::Counts;
+pub use replay::{Replayed, replay};
+pub use service::{Condition, Service, ServiceOptions};

@@ -1,0 +1,293 @@
+//! `/predict/batch`: many events, an answer or an error for each, and a summary at the end. NDJSON is read and answered as
+//! it flows, in constant memory.
+
+use crate::body::{Media, media, read_body};
+use crate::predict::{count, wish};
+use crate::problem::Problem;
+use crate::state::DomainState;
+use axum::body::{Body, Bytes};
+use axum::extract::{Request, State};
+use axum::http::{HeaderValue, header};
+use axum::response::Response;
+use futures::StreamExt;
+use futures::stream::BoxStream;
+use septet_platform::serve::{Event, Violation, Wish};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Instant;
+use tokio::sync::mpsc;
+
+/// Rows handed to the engine together.
+const ROWS_PER_CHUNK: usize = 128;
+/// Chunks of reply that may wait for a slow reader.
+const CHUNKS_WAITING_MAX: usize = 4;
+
+/// Answers so far.
+#[derive(Default)]
+struct Summary {
+    rows: u64,
+    answered: u64,
+    refused: u64,
+    repeated: u64,
+    actions: BTreeMap<String, u64>,
+}
+
+/// A row that was read, or why it could not be.
+type Row = Result<Event, Problem>;
+
+struct Batch {
+    state: Arc<DomainState>,
+    wish: Wish,
+    summary: Summary,
+    started: Instant,
+}
+
+pub async fn predict_batch(State(state): State<Arc<DomainState>>, request: Request) -> Result<Response, Problem> {
+    let wish = Wish { idempotency_key: None, ..wish(&request)? };
+    let Some(media) = media(request.headers()) else {
+        let detail = "send a JSON list as application/json, NDJSON as application/x-ndjson, or CSV as text/csv";
+        return Err(Problem::new("media_type_unsupported", detail));
+    };
+    if state.service.answerer().is_none() {
+        return Err(Problem::new("not_ready", state.service.condition().stage));
+    }
+    let batch = Batch { state: state.clone(), wish, summary: Summary::default(), started: Instant::now() };
+    match media {
+        Media::Json => {
+            let body = read_body(request.into_body(), state.limits.batch_bytes_max).await?;
+            batch.list(&body).await
+        }
+        Media::JsonLines => Ok(stream(batch, request.into_body().into_data_stream().boxed())),
+        Media::Csv => {
+            let body = read_body(request.into_body(), state.limits.batch_bytes_max).await?;
+            csv(batch, body)
+        }
+    }
+}
+
+impl Batch {
+    async fn list(mut self, body: &[u8]) -> Result<Response, Problem> {
+        let text = std::str::from_utf8(body).map_err(|error| Problem::new("body_not_text", error.to_string()))?;
+        let values: Vec<&serde_json::value::RawValue> =
+            serde_json::from_str(text).map_err(|error| Problem::new("body_not_json", format!("expected a list of objects: {error}")))?;
+        let mut out = String::from("{\"results\":[");
+        for (number, chunk) in values.chunks(ROWS_PER_CHUNK).enumerate() {
+            let first = number * ROWS_PER_CHUNK;
+            let rows = chunk.iter().enumerate().map(|(at, raw)| self.read(raw.get(), &format!("/{}", first + at))).collect();
+            let lines = self.answer(rows).await;
+            for line in lines.lines() {
+                if !out.ends_with('[') {
+                    out.push(',');
+                }
+                out.push_str(line);
+            }
+        }
+        out.push_str("],\"summary\":");
+        out.push_str(&self.summary().to_string());
+        out.push('}');
+        let mut response = Response::new(Body::from(out));
+        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        Ok(response)
+    }
+
+    fn read(&self, text: &str, pointer: &str) -> Row {
+        let value: Value = serde_json::from_str(text).map_err(|error| Problem::new("body_not_json", error.to_string()))?;
+        self.checked(|contract| contract.read(&value, text.trim().to_owned(), pointer))
+    }
+
+    fn checked(
+        &self,
+        read: impl FnOnce(&septet_platform::serve::EventContract) -> Result<Event, Vec<Violation>>,
+    ) -> Row {
+        let service = &self.state.service;
+        let answerer = service.answerer().ok_or_else(|| Problem::new("not_ready", "the service is stopping"))?;
+        match read(&answerer.contract) {
+            Ok(event) => {
+                service.quality.taken(&answerer.contract, &event);
+                Ok(event)
+            }
+            Err(violations) => {
+                service.quality.refused(&violations);
+                self.state.metrics.refused.increment(1);
+                Err(Problem::contract(violations))
+            }
+        }
+    }
+
+    /// One line of JSON a row, in order.
+    async fn answer(&mut self, rows: Vec<Row>) -> String {
+        let mut problems: Vec<Option<Problem>> = Vec::with_capacity(rows.len());
+        let mut events = Vec::with_capacity(rows.len());
+        for row in rows {
+            problems.push(row.map(|event| events.push((event, self.wish.clone()))).err());
+        }
+        let replies = if events.is_empty() { Ok(Vec::new()) } else { self.state.service.predict(events, true).await };
+        let mut replies = match replies {
+            Ok(replies) => replies.into_iter(),
+            Err(refusal) => {
+                let refused = problems.iter().filter(|problem| problem.is_none()).map(|_| Err(refusal.clone()));
+                refused.collect::<Vec<_>>().into_iter()
+            }
+        };
+        let mut lines = String::new();
+        for problem in problems {
+            let row = self.summary.rows;
+            self.summary.rows += 1;
+            let answered = match problem {
+                Some(problem) => Err(problem),
+                None => replies.next().expect("one reply an event").map_err(|refusal| Problem::refusal(&refusal)),
+            };
+            match answered {
+                Ok(reply) => {
+                    count(&self.state, &reply);
+                    self.summary.answered += 1;
+                    self.summary.repeated += u64::from(reply.repeated);
+                    let action = reply.answered.action.clone().unwrap_or_else(|| "none".to_owned());
+                    *self.summary.actions.entry(action).or_default() += 1;
+                    lines.push_str(&format!("{{\"row\":{row},{}}}\n", &reply.answered.text[1..]));
+                }
+                Err(problem) => {
+                    self.summary.refused += 1;
+                    lines.push_str(&format!("{}\n", json!({ "row": row, "problem": problem.to_value() })));
+                }
+            }
+        }
+        lines
+    }
+
+    fn summary(&self) -> Value {
+        let Summary { rows, answered, refused, repeated, actions } = &self.summary;
+        json!({
+            "rows": rows, "answered": answered, "refused": refused, "repeated": repeated, "actions": actions,
+            "seconds": self.started.elapsed().as_secs_f64(),
+        })
+    }
+
+    fn last_line(&self) -> Bytes {
+        Bytes::from(format!("{}\n", json!({ "summary": self.summary() })))
+    }
+}
+
+/// A reply of lines that somebody writes while it is read.
+fn lines_response(receiver: mpsc::Receiver<Bytes>) -> Response {
+    let chunks = futures::stream::unfold(receiver, |mut receiver| async move {
+        receiver.recv().await.map(|chunk| (Ok::<_, std::convert::Infallible>(chunk), receiver))
+    });
+    let mut response = Response::new(Body::from_stream(chunks));
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/x-ndjson"));
+    response
+}
+
+fn stream(mut batch: Batch, mut body: BoxStream<'static, Result<Bytes, axum::Error>>) -> Response {
+    let (sender, receiver) = mpsc::channel(CHUNKS_WAITING_MAX);
+    let line_max = batch.state.limits.body_bytes_max;
+    tokio::spawn(async move {
+        let (mut buffer, mut rows, mut number, mut too_long) = (Vec::new(), Vec::new(), 0_u64, false);
+        loop {
+            let part = body.next().await;
+            let ended = part.is_none();
+            match part {
+                Some(Ok(bytes)) => buffer.extend_from_slice(&bytes),
+                Some(Err(_)) => return,
+                None if buffer.is_empty() => {}
+                None => buffer.push(b'\n'),
+            }
+            let mut start = 0;
+            while let Some(length) = buffer[start..].iter().position(|&byte| byte == b'\n') {
+                let line = &buffer[start..start + length];
+                start += length + 1;
+                if std::mem::take(&mut too_long) {
+                    continue;
+                }
+                if let Some(row) = read_line(&batch, line, number) {
+                    rows.push(row);
+                    number += 1;
+                }
+                if rows.len() == ROWS_PER_CHUNK {
+                    let lines = batch.answer(std::mem::take(&mut rows)).await;
+                    if sender.send(Bytes::from(lines)).await.is_err() {
+                        return;
+                    }
+                }
+            }
+            buffer.drain(..start);
+            if buffer.len() > line_max {
+                if !too_long {
+                    rows.push(Err(Problem::new("body_too_large", format!("a line has at most {line_max} bytes"))));
+                    number += 1;
+                }
+                too_long = true;
+                buffer.clear();
+            }
+            // What is there is answered before more is waited for.
+            if !rows.is_empty() {
+                let lines = batch.answer(std::mem::take(&mut rows)).await;
+                if sender.send(Bytes::from(lines)).await.is_err() {
+                    return;
+                }
+            }
+            if ended {
+                let _ = sender.send(batch.last_line()).await;
+                return;
+            }
+        }
+    });
+    lines_response(receiver)
+}
+
+/// A line's row; none if the line is blank.
+fn read_line(batch: &Batch, line: &[u8], number: u64) -> Option<Row> {
+    let line = line.trim_ascii();
+    if line.is_empty() {
+        return None;
+    }
+    Some(match std::str::from_utf8(line) {
+        Ok(text) => batch.read(text, &format!("/{number}")),
+        Err(error) => Err(Problem::new("body_not_text", error.to_string())),
+    })
+}
+
+fn csv(mut batch: Batch, body: Bytes) -> Result<Response, Problem> {
+    let (sender, receiver) = mpsc::channel(CHUNKS_WAITING_MAX);
+    let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(std::io::Cursor::new(body));
+    let header = reader.headers().map_err(|error| Problem::new("body_not_text", error.to_string()))?.clone();
+    tokio::spawn(async move {
+        let (mut record, mut rows, mut number) = (csv::StringRecord::new(), Vec::new(), 0_u64);
+        loop {
+            let more = match reader.read_record(&mut record) {
+                Ok(more) => {
+                    if more {
+                        rows.push(csv_row(&batch, &header, &record, number));
+                    }
+                    more
+                }
+                Err(error) => {
+                    rows.push(Err(Problem::new("body_not_text", error.to_string())));
+                    !error.is_io_error()
+                }
+            };
+            number += 1;
+            if !rows.is_empty() && (rows.len() == ROWS_PER_CHUNK || !more) {
+                let lines = batch.answer(std::mem::take(&mut rows)).await;
+                if sender.send(Bytes::from(lines)).await.is_err() {
+                    return;
+                }
+            }
+            if !more {
+                let _ = sender.send(batch.last_line()).await;
+                return;
+            }
+        }
+    });
+    Ok(lines_response(receiver))
+}
+
+fn csv_row(batch: &Batch, header: &csv::StringRecord, record: &csv::StringRecord, number: u64) -> Row {
+    if record.len() != header.len() {
+        let detail = format!("the header has {} fields, this row {}", header.len(), record.len());
+        return Err(Problem::new("body_not_text", detail));
+    }
+    let fields: Vec<(&str, &str)> = header.iter().zip(record.iter()).collect();
+    batch.checked(|contract| contract.read_text(&fields, &format!("/{number}")))
+}

@@ -1,0 +1,43 @@
+//! Bodies and their media types.
+
+use crate::problem::Problem;
+use axum::body::{Body, Bytes};
+use axum::http::{HeaderMap, header};
+
+/// The whole body, if it is not larger than `bytes_max`.
+pub async fn read_body(body: Body, bytes_max: usize) -> Result<Bytes, Problem> {
+    axum::body::to_bytes(body, bytes_max).await.map_err(|error| {
+        let text = format!("{error}");
+        // The error's type is not public; its text is the only sign of which it is.
+        match text.contains("length limit exceeded") {
+            true => Problem::new("body_too_large", format!("at most {bytes_max} bytes")),
+            false => Problem::new("body_not_text", "the body ended early"),
+        }
+    })
+}
+
+/// What a batch may be written in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Media {
+    Json,
+    JsonLines,
+    Csv,
+}
+
+/// The media type without its parameters, in lower case.
+pub fn media(headers: &HeaderMap) -> Option<Media> {
+    let text = headers.get(header::CONTENT_TYPE)?.to_str().ok()?;
+    match text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase().as_str() {
+        "application/json" => Some(Media::Json),
+        "application/x-ndjson" | "application/jsonl" | "application/ndjson" => Some(Media::JsonLines),
+        "text/csv" => Some(Media::Csv),
+        _ => None,
+    }
+}
+
+pub fn is_json(headers: &HeaderMap) -> Result<(), Problem> {
+    match media(headers) {
+        Some(Media::Json) => Ok(()),
+        _ => Err(Problem::new("media_type_unsupported", "send the header `content-type: application/json`")),
+    }
+}

@@ -1,0 +1,129 @@
+//! `/feedback`: the truth that comes later, for one event or many. Telling the same twice changes nothing.
+
+use crate::body::{Media, media, read_body};
+use crate::problem::{FieldError, Problem};
+use crate::state::DomainState;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::{HeaderValue, header};
+use axum::response::Response;
+use septet_platform::serve::{Cell, EventContract, Noted, Told};
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+pub async fn feedback(State(state): State<Arc<DomainState>>, request: Request) -> Result<Response, Problem> {
+    let lines = match media(request.headers()) {
+        Some(Media::Json) => false,
+        Some(Media::JsonLines) => true,
+        _ => {
+            let detail = "send an object or a list as application/json, or NDJSON as application/x-ndjson";
+            return Err(Problem::new("media_type_unsupported", detail));
+        }
+    };
+    let answerer = state.service.answerer().ok_or_else(|| Problem::new("not_ready", state.service.condition().stage))?;
+    let body = read_body(request.into_body(), state.limits.batch_bytes_max).await?;
+    let text = std::str::from_utf8(&body).map_err(|error| Problem::new("body_not_text", error.to_string()))?;
+    let not_json = |error: serde_json::Error| Problem::new("body_not_json", error.to_string());
+    let (rows, single) = match lines {
+        true => {
+            let lines = text.lines().filter(|line| !line.trim().is_empty()).map(serde_json::from_str);
+            (lines.collect::<Result<Vec<Value>, _>>().map_err(not_json)?, false)
+        }
+        false => match serde_json::from_str(text).map_err(not_json)? {
+            Value::Array(rows) => (rows, false),
+            row => (vec![row], true),
+        },
+    };
+    let pointer = |row: usize| if single { String::new() } else { format!("/{row}") };
+    let read: Vec<Result<Vec<Told>, Problem>> =
+        rows.iter().enumerate().map(|(row, value)| read_told(&answerer.contract, value, &pointer(row))).collect();
+    let told: Vec<Told> = read.iter().flatten().flatten().cloned().collect();
+    let noted = if told.is_empty() { Ok(Vec::new()) } else { state.service.feedback(told).await };
+    let noted = noted.map_err(|refusal| Problem::refusal(&refusal))?;
+    noted.iter().for_each(|noted| state.metrics.told(word(*noted)));
+    answer(read, noted, single)
+}
+
+/// The key, and one truth for each label that is given.
+fn read_told(contract: &EventContract, value: &Value, pointer: &str) -> Result<Vec<Told>, Problem> {
+    let mut errors = Vec::new();
+    let mut wrong = |name: &str, code: &'static str, detail: String| {
+        let pointer = format!("{pointer}/{}", septet_platform::serve::escaped(name));
+        errors.push(FieldError { pointer, code, detail });
+    };
+    let empty = serde_json::Map::new();
+    let object = value.as_object().unwrap_or(&empty);
+    let key_column = &contract.columns[contract.key];
+    let key = match object.get(&key_column.name).map(|key| key_column.cell(key)) {
+        Some(Ok(Cell::Text(text))) => text,
+        Some(Ok(Cell::Integer(number))) => number.to_string(),
+        Some(Err((code, detail))) => {
+            wrong(&key_column.name, code, detail);
+            String::new()
+        }
+        _ => {
+            wrong(&key_column.name, "required", "the key of the event is missing".to_owned());
+            String::new()
+        }
+    };
+    let mut told = Vec::new();
+    for (name, value) in object.iter().filter(|(name, _)| **name != key_column.name) {
+        match contract.columns.iter().position(|column| column.name == *name && column.label()) {
+            None => wrong(name, "unknown", "not a label of this domain".to_owned()),
+            Some(label) => match contract.columns[label].cell(value) {
+                Ok(cell) => told.push(Told { key: key.clone(), label, value: cell, text: value.to_string() }),
+                Err((code, detail)) => wrong(name, code, detail),
+            },
+        }
+    }
+    let labels: Vec<&str> = contract.columns.iter().filter(|column| column.label()).map(|c| c.name.as_str()).collect();
+    if labels.iter().all(|label| !object.contains_key(*label)) {
+        wrong(labels.first().unwrap_or(&""), "required", format!("give at least one of {}", labels.join(", ")));
+    }
+    match errors.is_empty() {
+        true => Ok(told),
+        false => {
+            let detail = format!("{} fields are wrong", errors.len());
+            Err(Problem::new("contract_broken", detail).with_errors(errors))
+        }
+    }
+}
+
+fn word(noted: Noted) -> &'static str {
+    match noted {
+        Noted::Recorded => "recorded",
+        Noted::Unchanged => "unchanged",
+        Noted::Unknown => "unknown",
+    }
+}
+
+fn answer(read: Vec<Result<Vec<Told>, Problem>>, noted: Vec<Noted>, single: bool) -> Result<Response, Problem> {
+    let mut noted = noted.into_iter();
+    let mut results = Vec::with_capacity(read.len());
+    let mut counts = [("recorded", 0_u64), ("unchanged", 0), ("unknown", 0), ("refused", 0)];
+    for (row, told) in read.into_iter().enumerate() {
+        let state = match told {
+            Err(problem) if single => return Err(problem),
+            Err(problem) => {
+                results.push(json!({ "row": row, "state": "refused", "problem": problem.to_value() }));
+                "refused"
+            }
+            Ok(told) => {
+                let states: Vec<Noted> = told.iter().map(|_| noted.next().expect("one for each that was told")).collect();
+                let first = states.iter().find(|state| **state == Noted::Recorded).or(states.first());
+                let state = word(*first.expect("at least one label"));
+                if single && state == "unknown" {
+                    return Err(Problem::new("event_unknown", "neither the decision log nor the published history has it"));
+                }
+                results.push(json!({ "row": row, "state": state }));
+                state
+            }
+        };
+        counts.iter_mut().filter(|(known, _)| *known == state).for_each(|(_, count)| *count += 1);
+    }
+    let summary: serde_json::Map<String, Value> = counts.iter().map(|(name, count)| ((*name).to_owned(), json!(count))).collect();
+    let body = json!({ "results": results, "summary": summary });
+    let mut response = Response::new(Body::from(body.to_string()));
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    Ok(response)
+}

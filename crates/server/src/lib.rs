@@ -1,0 +1,97 @@
+//! HTTP only: routes, problem answers, OpenAPI, documentation. A handler turns a request into a call of the platform and its
+//! answer into a reply; what is answered is not decided here.
+#![deny(clippy::unwrap_used)]
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+mod batch;
+mod body;
+mod docs;
+mod feedback;
+mod info;
+mod metrics;
+pub mod openapi;
+mod predict;
+pub mod problem;
+mod routes;
+mod state;
+mod trace;
+
+pub use routes::{domain, hub};
+pub use state::{DomainState, Limits};
+
+use axum::Router;
+use axum::serve::ListenerExt;
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+/// Answers that are on their way when the listeners close get this long.
+const FINISH: Duration = Duration::from_secs(20);
+const UPKEEP: Duration = Duration::from_secs(5);
+
+/// An address and what answers there.
+pub struct Site {
+    pub name: String,
+    pub listener: TcpListener,
+    pub router: Router,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum ServerError {
+    #[error("`{address}` cannot be listened on: {reason}")]
+    Listen { address: SocketAddr, reason: io::Error },
+    #[error("metrics: {0}")]
+    Metrics(String),
+}
+
+/// Starts counting metrics; before the first [`DomainState`] is made.
+pub fn start_metrics() -> Result<(), ServerError> {
+    metrics::install().map_err(|error| ServerError::Metrics(error.to_string()))
+}
+
+pub async fn listen(address: SocketAddr) -> Result<TcpListener, ServerError> {
+    TcpListener::bind(address).await.map_err(|reason| ServerError::Listen { address, reason })
+}
+
+/// Serves until `stop` ends; then, in this order: `/readyz` says no for `drain`, the listeners close, what is in flight
+/// finishes, and each domain's log is brought to disk.
+pub async fn serve(
+    sites: Vec<Site>,
+    states: Vec<Arc<DomainState>>,
+    draining: Arc<AtomicBool>,
+    drain: Duration,
+    stop: impl Future<Output = ()>,
+) -> io::Result<()> {
+    let (close, closed) = watch::channel(false);
+    let mut servers = tokio::task::JoinSet::new();
+    for site in sites {
+        let mut closed = closed.clone();
+        // An answer is small and must not wait for a full packet.
+        let listener = site.listener.tap_io(|stream| drop(stream.set_nodelay(true)));
+        let until_closed = async move { drop(closed.wait_for(|closed| *closed).await) };
+        servers.spawn(async move { axum::serve(listener, site.router).with_graceful_shutdown(until_closed).await });
+    }
+    let upkeep = tokio::spawn(async {
+        loop {
+            tokio::time::sleep(UPKEEP).await;
+            metrics::upkeep();
+        }
+    });
+    stop.await;
+    draining.store(true, Ordering::Release);
+    tokio::time::sleep(drain).await;
+    let _ = close.send(true);
+    let finished = async { while servers.join_next().await.is_some() {} };
+    // A connection that never ends must not hold up the rest.
+    let _ = tokio::time::timeout(FINISH, finished).await;
+    for state in &states {
+        state.service.stop().await;
+    }
+    upkeep.abort();
+    Ok(())
+}

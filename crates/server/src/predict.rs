@@ -1,0 +1,107 @@
+//! `/predict`, one event at a time: read, ask the engine, pass on what it says.
+
+use crate::body::{is_json, read_body};
+use crate::problem::Problem;
+use crate::state::DomainState;
+use crate::trace::TraceId;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, HeaderValue, header};
+use axum::response::Response;
+use septet_platform::serve::{Event, Reply, Wish};
+use serde_json::Value;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// Characters of an `Idempotency-Key`: a UUID has 36.
+const IDEMPOTENCY_KEY_MAX: usize = 200;
+
+pub async fn predict(State(state): State<Arc<DomainState>>, request: Request) -> Result<Response, Problem> {
+    let arrived = Instant::now();
+    let wish = wish(&request)?;
+    is_json(request.headers())?;
+    let body = read_body(request.into_body(), state.limits.body_bytes_max).await?;
+    let event = read_event(&state, &body)?;
+    let parse_us = arrived.elapsed().as_micros();
+    let asked = state.service.predict(vec![(event, wish)], false);
+    let replies = tokio::time::timeout(state.limits.request_timeout, asked).await;
+    let replies = replies.map_err(|_| Problem::new("timeout", "the answer is recorded when it comes; ask again with the same key"))?;
+    let reply = replies.map_err(|refusal| Problem::refusal(&refusal))?.swap_remove(0);
+    let reply = reply.map_err(|refusal| Problem::refusal(&refusal))?;
+    count(&state, &reply);
+    Ok(respond(&reply, parse_us, arrived))
+}
+
+/// What a request wants, from its query string and its headers.
+pub fn wish(request: &Request) -> Result<Wish, Problem> {
+    let explain_fully = match request.uri().query() {
+        None | Some("") => false,
+        Some("explain=full") => true,
+        Some("explain=short") => false,
+        Some(_) => return Err(Problem::new("query_not_known", "this address takes `explain=full` or `explain=short`")),
+    };
+    let trace_id = request.extensions().get::<TraceId>().map(|trace| trace.0.clone()).unwrap_or_default();
+    Ok(Wish { explain_fully, idempotency_key: idempotency_key(request.headers())?, trace_id })
+}
+
+fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
+    let Some(value) = headers.get("idempotency-key") else { return Ok(None) };
+    match value.to_str() {
+        Ok(text) if !text.is_empty() && text.len() <= IDEMPOTENCY_KEY_MAX => Ok(Some(text.to_owned())),
+        _ => {
+            let detail = format!("Idempotency-Key has 1 to {IDEMPOTENCY_KEY_MAX} visible ASCII characters");
+            Err(Problem::new("header_not_valid", detail))
+        }
+    }
+}
+
+fn read_event(state: &DomainState, body: &[u8]) -> Result<Event, Problem> {
+    let answerer = state.service.answerer().ok_or_else(|| Problem::new("not_ready", state.service.condition().stage))?;
+    let text = std::str::from_utf8(body).map_err(|error| Problem::new("body_not_text", error.to_string()))?;
+    let value: Value = serde_json::from_str(text).map_err(|error| Problem::new("body_not_json", error.to_string()))?;
+    match answerer.contract.read(&value, text.trim().to_owned(), "") {
+        Ok(event) => {
+            state.service.quality.taken(&answerer.contract, &event);
+            Ok(event)
+        }
+        Err(violations) => {
+            state.service.quality.refused(&violations);
+            state.metrics.refused.increment(1);
+            Err(Problem::contract(violations))
+        }
+    }
+}
+
+pub fn count(state: &DomainState, reply: &Reply) {
+    match reply.repeated {
+        true => state.service.quality.repeated(),
+        false => state.metrics.answered(reply.answered.action.as_deref()),
+    }
+}
+
+fn respond(reply: &Reply, parse_us: u128, arrived: Instant) -> Response {
+    let timing = &reply.timing;
+    let total_us = arrived.elapsed().as_micros();
+    let body = format!("{},\"timing_us\":{total_us}}}", reply.answered.text);
+    let milliseconds = |us: u32| f64::from(us) / 1000.0;
+    let server_timing = format!(
+        "parse;dur={:.3}, wait;dur={:.3}, features;dur={:.3}, model;dur={:.3}, explain;dur={:.3}, log;dur={:.3}, total;dur={:.3}",
+        parse_us as f64 / 1000.0,
+        milliseconds(timing.waited),
+        milliseconds(timing.features),
+        milliseconds(timing.model),
+        milliseconds(timing.explain),
+        milliseconds(timing.log),
+        total_us as f64 / 1000.0
+    );
+    let mut response = Response::new(Body::from(body));
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    let text = |text: &str| HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static(""));
+    headers.insert("server-timing", text(&server_timing));
+    headers.insert("x-request-id", text(&reply.answered.request_id));
+    if reply.repeated {
+        headers.insert("idempotent-replayed", HeaderValue::from_static("true"));
+    }
+    response
+}

@@ -1,0 +1,105 @@
+//! Every address of a domain, and the hub that has all domains behind it.
+
+use crate::problem::Problem;
+use crate::state::DomainState;
+use crate::{batch, docs, feedback, info, openapi, predict, trace};
+use axum::Router;
+use axum::extract::State;
+use axum::middleware::from_fn_with_state;
+use axum::response::Html;
+use axum::routing::{get, post};
+use std::fmt::Write as _;
+use std::sync::Arc;
+use tower_http::compression::CompressionLayer;
+use tower_http::compression::predicate::SizeAbove;
+
+/// The patterns that metrics and logs know, longest first where one ends another.
+pub const PATHS: [&str; 15] = [
+    "/predict/batch",
+    "/predict",
+    "/feedback",
+    "/health",
+    "/livez",
+    "/readyz",
+    "/model/info",
+    "/model/features",
+    "/monitoring/quality",
+    "/metrics",
+    "/openapi.json",
+    "/docs/{*file}",
+    "/docs/",
+    "/docs",
+    "/",
+];
+
+/// Replies below this are sent as they are: packing them costs more than it saves.
+const GZIP_BYTES_MIN: u16 = 1_400;
+
+/// One domain's addresses.
+pub fn domain(state: Arc<DomainState>) -> Router {
+    Router::new()
+        .route("/predict", post(predict::predict))
+        .route("/predict/batch", post(batch::predict_batch))
+        .route("/feedback", post(feedback::feedback))
+        .route("/health", get(info::health))
+        .route("/livez", get(info::livez))
+        .route("/readyz", get(info::readyz))
+        .route("/model/info", get(info::model_info))
+        .route("/model/features", get(info::model_features))
+        .route("/monitoring/quality", get(info::quality))
+        .route("/metrics", get(info::metrics))
+        .route("/openapi.json", get(openapi::openapi))
+        .route("/docs", get(docs::to_folder))
+        .route("/docs/", get(docs::index))
+        .route("/docs/{*file}", get(docs::file))
+        .route("/", get(docs::to_docs))
+        .layer(from_fn_with_state(state.clone(), trace::around))
+        .layer(CompressionLayer::new().gzip(true).compress_when(SizeAbove::new(GZIP_BYTES_MIN)))
+        .fallback(|| async { Problem::new("not_found", "see /openapi.json for what there is") })
+        .with_state(state)
+}
+
+/// All domains under their names, and a page that lists them.
+pub fn hub(states: &[Arc<DomainState>]) -> Router {
+    let domains = states.iter().fold(Router::new(), |router, state| {
+        let name = state.service.domain().name().to_owned();
+        router.nest(&format!("/{name}"), domain(state.clone()))
+    });
+    let listed: Arc<Vec<Arc<DomainState>>> = Arc::new(states.to_vec());
+    let own = Router::new()
+        .route("/", get(index))
+        .route("/livez", get(info::livez))
+        .fallback(|| async { Problem::new("not_found", "the hub has one address a domain, such as /fraud/docs/") })
+        .with_state(listed);
+    domains.merge(own)
+}
+
+/// A small page with the way to everything.
+async fn index(State(states): State<Arc<Vec<Arc<DomainState>>>>) -> Html<String> {
+    let mut rows = String::new();
+    for state in states.iter() {
+        let spec = &state.service.domain().spec;
+        let name = spec.name.get_ref();
+        let condition = state.service.condition();
+        let version = state.service.answerer().map_or_else(|| "-".to_owned(), |a| a.manifest().version.clone());
+        let stage = escape(&condition.stage);
+        let _ = write!(
+            rows,
+            "<tr><td><b>{}</b><br>{}</td><td>{}</td><td><code>{version}</code></td><td><a href=\"/{name}/docs/\">docs</a> \
+             <a href=\"/{name}/model/info\">model</a> <a href=\"/{name}/health\">health</a> \
+             <a href=\"/{name}/monitoring/quality\">quality</a> <a href=\"/{name}/metrics\">metrics</a></td></tr>",
+            escape(&spec.title),
+            escape(&spec.question),
+            if state.ready() { "answering".to_owned() } else { stage },
+        );
+    }
+    Html(format!(
+        "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>Septet</title><style>body{{font:16px/1.5 system-ui;\
+         margin:3rem auto;max-width:60rem;padding:0 1rem}}table{{border-collapse:collapse;width:100%}}td{{border-top:1px solid \
+         #ccc;padding:.7rem .5rem;vertical-align:top}}a{{margin-right:.6rem}}</style><h1>Septet</h1><table>{rows}</table></html>"
+    ))
+}
+
+fn escape(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+}

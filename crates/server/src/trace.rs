@@ -1,0 +1,101 @@
+//! Around every request: a trace id, the door, the number at work, a measure of time, one line in the log, and problems
+//! where the router itself says no.
+
+use crate::problem::Problem;
+use crate::state::DomainState;
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use std::sync::Arc;
+use std::time::Instant;
+use tracing::info;
+
+/// 32 hexadecimal digits. Source: W3C Trace Context.
+#[derive(Clone, Debug)]
+pub struct TraceId(pub String);
+
+/// Addresses that answer without a key: whoever watches a process need not know its secrets.
+const OPEN: [&str; 2] = ["/livez", "/readyz"];
+
+pub async fn around(State(state): State<Arc<DomainState>>, mut request: Request, next: Next) -> Response {
+    let arrived = Instant::now();
+    let trace = trace_id(request.headers());
+    // The pattern, never what was asked for: an address may hold anything.
+    let route = route_of(&request);
+    let method = request.method().clone();
+    request.extensions_mut().insert(TraceId(trace.clone()));
+    let mut response = match admitted(&state, &request, route) {
+        Err(problem) => problem.into_response(),
+        Ok(()) => match state.at_work.try_acquire() {
+            Err(_) => Problem::new("overloaded", "as many requests as allowed are at work").into_response(),
+            Ok(_permit) => as_problem(next.run(request).await),
+        },
+    };
+    let parent = format!("00-{trace}-{}-01", &uuid::Uuid::now_v7().simple().to_string()[16..]);
+    if let Ok(parent) = HeaderValue::from_str(&parent) {
+        response.headers_mut().insert("traceparent", parent);
+    }
+    let status = response.status().as_u16();
+    state.metrics.request(route, status, arrived.elapsed());
+    let elapsed_us = arrived.elapsed().as_micros() as u64;
+    info!(domain = state.service.domain().name(), %method, route, status, elapsed_us, trace_id = %trace, "request");
+    response
+}
+
+/// Known addresses by themselves, all others together: metrics must not grow with what strangers try.
+fn route_of(request: &Request) -> &'static str {
+    let path = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str);
+    crate::routes::PATHS.iter().find(|known| path.ends_with(**known)).copied().unwrap_or("other")
+}
+
+fn admitted(state: &DomainState, request: &Request, route: &str) -> Result<(), Problem> {
+    if state.limits.api_keys.is_empty() || OPEN.contains(&route) {
+        return Ok(());
+    }
+    let given = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
+    let bearer = given("authorization").and_then(|text| text.strip_prefix("Bearer "));
+    let key = bearer.or_else(|| given("x-api-key")).unwrap_or_default();
+    match state.limits.api_keys.iter().any(|known| same_secret(known, key)) {
+        true => Ok(()),
+        false => Err(Problem::new("unauthorized", "send `Authorization: Bearer KEY` or `X-Api-Key: KEY`")),
+    }
+}
+
+/// Takes equally long wherever the two differ.
+fn same_secret(known: &str, given: &str) -> bool {
+    let (known, given) = (known.as_bytes(), given.as_bytes());
+    let differences = known.iter().zip(given).fold(0, |sum, (a, b)| sum | (a ^ b));
+    known.len() == given.len() && differences == 0 && !known.is_empty()
+}
+
+/// The router's own refusals have no body of ours.
+fn as_problem(response: Response) -> Response {
+    let bare = response.headers().get(header::CONTENT_TYPE).is_none();
+    match response.status() {
+        StatusCode::METHOD_NOT_ALLOWED if bare => {
+            let allow = response.headers().get(header::ALLOW).cloned();
+            let mut problem = Problem::new("method_not_allowed", "see /openapi.json").into_response();
+            if let Some(allow) = allow {
+                problem.headers_mut().insert(header::ALLOW, allow);
+            }
+            problem
+        }
+        StatusCode::NOT_FOUND if bare => Problem::new("not_found", "see /openapi.json for what there is").into_response(),
+        _ => response,
+    }
+}
+
+fn trace_id(headers: &HeaderMap) -> String {
+    let given = headers.get("traceparent").and_then(|value| value.to_str().ok());
+    let parts: Vec<&str> = given.map(|text| text.split('-').collect()).unwrap_or_default();
+    match parts.as_slice() {
+        ["00", trace, span, _] if hexadecimal(trace, 32) && hexadecimal(span, 16) => (*trace).to_owned(),
+        _ => uuid::Uuid::now_v7().simple().to_string(),
+    }
+}
+
+fn hexadecimal(text: &str, length: usize) -> bool {
+    let digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+    text.len() == length && text.bytes().all(digit) && text.bytes().any(|byte| byte != b'0')
+}
