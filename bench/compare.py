@@ -30,7 +30,7 @@ METRICS = ("average_precision", "roc_auc", "card_precision_at_100")
 def main():
     arguments = parse_arguments()
     describe_machine(arguments.septet)
-    python = prepare_environment()
+    python = prepare_environment("requirements.txt")
     parts = list(ROUNDS) if arguments.part == "all" else [arguments.part]
     agreed = [COMPARISONS[part](Bench(arguments.septet, arguments.source, python), ROUNDS[part]) for part in parts]
     return 0 if all(agreed) else 1
@@ -56,10 +56,11 @@ def parse_arguments():
 def describe_machine(septet):
     load = os.getloadavg()[0]
     print(f"machine: {processor()}, {os.cpu_count()} cores, {platform.system()}; load average {load:.2f}")
-    print(f"ours:    {septet}")
+    if septet:
+        print(f"ours:    {septet}")
     if load > LOAD_MAX:
         print(f"warning: the machine is busy (load average above {LOAD_MAX}); these figures are not for keeping")
-    if "debug" in septet.parts:
+    if septet and "debug" in septet.parts:
         print("warning: a debug build; these times say nothing about a release build")
 
 
@@ -73,20 +74,28 @@ def processor():
     return names[0] if names else platform.processor() or platform.machine()
 
 
-def prepare_environment():
-    """The Python of .tools/bench, with exactly the packages of requirements.txt."""
-    requirements = BENCH / "requirements.txt"
-    stamp = ENVIRONMENT / ("ready-" + hashlib.sha256(requirements.read_bytes()).hexdigest()[:12])
+def prepare_environment(*names):
+    """The Python of .tools/bench, with at least the packages of these requirements files."""
+    files = [BENCH / name for name in names]
+    content = b"".join(path.read_bytes() for path in files)
+    stamp = ENVIRONMENT / ("ready-" + hashlib.sha256(content).hexdigest()[:12])
     python = ENVIRONMENT / "bin" / "python"
     if not stamp.exists():
         print("setting up .tools/bench (the peers' packages, from PyPI)")
         made = subprocess.run([sys.executable, "-m", "venv", ENVIRONMENT])
         if made.returncode != 0:
             raise SystemExit(f"`{sys.executable} -m venv` does not work here: on Debian, apt-get install python3-venv")
-        pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", requirements]
-        subprocess.run(pip, check=True)
+        pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        subprocess.run([*pip, *(f"--requirement={path}" for path in files)], check=True)
         stamp.touch()
     return python
+
+
+def peer_environment():
+    """The environment of this process, less OpenBLAS settings made for older numpy: they slow a current one down."""
+    dropped = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")
+    kept = {name: value for name, value in os.environ.items() if name not in dropped}
+    return kept | {"PYTHONDONTWRITEBYTECODE": "1"}
 
 
 class Bench:
@@ -95,10 +104,7 @@ class Bench:
 
     def __init__(self, septet, source, python):
         self.septet, self.source, self.python = septet, source, python
-        # OpenBLAS settings made for older numpy slow a current one down.
-        dropped = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")
-        kept = {name: value for name, value in os.environ.items() if name not in dropped}
-        self.peer_environment = kept | {"PYTHONDONTWRITEBYTECODE": "1"}
+        self.peer_environment = peer_environment()
 
     def ours(self, folder, *words, out=None):
         where = ["--home", folder / "home", "--domains", BENCH / "domains"]

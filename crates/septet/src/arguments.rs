@@ -55,7 +55,7 @@ pub enum Command {
     Models { domain: String },
     /// Domains that can be run
     Domains,
-    /// Query a domain's published tables, or any file by its path: septet sql [DOMAIN] QUERY
+    /// Query a domain's published tables, its `decisions` and `outcomes`, or any file: septet sql [DOMAIN] QUERY
     Sql {
         #[arg(value_names = ["DOMAIN", "QUERY"], num_args = 1..=2, required = true)]
         words: Vec<String>,

@@ -291,6 +291,16 @@ pub async fn sql(settings: &Settings, words: &[String], format: Output, json: bo
             let path = home.tables_folder(&name, &published.run_id).join(format!("{table}.parquet"));
             engine.register_file(&TableFile { name: table.clone(), path }).await?;
         }
+        // Read only for who asks: the log may be long.
+        let asked = engine.reads(query)?;
+        if asked.iter().any(|table| table == "decisions" || table == "outcomes") {
+            let place = crate::serving::log_place(settings, &home, &name);
+            let log = place.open(&name).await?;
+            let tables = tokio::task::spawn_blocking(move || log.tables()).await??;
+            for (table, batch) in tables {
+                engine.register_batches(table, batch.schema(), vec![batch])?;
+            }
+        }
     }
     let (schema, mut batches) = engine.query(query).await?;
     if batches.is_empty() {

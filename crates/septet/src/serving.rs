@@ -27,11 +27,16 @@ fn chosen(settings: &Settings, names: &[String]) -> anyhow::Result<Vec<Arc<Domai
     names.iter().map(|name| Ok(Arc::new(domains.load(name)?))).collect()
 }
 
-fn service_options(settings: &Settings, home: &Home, store: &Arc<Store>, domain: Arc<Domain>) -> anyhow::Result<ServiceOptions> {
-    let log = match settings.database_url() {
+/// Where a domain's decision log is.
+pub fn log_place(settings: &Settings, home: &Home, domain: &str) -> LogPlace {
+    match settings.database_url() {
         Some(url) => LogPlace::Url(url.to_owned()),
-        None => LogPlace::File(home.decisions_file(domain.name())),
-    };
+        None => LogPlace::File(home.decisions_file(domain)),
+    }
+}
+
+fn service_options(settings: &Settings, home: &Home, store: &Arc<Store>, domain: Arc<Domain>) -> anyhow::Result<ServiceOptions> {
+    let log = log_place(settings, home, domain.name());
     Ok(ServiceOptions {
         home: home.clone(),
         store: store.clone(),

@@ -53,9 +53,9 @@ pub fn domain(state: Arc<DomainState>) -> Router {
         .route("/docs/", get(docs::index))
         .route("/docs/{*file}", get(docs::file))
         .route("/", get(docs::to_docs))
+        .fallback(|| async { Problem::new("not_found", "see /openapi.json for what there is") })
         .layer(from_fn_with_state(state.clone(), trace::around))
         .layer(CompressionLayer::new().gzip(true).compress_when(SizeAbove::new(GZIP_BYTES_MIN)))
-        .fallback(|| async { Problem::new("not_found", "see /openapi.json for what there is") })
         .with_state(state)
 }
 

@@ -71,7 +71,9 @@ impl Engine {
         options.execution.sort_spill_reservation_bytes = SORT_RESERVATION_BYTES;
         options.execution.parquet.schema_force_view_types = false;
         options.sql_parser.map_string_types_to_utf8view = false;
-        Ok(Engine { context: SessionContext::new_with_config_rt(config, runtime) })
+        let context = SessionContext::new_with_config_rt(config, runtime);
+        crate::functions::register(&context);
+        Ok(Engine { context })
     }
 
     /// Makes files nameable in SQL as `'path/to/file.csv'`. For people's own queries only, never for a domain's SQL.
@@ -82,7 +84,9 @@ impl Engine {
     /// The same engine without tables.
     pub(crate) fn beside(&self) -> Engine {
         let config = self.context.copied_config();
-        Engine { context: SessionContext::new_with_config_rt(config, self.context.runtime_env()) }
+        let context = SessionContext::new_with_config_rt(config, self.context.runtime_env());
+        crate::functions::register(&context);
+        Engine { context }
     }
 
     pub(crate) fn context(&self) -> &SessionContext {

@@ -8,6 +8,7 @@ mod engine;
 mod error;
 mod expressions;
 mod extract;
+mod functions;
 mod location;
 mod output;
 mod quarantine;

@@ -2,7 +2,7 @@
 //!
 //! A leaf's contribution depends only on which of the features on its path the row agrees with: at
 //! most 2^m patterns for m features. All are worked out when the model is loaded; a row then costs
-//! a few comparisons and m additions a leaf. Method: Yang 2021 (Fast TreeSHAP v2), for path-dependent
+//! a few comparisons and m additions a leaf. A small tree is tabulated whole: one look-up a tree. Method: Yang 2021 (Fast TreeSHAP v2), for path-dependent
 //! SHAP (Lundberg et al. 2020). Trees too large for tables are explained by the general recursion.
 
 use super::evaluator::{LEAF, Tree};
@@ -11,6 +11,8 @@ use super::evaluator::{LEAF, Tree};
 const NODES_MAX: usize = 64;
 /// Features on one path: 2^8 patterns of 8 numbers are 16 kB a leaf.
 const PATH_FEATURES_MAX: usize = 8;
+/// Nodes of a tree whose every pattern of decisions has a row of its own: 128 rows of up to 7 numbers are 7 kB.
+const WHOLE_NODES_MAX: usize = 7;
 /// All tables of one model together, in numbers: 128 MB.
 const TABLE_MAX: usize = 1 << 24;
 
@@ -18,8 +20,16 @@ const TABLE_MAX: usize = 1 << 24;
 pub(super) struct Explainer {
     base: f64,
     /// One a tree; none where the tree is too large.
-    plans: Vec<Option<Vec<LeafPlan>>>,
+    plans: Vec<Option<Plan>>,
     table: Vec<f64>,
+}
+
+/// How one tree is explained.
+#[derive(Debug)]
+enum Plan {
+    /// By all its decisions at once: `table + pattern * features + feature`.
+    Whole { features: Vec<u16>, table: u32 },
+    Leaves(Vec<LeafPlan>),
 }
 
 /// How one leaf is explained.
@@ -48,10 +58,36 @@ impl Explainer {
             let features = paths.iter().map(|path| path.steps.len()).max().unwrap_or(0);
             let room: usize = paths.iter().map(|path| path.steps.len() << path.steps.len().min(16)).sum();
             let fits = tree.nodes.len() <= NODES_MAX && features <= PATH_FEATURES_MAX;
-            let plan = (fits && explainer.table.len() + room <= TABLE_MAX).then(|| explainer.tabulate(paths));
+            let whole = tree.nodes.len() <= WHOLE_NODES_MAX;
+            let room = if whole { tree.nodes.len() << tree.nodes.len() } else { room };
+            let plan = (fits && explainer.table.len() + room <= TABLE_MAX).then(|| match whole {
+                true => explainer.tabulate_whole(&paths, tree.nodes.len()),
+                false => Plan::Leaves(explainer.tabulate(paths)),
+            });
             explainer.plans.push(plan);
         }
         explainer
+    }
+
+    fn tabulate_whole(&mut self, paths: &[Path], nodes: usize) -> Plan {
+        let mut features: Vec<u16> = paths.iter().flat_map(|path| path.steps.iter().map(|step| step.feature)).collect();
+        features.sort_unstable();
+        features.dedup();
+        let table = self.table.len() as u32;
+        self.table.resize(self.table.len() + (features.len() << nodes), 0.0);
+        for path in paths {
+            let mut contributions = Vec::new();
+            (0..1 << path.steps.len()).for_each(|pattern| path.write_contributions(pattern, &mut contributions));
+            for sides in 0..1_usize << nodes {
+                let pattern = pattern_of(&path.steps, sides as u64);
+                let row = table as usize + sides * features.len();
+                for (step, value) in path.steps.iter().zip(&contributions[pattern * path.steps.len()..]) {
+                    let place = features.binary_search(&step.feature).expect("collected above");
+                    self.table[row + place] += value;
+                }
+            }
+        }
+        Plan::Whole { features, table }
     }
 
     fn tabulate(&mut self, paths: Vec<Path>) -> Vec<LeafPlan> {
@@ -71,23 +107,30 @@ impl Explainer {
         let mut path = Vec::new();
         for (tree, plan) in trees.iter().zip(&self.plans) {
             match plan {
-                Some(leaves) => self.explain_by_table(tree, leaves, row, contributions),
+                Some(plan) => self.explain_by_table(tree, plan, row, contributions),
                 None => explain_by_recursion(tree, row, contributions, &mut path),
             }
         }
         self.base
     }
 
-    fn explain_by_table(&self, tree: &Tree, leaves: &[LeafPlan], row: &[f64], contributions: &mut [f64]) {
+    fn explain_by_table(&self, tree: &Tree, plan: &Plan, row: &[f64], contributions: &mut [f64]) {
         let mut sides = 0_u64;
         for (at, node) in tree.nodes.iter().enumerate() {
             sides |= (node.side(row) as u64) << at;
         }
-        for leaf in leaves {
-            let mut pattern = 0;
-            for (at, step) in leaf.steps.iter().enumerate() {
-                pattern |= usize::from((sides ^ step.sides) & step.nodes == 0) << at;
+        let leaves = match plan {
+            Plan::Leaves(leaves) => leaves,
+            Plan::Whole { features, table } => {
+                let start = *table as usize + sides as usize * features.len();
+                for (&feature, value) in features.iter().zip(&self.table[start..start + features.len()]) {
+                    contributions[feature as usize] += value;
+                }
+                return;
             }
+        };
+        for leaf in leaves {
+            let pattern = pattern_of(&leaf.steps, sides);
             let start = leaf.table as usize + pattern * leaf.steps.len();
             let values = &self.table[start..start + leaf.steps.len()];
             for (step, value) in leaf.steps.iter().zip(values) {
@@ -95,6 +138,12 @@ impl Explainer {
             }
         }
     }
+}
+
+/// Which of a path's features agree with the sides that a row takes, as bits.
+fn pattern_of(steps: &[Step], sides: u64) -> usize {
+    let agrees = |(at, step): (usize, &Step)| usize::from((sides ^ step.sides) & step.nodes == 0) << at;
+    steps.iter().enumerate().map(agrees).sum()
 }
 
 /// The mean of a tree over its training rows.

@@ -369,3 +369,93 @@ fn shown(value: &Value) -> &'static str {
 pub fn escaped(name: &str) -> String {
     name.replace('~', "~0").replace('/', "~1")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use septet_domain::Domains;
+    use septet_learn::bootstrap::SplitMix64;
+
+    fn contract() -> EventContract {
+        let domain = Domains::default().load("fraud").unwrap();
+        let (_, input) = domain.spec.input.first().unwrap();
+        EventContract::new(&domain, &crate::plan::contract_schema(input), 1)
+    }
+
+    const PAYMENT: &str =
+        r#"{"payment_id":"p","paid_at":"2026-05-04T10:00:00Z","customer_id":"c","terminal_id":"t","amount":12.5}"#;
+
+    fn check(text: &str) -> Result<Event, Vec<(String, &'static str)>> {
+        let value = serde_json::from_str(text).unwrap();
+        let read = contract().read(&value, text.to_owned(), "");
+        read.map_err(|violations| violations.into_iter().map(|v| (v.pointer, v.code)).collect())
+    }
+
+    #[test]
+    fn a_payment_becomes_typed_cells() {
+        let event = check(PAYMENT).unwrap();
+        assert_eq!((event.key.as_str(), event.time), ("p", 1_777_888_800_000_000));
+        assert!(event.cells.contains(&Cell::Number(12.5)) && event.cells.contains(&Cell::Null), "{:?}", event.cells);
+    }
+
+    #[test]
+    fn every_violation_has_its_place() {
+        let found = check(r#"{"payment_id":"","paid_at":5,"customer_id":null,"amount":"12","a/b":1}"#).unwrap_err();
+        let expected = [
+            ("/a~1b", "unknown"),
+            ("/payment_id", "length"),
+            ("/paid_at", "type"),
+            ("/customer_id", "type"),
+            ("/terminal_id", "required"),
+            ("/amount", "type"),
+        ];
+        assert_eq!(found, expected.map(|(pointer, code)| (pointer.to_owned(), code)));
+    }
+
+    #[test]
+    fn a_row_of_text_is_read_like_json() {
+        let fields = [("payment_id", "p"), ("paid_at", "2026-05-04 10:00:00"), ("customer_id", "c"), ("terminal_id", "t"), ("amount", "12.5")];
+        let (text, json) = (contract().read_text(&fields, "").unwrap(), check(PAYMENT).unwrap());
+        assert_eq!(text.cells, json.cells);
+    }
+
+    #[test]
+    fn a_published_row_is_the_event_that_made_it() {
+        let (contract, event) = (contract(), check(PAYMENT).unwrap());
+        let again = contract.events_of(&contract.batch(&[&event]).unwrap()).unwrap();
+        assert_eq!(again[0].cells, event.cells);
+    }
+
+    #[test]
+    fn a_million_mutated_bodies_are_read_without_a_panic() {
+        let contract = contract();
+        let mut random = SplitMix64::new(7);
+        let pieces: [&[u8]; 12] =
+            [b"\"", b"{", b"}", b"null", b"1e999", b"-", b"\\u0000", b"[[[[", b"2026-99-99T99:99:99Z", b"\xf0\x9f\x92\xb6", b"~", b"9223372036854775808"];
+        let mut taken = 0;
+        for _ in 0..1_000_000 {
+            let mut body = PAYMENT.as_bytes().to_vec();
+            for _ in 0..1 + random.below(3) {
+                let at = random.below(body.len());
+                match random.below(4) {
+                    0 => body[at] = random.next_u64() as u8,
+                    1 => drop(body.drain(at..(at + random.below(9)).min(body.len()))),
+                    2 => drop(body.splice(at..at, pieces[random.below(pieces.len())].iter().copied())),
+                    _ => body.truncate(at.max(1)),
+                }
+                if body.is_empty() {
+                    break;
+                }
+            }
+            let Ok(text) = std::str::from_utf8(&body) else { continue };
+            let Ok(value) = serde_json::from_str::<Value>(text) else { continue };
+            if let Ok(event) = contract.read(&value, text.to_owned(), "/0") {
+                taken += 1;
+                if taken % 1000 == 0 {
+                    contract.batch(&[&event]).unwrap();
+                }
+            }
+        }
+        assert!(taken > 10_000, "{taken}");
+    }
+}

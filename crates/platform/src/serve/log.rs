@@ -3,8 +3,12 @@
 
 use crate::PlatformError;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Row};
+use septet_tables::arrow::array::{
+    ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray,
+};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use tokio::runtime::Handle;
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Client, NoTls};
@@ -242,6 +246,41 @@ impl DecisionLog {
         }
     }
 
+    /// The whole log as the tables `decisions` and `outcomes`, for people's queries.
+    pub fn tables(&self) -> Result<[(&'static str, RecordBatch); 2], PlatformError> {
+        let sql = format!("SELECT {DECISION_COLUMNS} FROM {}_decisions ORDER BY sequence", self.domain());
+        let decisions: Vec<Decision> = match self {
+            DecisionLog::Sqlite { connection, .. } => {
+                let mut statement = connection.prepare(&sql).map_err(store_error)?;
+                let rows = statement.query_map([], decision_of).map_err(store_error)?;
+                rows.collect::<Result<_, _>>().map_err(store_error)?
+            }
+            DecisionLog::Postgres { client, runtime, .. } => {
+                let rows = runtime.block_on(client.query(&sql, &[])).map_err(store_error)?;
+                rows.iter().map(decision_of_postgres).collect::<Result<_, _>>()?
+            }
+        };
+        let sql = format!("SELECT key, label, value, told_at FROM {}_outcomes ORDER BY sequence", self.domain());
+        let outcomes: Vec<Outcome> = match self {
+            DecisionLog::Sqlite { connection, .. } => {
+                let mut statement = connection.prepare(&sql).map_err(store_error)?;
+                let outcome = |row: &Row| {
+                    Ok(Outcome { key: row.get(0)?, label: row.get(1)?, value: row.get(2)?, told_at: row.get(3)? })
+                };
+                let rows = statement.query_map([], outcome).map_err(store_error)?;
+                rows.collect::<Result<_, _>>().map_err(store_error)?
+            }
+            DecisionLog::Postgres { client, runtime, .. } => {
+                let rows = runtime.block_on(client.query(&sql, &[])).map_err(store_error)?;
+                let outcome = |row: &tokio_postgres::Row| {
+                    Outcome { key: row.get(0), label: row.get(1), value: row.get(2), told_at: row.get(3) }
+                };
+                rows.iter().map(outcome).collect()
+            }
+        };
+        Ok([("decisions", decisions_batch(&decisions)?), ("outcomes", outcomes_batch(&outcomes)?)])
+    }
+
     /// Latest value (JSON) of every outcome told before a time (microseconds), by key and label.
     pub fn outcomes(&self, told_before: i64) -> Result<HashMap<(String, String), String>, PlatformError> {
         let sql = format!("SELECT key, label, value FROM {}_outcomes WHERE told_at < $1 ORDER BY sequence", self.domain());
@@ -276,6 +315,36 @@ impl DecisionLog {
             }
         }
     }
+}
+
+fn decisions_batch(decisions: &[Decision]) -> Result<RecordBatch, PlatformError> {
+    let text = |of: fn(&Decision) -> &str| -> ArrayRef { Arc::new(decisions.iter().map(|d| Some(of(d))).collect::<StringArray>()) };
+    let time = |of: fn(&Decision) -> i64| -> ArrayRef {
+        Arc::new(decisions.iter().map(|d| Some(of(d))).collect::<TimestampMicrosecondArray>())
+    };
+    let columns: Vec<(&str, ArrayRef)> = vec![
+        ("sequence", Arc::new(decisions.iter().map(|d| Some(d.sequence)).collect::<Int64Array>())),
+        ("request_id", text(|d| &d.request_id)),
+        ("key", text(|d| &d.key)),
+        ("event_time", time(|d| d.event_time)),
+        ("answered_at", time(|d| d.answered_at)),
+        ("version", text(|d| &d.version)),
+        ("run_id", text(|d| &d.run_id)),
+        ("trace_id", text(|d| &d.trace_id)),
+        ("probability", Arc::new(decisions.iter().map(|d| Some(d.probability)).collect::<Float64Array>())),
+        ("action", Arc::new(decisions.iter().map(|d| d.action.as_deref()).collect::<StringArray>())),
+        ("input", text(|d| &d.input)),
+        ("features", text(|d| &d.features)),
+        ("answer", Arc::new(decisions.iter().map(|d| Some(format!("{}}}", d.answer))).collect::<StringArray>())),
+    ];
+    RecordBatch::try_from_iter_with_nullable(columns.into_iter().map(|(name, column)| (name, column, true))).map_err(store_error)
+}
+
+fn outcomes_batch(outcomes: &[Outcome]) -> Result<RecordBatch, PlatformError> {
+    let text = |of: fn(&Outcome) -> &str| -> ArrayRef { Arc::new(outcomes.iter().map(|o| Some(of(o))).collect::<StringArray>()) };
+    let told: ArrayRef = Arc::new(outcomes.iter().map(|o| Some(o.told_at)).collect::<TimestampMicrosecondArray>());
+    let columns = [("key", text(|o| &o.key)), ("label", text(|o| &o.label)), ("value", text(|o| &o.value)), ("told_at", told)];
+    RecordBatch::try_from_iter_with_nullable(columns.into_iter().map(|(name, column)| (name, column, true))).map_err(store_error)
 }
 
 fn decision_of(row: &Row) -> rusqlite::Result<Decision> {

@@ -3,6 +3,8 @@
 mod crash;
 mod domains;
 mod handbook;
+mod http;
 mod machine;
 mod pipeline;
+mod serving;
 mod sources;

@@ -1,0 +1,131 @@
+//! SQL functions of ours: what SQL cannot say and any domain may need.
+
+use crate::TablesError;
+use datafusion::arrow::array::{
+    Array, ArrayRef, AsArray, Float64Builder, ListBuilder, StringBuilder, StructArray, StructBuilder, UInt32Builder,
+};
+use datafusion::arrow::compute::cast;
+use datafusion::arrow::datatypes::{DataType, Field, Fields};
+use datafusion::logical_expr::{ColumnarValue, ScalarUDF, Volatility, create_udf};
+use datafusion::prelude::SessionContext;
+use septet_language::aspects::aspects;
+use septet_language::vader::vader;
+use std::sync::Arc;
+
+/// Name, arguments and meaning; the reference page lists them.
+pub const FUNCTIONS: [(&str, &str, &str); 2] = [
+    (
+        "vader",
+        "text",
+        "sentiment by VADER 3.3.2: a struct of `neg`, `neu`, `pos` (0 to 1) and `compound` (-1 to 1). Source: Hutto & Gilbert 2014",
+    ),
+    (
+        "aspects",
+        "text",
+        "what a review speaks of: a list of structs of `aspect` (food, service, price, ambience, cleanliness, waiting), `dish` (null \
+         but for a dish), `polarity` (-1 to 1), `label`, `quote`, `start` and `end` (bytes of the quote in the text). English",
+    ),
+];
+
+/// Makes them known to a session.
+pub fn register(context: &SessionContext) {
+    context.register_udf(function("vader", DataType::Struct(sentiment_fields()), sentiments));
+    context.register_udf(function("aspects", aspects_type(), aspect_lists));
+}
+
+fn function(name: &str, returns: DataType, of: fn(&[Option<&str>]) -> Result<ArrayRef, TablesError>) -> ScalarUDF {
+    let call = move |arguments: &[ColumnarValue]| {
+        let arrays = ColumnarValue::values_to_arrays(arguments)?;
+        let texts = cast(&arrays[0], &DataType::Utf8)?;
+        let texts: Vec<Option<&str>> = texts.as_string::<i32>().iter().collect();
+        let made = of(&texts).map_err(|error| datafusion::error::DataFusionError::Execution(error.to_string()))?;
+        Ok(ColumnarValue::Array(made))
+    };
+    create_udf(name, vec![DataType::Utf8], returns, Volatility::Immutable, Arc::new(call))
+}
+
+fn sentiment_fields() -> Fields {
+    ["neg", "neu", "pos", "compound"].map(|name| Field::new(name, DataType::Float64, true)).to_vec().into()
+}
+
+fn sentiments(texts: &[Option<&str>]) -> Result<ArrayRef, TablesError> {
+    let mut columns: [Float64Builder; 4] = std::array::from_fn(|_| Float64Builder::with_capacity(texts.len()));
+    for text in texts {
+        let scores = text.map(vader);
+        let scores = scores.map(|s| [s.negative, s.neutral, s.positive, s.compound]);
+        for (at, column) in columns.iter_mut().enumerate() {
+            column.append_option(scores.map(|scores| scores[at]));
+        }
+    }
+    let arrays = columns.iter_mut().map(|column| Arc::new(column.finish()) as ArrayRef).collect();
+    let made = StructArray::try_new(sentiment_fields(), arrays, None);
+    Ok(Arc::new(made.map_err(|error| TablesError::Engine(error.to_string()))?))
+}
+
+fn aspect_fields() -> Fields {
+    vec![
+        Field::new("aspect", DataType::Utf8, true),
+        Field::new("dish", DataType::Utf8, true),
+        Field::new("polarity", DataType::Float64, true),
+        Field::new("label", DataType::Utf8, true),
+        Field::new("quote", DataType::Utf8, true),
+        Field::new("start", DataType::UInt32, true),
+        Field::new("end", DataType::UInt32, true),
+    ]
+    .into()
+}
+
+fn aspects_type() -> DataType {
+    DataType::List(Arc::new(Field::new_list_field(DataType::Struct(aspect_fields()), true)))
+}
+
+fn aspect_lists(texts: &[Option<&str>]) -> Result<ArrayRef, TablesError> {
+    let mut lists = ListBuilder::new(StructBuilder::from_fields(aspect_fields(), texts.len()));
+    for text in texts {
+        let Some(text) = text else {
+            lists.append_null();
+            continue;
+        };
+        let rows = lists.values();
+        for found in aspects(text) {
+            let word = |rows: &mut StructBuilder, at: usize, text: Option<&str>| {
+                let column = rows.field_builder::<StringBuilder>(at).expect("of these fields");
+                column.append_option(text);
+            };
+            word(rows, 0, Some(found.aspect.name()));
+            word(rows, 1, found.dish.as_deref());
+            rows.field_builder::<Float64Builder>(2).expect("of these fields").append_value(found.polarity);
+            let label = format!("{:?}", found.label).to_lowercase();
+            word(rows, 3, Some(&label));
+            word(rows, 4, Some(&found.quote));
+            rows.field_builder::<UInt32Builder>(5).expect("of these fields").append_value(found.start as u32);
+            rows.field_builder::<UInt32Builder>(6).expect("of these fields").append_value(found.end as u32);
+            rows.append(true);
+        }
+        lists.append(true);
+    }
+    let made = lists.finish();
+    debug_assert_eq!(made.data_type(), &aspects_type());
+    Ok(Arc::new(made))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{Engine, EngineSettings};
+
+    async fn number(sql: &str) -> Option<f64> {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = EngineSettings { memory_max: 1 << 28, spill_folder: folder.path().to_owned(), partitions: 1 };
+        Engine::new(&settings).unwrap().number(sql).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn functions_of_text_work_in_sql() {
+        let text = "SELECT 'The food is really GOOD, but the service was slow!' AS t";
+        assert!(number(&format!("SELECT vader(t)['compound'] FROM ({text})")).await > Some(0.2));
+        assert_eq!(number("SELECT vader(CAST(NULL AS VARCHAR))['compound']").await, None);
+        let unnested = format!("SELECT unnest(aspects(t)) AS a FROM ({text})");
+        let service = format!("SELECT min(a['polarity']) FROM ({unnested}) WHERE a['aspect'] = 'service'");
+        assert!(number(&service).await < Some(0.0));
+    }
+}
