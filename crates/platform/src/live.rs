@@ -43,6 +43,14 @@ impl LiveWindows {
         self.states.iter().map(States::len).sum()
     }
 
+    /// Forgets entities whose newest event no window reaches any more.
+    pub fn forget_idle(&mut self, newest: i64) {
+        for (window, states) in self.windows.iter().zip(&mut self.states) {
+            let until = newest - window.group.horizon();
+            states.retain(|_, state| state.clock() > until);
+        }
+    }
+
     /// Remembers the events in order and answers each with its window columns, as arrays of one row an event. An event
     /// that `known` says is there already is answered and not counted again.
     pub fn answer(&mut self, events: &RecordBatch, times: &[i64], known: &[bool]) -> Result<Vec<ArrayRef>, PlatformError> {

@@ -9,6 +9,9 @@ use septet_tables::arrow::array::{ArrayRef, RecordBatch};
 use septet_tables::arrow::datatypes::{DataType, SchemaRef};
 use septet_tables::{Engine, RowExpressions};
 
+/// Larger than any amount, count or microsecond: 106 bits still hold the millionths beside it.
+const WINDOW_VALUE_MAX: f64 = 1e24;
+
 /// One `[[window]]`, compiled: what it asks of an event and what it answers with.
 #[derive(Clone, Debug)]
 pub struct CompiledWindow {
@@ -95,8 +98,9 @@ impl CompiledWindow {
 
 fn input_values(column: &ArrayRef) -> Result<Vec<f64>, PlatformError> {
     if !matches!(column.data_type(), DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View) {
-        // One infinity would leave a running sum without a value until the window is empty: it counts as null.
-        let finite = |value: f64| if value.is_finite() { value } else { f64::NAN };
+        // One infinity, or two numbers that sum to one, would leave a running sum without a value until the window is empty,
+        // and a number far beyond all others would swallow their digits: such a value counts as null.
+        let finite = |value: f64| if value.abs() <= WINDOW_VALUE_MAX { value } else { f64::NAN };
         return Ok(septet_tables::numbers(column)?.into_iter().map(finite).collect());
     }
     let interned = intern(column)?;

@@ -53,6 +53,7 @@ fn limits(settings: &Settings) -> anyhow::Result<Limits> {
     Ok(Limits {
         body_bytes_max: settings.bytes("body_max")?,
         batch_bytes_max: settings.bytes("batch_max")?,
+        rows_max: settings.count("rows_max")?.max(1),
         concurrency_max: settings.count("concurrency_max")?.max(1),
         request_timeout: REQUEST_TIMEOUT,
         api_keys: settings.list("api_keys"),
@@ -77,7 +78,8 @@ pub async fn serve(settings: &Settings, names: &[String]) -> anyhow::Result<Exit
     let store = Arc::new(Store::open(&home.store_file(), settings.database_url()).await?);
     septet_platform::use_threads(settings.threads()?);
     septet_server::start_metrics()?;
-    let (offset, hub_port) = (settings.count("port_offset")? as u16, settings.count("hub_port")? as u16);
+    let port = |key: &str| u16::try_from(settings.count(key)?).with_context(|| format!("{key} is beyond 65535"));
+    let (offset, hub_port) = (port("port_offset")?, port("hub_port")?);
     let draining = Arc::new(AtomicBool::new(false));
     let (mut states, mut sites) = (Vec::new(), Vec::new());
     for domain in domains {

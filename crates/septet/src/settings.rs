@@ -15,7 +15,7 @@ pub struct Setting {
 }
 
 /// All of them; the page `docs/reference/settings.md` is made from this list.
-pub const SETTINGS: [Setting; 19] = [
+pub const SETTINGS: [Setting; 20] = [
     Setting {
         key: "home",
         default: "./septet-data",
@@ -69,6 +69,7 @@ pub const SETTINGS: [Setting; 19] = [
     plain("concurrency_max", "1024", "requests at work at once, a domain"),
     plain("body_max", "1MB", "body of a single request, and a line of NDJSON"),
     plain("batch_max", "64MB", "body of a batch that is read whole: a JSON list, CSV"),
+    plain("rows_max", "100000", "rows of a batch that is read whole"),
     plain("drain", "0s", "after a signal to stop: how long /readyz says no before the listeners close"),
 ];
 

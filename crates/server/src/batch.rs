@@ -5,6 +5,7 @@ use crate::body::{Media, media, read_body};
 use crate::predict::{count, wish};
 use crate::problem::Problem;
 use crate::state::DomainState;
+use crate::trace::Place;
 use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
 use axum::http::{HeaderValue, header};
@@ -15,11 +16,13 @@ use septet_platform::serve::{Event, Violation, Wish};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
 /// Rows handed to the engine together.
 const ROWS_PER_CHUNK: usize = 128;
+/// For a whole body to come, and for the next part of a stream.
+const BODY_TIME: Duration = Duration::from_secs(60);
 /// Chunks of reply that may wait for a slow reader.
 const CHUNKS_WAITING_MAX: usize = 4;
 
@@ -41,6 +44,8 @@ struct Batch {
     wish: Wish,
     summary: Summary,
     started: Instant,
+    /// Held until the last row is answered.
+    _place: Option<Place>,
 }
 
 pub async fn predict_batch(State(state): State<Arc<DomainState>>, request: Request) -> Result<Response, Problem> {
@@ -52,15 +57,16 @@ pub async fn predict_batch(State(state): State<Arc<DomainState>>, request: Reque
     if state.service.answerer().is_none() {
         return Err(Problem::new("not_ready", state.service.condition().stage));
     }
-    let batch = Batch { state: state.clone(), wish, summary: Summary::default(), started: Instant::now() };
+    let place = request.extensions().get::<Place>().cloned();
+    let batch = Batch { state: state.clone(), wish, summary: Summary::default(), started: Instant::now(), _place: place };
     match media {
         Media::Json => {
-            let body = read_body(request.into_body(), state.limits.batch_bytes_max).await?;
+            let body = read_body(request.into_body(), state.limits.batch_bytes_max, BODY_TIME).await?;
             batch.list(&body).await
         }
         Media::JsonLines => Ok(stream(batch, request.into_body().into_data_stream().boxed())),
         Media::Csv => {
-            let body = read_body(request.into_body(), state.limits.batch_bytes_max).await?;
+            let body = read_body(request.into_body(), state.limits.batch_bytes_max, BODY_TIME).await?;
             csv(batch, body)
         }
     }
@@ -71,6 +77,10 @@ impl Batch {
         let text = std::str::from_utf8(body).map_err(|error| Problem::new("body_not_text", error.to_string()))?;
         let values: Vec<&serde_json::value::RawValue> =
             serde_json::from_str(text).map_err(|error| Problem::new("body_not_json", format!("expected a list of objects: {error}")))?;
+        if values.len() > self.state.limits.rows_max {
+            let detail = format!("at most {} rows; send more as application/x-ndjson", self.state.limits.rows_max);
+            return Err(Problem::new("body_too_large", detail));
+        }
         let mut out = String::from("{\"results\":[");
         for (number, chunk) in values.chunks(ROWS_PER_CHUNK).enumerate() {
             let first = number * ROWS_PER_CHUNK;
@@ -108,7 +118,7 @@ impl Batch {
                 Ok(event)
             }
             Err(violations) => {
-                service.quality.refused(&violations);
+                service.quality.refused(Some(&answerer.contract), &violations);
                 self.state.metrics.refused.increment(1);
                 Err(Problem::contract(violations))
             }
@@ -185,7 +195,8 @@ fn stream(mut batch: Batch, mut body: BoxStream<'static, Result<Bytes, axum::Err
     tokio::spawn(async move {
         let (mut buffer, mut rows, mut number, mut too_long) = (Vec::new(), Vec::new(), 0_u64, false);
         loop {
-            let part = body.next().await;
+            // A stream that says nothing for so long is over.
+            let Ok(part) = tokio::time::timeout(BODY_TIME, body.next()).await else { return };
             let ended = part.is_none();
             match part {
                 Some(Ok(bytes)) => buffer.extend_from_slice(&bytes),

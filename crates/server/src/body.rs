@@ -3,10 +3,13 @@
 use crate::problem::Problem;
 use axum::body::{Body, Bytes};
 use axum::http::{HeaderMap, header};
+use std::time::Duration;
 
-/// The whole body, if it is not larger than `bytes_max`.
-pub async fn read_body(body: Body, bytes_max: usize) -> Result<Bytes, Problem> {
-    axum::body::to_bytes(body, bytes_max).await.map_err(|error| {
+/// The whole body, if it is not larger than `bytes_max` and comes in time.
+pub async fn read_body(body: Body, bytes_max: usize, time: Duration) -> Result<Bytes, Problem> {
+    let read = tokio::time::timeout(time, axum::body::to_bytes(body, bytes_max)).await;
+    let read = read.map_err(|_| Problem::new("timeout", "the body came too slowly"))?;
+    read.map_err(|error| {
         let text = format!("{error}");
         // The error's type is not public; its text is the only sign of which it is.
         match text.contains("length limit exceeded") {

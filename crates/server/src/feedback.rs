@@ -21,7 +21,7 @@ pub async fn feedback(State(state): State<Arc<DomainState>>, request: Request) -
         }
     };
     let answerer = state.service.answerer().ok_or_else(|| Problem::new("not_ready", state.service.condition().stage))?;
-    let body = read_body(request.into_body(), state.limits.batch_bytes_max).await?;
+    let body = read_body(request.into_body(), state.limits.batch_bytes_max, 6 * state.limits.request_timeout).await?;
     let text = std::str::from_utf8(&body).map_err(|error| Problem::new("body_not_text", error.to_string()))?;
     let not_json = |error: serde_json::Error| Problem::new("body_not_json", error.to_string());
     let (rows, single) = match lines {
@@ -34,6 +34,9 @@ pub async fn feedback(State(state): State<Arc<DomainState>>, request: Request) -
             row => (vec![row], true),
         },
     };
+    if rows.len() > state.limits.rows_max {
+        return Err(Problem::new("body_too_large", format!("at most {} rows", state.limits.rows_max)));
+    }
     let pointer = |row: usize| if single { String::new() } else { format!("/{row}") };
     let read: Vec<Result<Vec<Told>, Problem>> =
         rows.iter().enumerate().map(|(row, value)| read_told(&answerer.contract, value, &pointer(row))).collect();

@@ -5,7 +5,7 @@ use crate::state::DomainState;
 use axum::Json;
 use axum::extract::{OriginalUri, State};
 use septet_domain::{ColumnType, Domain};
-use septet_platform::serve::{Answerer, EventColumn, EventContract, TEXT_CHARACTERS_MAX};
+use septet_platform::serve::{Answerer, EventColumn, EventContract, KEY_BYTES_MAX, TEXT_CHARACTERS_MAX};
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
 
@@ -71,6 +71,11 @@ fn reference(name: &str) -> Value {
     json!({ "$ref": format!("#/components/schemas/{name}") })
 }
 
+/// A row of a batch: one that breaks its schema is refused by itself, and the others are answered.
+fn by_itself(name: &str) -> Value {
+    json!({ "anyOf": [reference(name), {}], "description": format!("{name}; a row that breaks it is refused by itself") })
+}
+
 fn paths(answerer: &Answerer) -> Value {
     let example = example(answerer);
     let explain = json!({
@@ -83,7 +88,7 @@ fn paths(answerer: &Answerer) -> Value {
         "description": "the same key and request get the same answer, counted once; the event's own key does the same",
     });
     let lines = "one object a line; one line of answer for each, in order, then one with `summary`";
-    let asked = [400, 401, 409, 413, 415, 422, 500, 503, 504];
+    let asked = [400, 401, 405, 409, 413, 415, 422, 500, 503, 504];
     let page = |id: &str, summary: &str, schema: Value, others: &[u16]| {
         json!({ "get": {
             "operationId": id, "summary": summary, "responses": answered(summary, "application/json", schema, others),
@@ -102,7 +107,7 @@ fn paths(answerer: &Answerer) -> Value {
             "operationId": "predictBatch", "summary": "Many events; an answer or an error for each",
             "parameters": [explain],
             "requestBody": { "required": true, "content": {
-                "application/json": { "schema": { "type": "array", "items": reference("Event") }, "example": [example] },
+                "application/json": { "schema": { "type": "array", "items": by_itself("Event") }, "example": [example] },
                 "application/x-ndjson": { "schema": { "type": "string", "description": lines } },
                 "text/csv": { "schema": { "type": "string", "description": "a header with column names, then rows" } },
             }},
@@ -112,12 +117,12 @@ fn paths(answerer: &Answerer) -> Value {
             "operationId": "feedback", "summary": "The truth that came later, for one event or many",
             "requestBody": { "required": true, "content": {
                 "application/json": { "schema": { "oneOf": [
-                    reference("Outcome"), { "type": "array", "items": reference("Outcome") } ] },
+                    reference("Outcome"), { "type": "array", "items": by_itself("Outcome") } ] },
                     "example": outcome_example(answerer) },
                 "application/x-ndjson": { "schema": { "type": "string", "description": "one object a line" } },
             }},
             "responses": answered("what became of each", "application/json", reference("OutcomeResults"),
-                &[400, 401, 404, 413, 415, 422, 500, 503]),
+                &[400, 401, 404, 405, 413, 415, 422, 500, 503, 504]),
         }},
         "/health": page("health", "How the service is", any(), &[401, 503]),
         "/livez": page("livez", "200 while the process lives", any(), &[503]),
@@ -136,7 +141,7 @@ fn paths(answerer: &Answerer) -> Value {
 }
 
 fn batch_responses(lines: &str) -> Value {
-    let mut responses = answered("an answer a row", "application/json", reference("Answers"), &[400, 401, 413, 415, 500, 503]);
+    let mut responses = answered("an answer a row", "application/json", reference("Answers"), &[400, 401, 405, 413, 415, 500, 503, 504]);
     responses["200"]["content"]["application/x-ndjson"] = json!({ "schema": { "type": "string", "description": lines } });
     responses
 }
@@ -166,8 +171,9 @@ fn schemas(answerer: &Answerer) -> Value {
 
 fn event_schema(domain: &Domain, contract: &EventContract) -> Value {
     let (_, input) = domain.spec.input.first().expect("checked: a domain has an input");
+    let key = &contract.columns[contract.key];
     let columns = contract.columns.iter().filter(|column| !column.label());
-    let properties: Map<String, Value> = columns.clone().map(|column| (column.name.clone(), column_schema(column))).collect();
+    let properties: Map<String, Value> = columns.clone().map(|column| (column.name.clone(), column_schema(column, column.name == key.name))).collect();
     let required: Vec<&str> = columns.filter(|column| column.required()).map(|column| column.name.as_str()).collect();
     json!({
         "type": "object", "description": input.grain, "properties": properties, "required": required,
@@ -175,16 +181,20 @@ fn event_schema(domain: &Domain, contract: &EventContract) -> Value {
     })
 }
 
-fn column_schema(column: &EventColumn) -> Value {
+fn column_schema(column: &EventColumn, key: bool) -> Value {
     let mut schema = match column.kind {
         ColumnType::Text => json!({ "type": "string", "maxLength": TEXT_CHARACTERS_MAX, "pattern": "^[^\\u0000]*$" }),
         ColumnType::Number => json!({ "type": "number" }),
         ColumnType::Integer => json!({ "type": "integer", "format": "int64", "minimum": i64::MIN, "maximum": i64::MAX }),
         ColumnType::Bool => json!({ "type": "boolean" }),
-        ColumnType::Timestamp => json!({ "type": "string", "format": "date-time" }),
+        ColumnType::Timestamp => json!({ "type": "string", "format": "date-time", "description": "UTC if it names no zone" }),
     };
     if column.required() && column.kind == ColumnType::Text {
         schema["minLength"] = json!(1);
+    }
+    if key {
+        // Four bytes a character at the most.
+        schema["maxLength"] = json!(KEY_BYTES_MAX / 4);
     }
     let Some(spec) = &column.spec else { return nullable(column, schema) };
     if let Some(values) = &spec.values {
@@ -218,15 +228,14 @@ fn nullable(column: &EventColumn, mut schema: Value) -> Value {
 fn outcome_schema(contract: &EventContract) -> Value {
     let key = &contract.columns[contract.key];
     let labels = contract.columns.iter().filter(|column| column.label());
-    let mut properties: Map<String, Value> = labels.map(|column| (column.name.clone(), column_schema(column))).collect();
-    properties.insert(key.name.clone(), column_schema(key));
+    let mut properties: Map<String, Value> = labels.map(|column| (column.name.clone(), column_schema(column, false))).collect();
+    properties.insert(key.name.clone(), column_schema(key, true));
     json!({
         "type": "object", "properties": properties, "required": [key.name], "minProperties": 2, "additionalProperties": false,
     })
 }
 
 fn answer_schema(answerer: &Answerer) -> Value {
-    let number = json!({ "type": "number" });
     json!({ "type": "object",
         "required": ["request_id", "domain", "model", "prediction", "decision", "reasons", "answer", "warnings", "timing_us"],
         "properties": {
@@ -238,7 +247,7 @@ fn answer_schema(answerer: &Answerer) -> Value {
                 "target": { "const": answerer.manifest().target },
                 "probability": { "type": "number", "minimum": 0, "maximum": 1, "description": "calibrated" } } },
             "decision": { "type": ["object", "null"], "required": ["action", "threshold", "rules"], "properties": {
-                "action": { "type": "string" }, "threshold": number,
+                "action": { "type": "string" }, "threshold": { "type": ["number", "null"] },
                 "rules": { "type": "array", "items": { "type": "string" }, "description": "rules that held, by name" } } },
             "reasons": { "type": "array", "items": { "type": "object",
                 "required": ["feature", "value", "contribution", "text"], "properties": {

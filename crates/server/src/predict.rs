@@ -20,7 +20,7 @@ pub async fn predict(State(state): State<Arc<DomainState>>, request: Request) ->
     let arrived = Instant::now();
     let wish = wish(&request)?;
     is_json(request.headers())?;
-    let body = read_body(request.into_body(), state.limits.body_bytes_max).await?;
+    let body = read_body(request.into_body(), state.limits.body_bytes_max, state.limits.request_timeout).await?;
     let event = read_event(&state, &body)?;
     let parse_us = arrived.elapsed().as_micros();
     let asked = state.service.predict(vec![(event, wish)], false);
@@ -47,9 +47,11 @@ pub fn wish(request: &Request) -> Result<Wish, Problem> {
 fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
     let Some(value) = headers.get("idempotency-key") else { return Ok(None) };
     match value.to_str() {
-        Ok(text) if !text.is_empty() && text.len() <= IDEMPOTENCY_KEY_MAX => Ok(Some(text.to_owned())),
+        Ok(text) if !text.is_empty() && text.len() <= IDEMPOTENCY_KEY_MAX && text.bytes().all(|b| b.is_ascii_graphic()) => {
+            Ok(Some(text.to_owned()))
+        }
         _ => {
-            let detail = format!("Idempotency-Key has 1 to {IDEMPOTENCY_KEY_MAX} visible ASCII characters");
+            let detail = format!("Idempotency-Key has 1 to {IDEMPOTENCY_KEY_MAX} visible ASCII characters and no space");
             Err(Problem::new("header_not_valid", detail))
         }
     }
@@ -65,7 +67,7 @@ fn read_event(state: &DomainState, body: &[u8]) -> Result<Event, Problem> {
             Ok(event)
         }
         Err(violations) => {
-            state.service.quality.refused(&violations);
+            state.service.quality.refused(Some(&answerer.contract), &violations);
             state.metrics.refused.increment(1);
             Err(Problem::contract(violations))
         }

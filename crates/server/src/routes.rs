@@ -11,7 +11,7 @@ use axum::routing::{get, post};
 use std::fmt::Write as _;
 use std::sync::Arc;
 use tower_http::compression::CompressionLayer;
-use tower_http::compression::predicate::SizeAbove;
+use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove};
 
 /// The patterns that metrics and logs know, longest first where one ends another.
 pub const PATHS: [&str; 15] = [
@@ -55,7 +55,7 @@ pub fn domain(state: Arc<DomainState>) -> Router {
         .route("/", get(docs::to_docs))
         .fallback(|| async { Problem::new("not_found", "see /openapi.json for what there is") })
         .layer(from_fn_with_state(state.clone(), trace::around))
-        .layer(CompressionLayer::new().gzip(true).compress_when(SizeAbove::new(GZIP_BYTES_MIN)))
+        .layer(CompressionLayer::new().gzip(true).compress_when(SizeAbove::new(GZIP_BYTES_MIN).and(NotForContentType::const_new("application/x-ndjson"))))
         .with_state(state)
 }
 
@@ -80,9 +80,7 @@ async fn index(State(states): State<Arc<Vec<Arc<DomainState>>>>) -> Html<String>
     for state in states.iter() {
         let spec = &state.service.domain().spec;
         let name = spec.name.get_ref();
-        let condition = state.service.condition();
         let version = state.service.answerer().map_or_else(|| "-".to_owned(), |a| a.manifest().version.clone());
-        let stage = escape(&condition.stage);
         let _ = write!(
             rows,
             "<tr><td><b>{}</b><br>{}</td><td>{}</td><td><code>{version}</code></td><td><a href=\"/{name}/docs/\">docs</a> \
@@ -90,7 +88,7 @@ async fn index(State(states): State<Arc<Vec<Arc<DomainState>>>>) -> Html<String>
              <a href=\"/{name}/monitoring/quality\">quality</a> <a href=\"/{name}/metrics\">metrics</a></td></tr>",
             escape(&spec.title),
             escape(&spec.question),
-            if state.ready() { "answering".to_owned() } else { stage },
+            if state.ready() { "answering" } else { "not ready: see its /health" },
         );
     }
     Html(format!(

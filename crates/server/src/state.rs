@@ -14,6 +14,8 @@ pub struct Limits {
     pub body_bytes_max: usize,
     /// Body of a batch that is read whole (a JSON list, CSV), in bytes.
     pub batch_bytes_max: usize,
+    /// Rows of a batch that is read whole.
+    pub rows_max: usize,
     /// Requests at work at once.
     pub concurrency_max: usize,
     /// A single request's time.
@@ -26,14 +28,14 @@ pub struct DomainState {
     pub service: Arc<Service>,
     pub limits: Limits,
     pub metrics: DomainMetrics,
-    pub at_work: Semaphore,
+    pub at_work: Arc<Semaphore>,
     pub draining: Arc<AtomicBool>,
 }
 
 impl DomainState {
     pub fn new(service: Arc<Service>, limits: Limits, draining: Arc<AtomicBool>) -> Arc<DomainState> {
         let metrics = DomainMetrics::new(service.domain().name());
-        let at_work = Semaphore::new(limits.concurrency_max);
+        let at_work = Arc::new(Semaphore::new(limits.concurrency_max));
         Arc::new(DomainState { service, limits, metrics, at_work, draining })
     }
 

@@ -9,11 +9,16 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use std::sync::Arc;
 use std::time::Instant;
+use tokio::sync::OwnedSemaphorePermit;
 use tracing::info;
 
 /// 32 hexadecimal digits. Source: W3C Trace Context.
 #[derive(Clone, Debug)]
 pub struct TraceId(pub String);
+
+/// A place among the requests at work, given back when the last holder is done.
+#[derive(Clone)]
+pub struct Place(#[expect(dead_code, reason = "held, never read")] Arc<OwnedSemaphorePermit>);
 
 /// Addresses that answer without a key: whoever watches a process need not know its secrets.
 const OPEN: [&str; 2] = ["/livez", "/readyz"];
@@ -27,9 +32,15 @@ pub async fn around(State(state): State<Arc<DomainState>>, mut request: Request,
     request.extensions_mut().insert(TraceId(trace.clone()));
     let mut response = match admitted(&state, &request, route) {
         Err(problem) => problem.into_response(),
-        Ok(()) => match state.at_work.try_acquire() {
+        // Whoever watches the process must hear of it under load too.
+        Ok(()) if OPEN.contains(&route) => as_problem(next.run(request).await),
+        Ok(()) => match state.at_work.clone().try_acquire_owned() {
             Err(_) => Problem::new("overloaded", "as many requests as allowed are at work").into_response(),
-            Ok(_permit) => as_problem(next.run(request).await),
+            Ok(permit) => {
+                // A stream goes on when this is over, and takes its place with it.
+                request.extensions_mut().insert(Place(Arc::new(permit)));
+                as_problem(next.run(request).await)
+            }
         },
     };
     let parent = format!("00-{trace}-{}-01", &uuid::Uuid::now_v7().simple().to_string()[16..]);

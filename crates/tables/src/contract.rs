@@ -316,8 +316,18 @@ pub fn truth(text: &str) -> Option<bool> {
 
 /// Microseconds since 1970 UTC of a date, or of a date and time with or without a zone (UTC if without).
 pub fn instant(text: &str) -> Option<i64> {
-    let time = string_to_datetime(&datafusion::arrow::array::timezone::Tz::from_utc(), text.trim()).ok()?;
+    let text = without_far_digits(text.trim());
+    let time = string_to_datetime(&datafusion::arrow::array::timezone::Tz::from_utc(), &text).ok()?;
     Some(time.timestamp_micros())
+}
+
+/// The text with at most nine digits of a second's fraction: the engine reads no more, RFC 3339 allows any number.
+fn without_far_digits(text: &str) -> std::borrow::Cow<'_, str> {
+    let digits = |rest: &str| rest.bytes().take_while(u8::is_ascii_digit).count();
+    match text.split_once('.') {
+        Some((whole, rest)) if digits(rest) > 9 => format!("{whole}.{}{}", &rest[..9], &rest[digits(rest)..]).into(),
+        _ => text.into(),
+    }
 }
 
 trait Utc {
@@ -374,6 +384,7 @@ mod tests {
         {
             assert_eq!(instant(text), noon, "{text}");
         }
+        assert_eq!(instant("2018-07-25T12:00:00.00000000000000Z"), noon);
         assert_eq!(instant("2018-07-25"), Some(1_532_476_800_000_000));
         assert_eq!((instant("25.07.2018"), instant("2018-13-01"), instant("yesterday")), (None, None, None));
     }

@@ -12,6 +12,8 @@ pub struct Log {
     times: VecDeque<i64>,
     inputs: usize,
     with_squares: bool,
+    /// Whether anything has left at the front.
+    dropped: bool,
     entries: Entries,
 }
 
@@ -25,7 +27,7 @@ enum Entries {
 
 impl Log {
     pub fn new(inputs: usize, with_squares: bool) -> Log {
-        Log { first: 0, times: VecDeque::new(), inputs, with_squares, entries: Entries::Exact(VecDeque::new()) }
+        Log { first: 0, times: VecDeque::new(), inputs, with_squares, dropped: false, entries: Entries::Exact(VecDeque::new()) }
     }
 
     pub fn first(&self) -> u64 {
@@ -111,6 +113,10 @@ impl Log {
             }
             return None;
         }
+        // Of what has left the log nothing can change; an entry holds events up to its time.
+        if place == 0 && self.dropped {
+            return None;
+        }
         let Entries::Merged { summaries, .. } = &mut self.entries else { return None };
         let slot = summaries.get_mut(place * self.inputs + input).filter(|_| old.is_nan())?;
         *slot = slot.and(Summary::of(new, self.with_squares));
@@ -118,6 +124,7 @@ impl Log {
     }
 
     pub fn drop_front(&mut self) {
+        self.dropped = true;
         self.first += 1;
         self.times.pop_front();
         match &mut self.entries {
@@ -135,7 +142,7 @@ impl Log {
         let total: u64 = (self.first..self.end()).map(|sequence| self.events(sequence)).sum();
         let share = (4 * total).div_ceil(entries_max as u64).max(2);
         let mut merged = Log::new(self.inputs, self.with_squares);
-        merged.first = self.first;
+        (merged.first, merged.dropped) = (self.first, self.dropped);
         let (mut times, mut events, mut summaries) = (VecDeque::new(), VecDeque::new(), VecDeque::new());
         let mut renumbered: Vec<Option<u64>> = vec![None; borders.len()];
         for sequence in self.first..self.end() {

@@ -82,6 +82,11 @@ impl EntityState {
         }
     }
 
+    /// The newest time asked about or seen.
+    pub fn clock(&self) -> i64 {
+        self.clock
+    }
+
     /// Entries held, for limits and gauges.
     pub fn entries(&self) -> usize {
         self.log.len()
@@ -103,8 +108,7 @@ impl EntityState {
     /// Remembers the event as [`EntityState::answer`] does, and answers nothing.
     pub fn remember(&mut self, group: &WindowGroup, time: i64, values: &[f64]) {
         if time < self.clock {
-            self.log.insert(time, values);
-            self.rebuild(group);
+            self.insert_late(group, time, values);
         } else {
             self.advance(group, time);
             self.insert(group, time, values);
@@ -115,8 +119,10 @@ impl EntityState {
     /// Answers as of `time` from what is remembered, and remembers nothing: what an event that is there already would be
     /// told now. Equal times count as passed. O(log length).
     pub fn ask(&self, group: &WindowGroup, time: i64, out: &mut [f64]) {
-        self.scan(group, time, out, true);
-        self.scan(group, time, out, false);
+        // The event itself is there, and is not its own past; of others at its very time nothing is said either.
+        let past = if group.delay == 0 { time - 1 } else { time - group.delay };
+        self.scan(group, time, past, out, true);
+        self.scan(group, time, time - group.delay, out, false);
     }
 
     /// Puts `new` where an event of exactly `time` brought `old` for an input (NaN for null), such as a label that became
@@ -244,25 +250,29 @@ impl EntityState {
 
     /// An event from before the clock: answered from the log as of its own time, then put in its place.
     fn answer_late(&mut self, group: &WindowGroup, time: i64, values: &[f64], out: &mut [f64]) {
-        self.scan(group, time, out, true);
-        self.log.insert(time, values);
-        self.scan(group, time, out, false);
-        self.rebuild(group);
+        self.scan(group, time, time - group.delay, out, true);
+        self.insert_late(group, time, values);
+        self.scan(group, time, time - group.delay, out, false);
         self.limit(group);
     }
 
-    /// Answers from the log alone: the past (`last`, `time_since`) or the sums. O(log length).
-    fn scan(&self, group: &WindowGroup, time: i64, out: &mut [f64], past: bool) {
+    /// What is not yet known will be counted when its time comes.
+    fn insert_late(&mut self, group: &WindowGroup, time: i64, values: &[f64]) {
+        if self.log.insert(time, values) < self.admitted {
+            self.rebuild(group);
+        }
+    }
+
+    /// Answers for `time` from the log alone, of what lies up to `known`: the past (`last`, `time_since`) or the sums.
+    fn scan(&self, group: &WindowGroup, time: i64, known: i64, out: &mut [f64], past: bool) {
         let lengths = group.over.len();
         for (length, over) in group.over.iter().enumerate() {
             let mut span = Span::new(group);
             let mut recents = vec![Recent::default(); group.inputs];
             let (mut latest, mut words) = (None, vec![FxHashSet::default(); group.inputs]);
-            for sequence in self.log.first()..self.log.end() {
+            let from = time - group.delay - over;
+            for sequence in self.log.first_after(from)..self.log.first_after(known).max(self.log.first_after(from)) {
                 let then = self.log.time(sequence);
-                if then > time - group.delay || then <= time - group.delay - over {
-                    continue;
-                }
                 latest = Some(then);
                 span.events += self.log.events(sequence);
                 for input in 0..group.inputs {

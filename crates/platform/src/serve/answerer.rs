@@ -72,7 +72,8 @@ pub struct Prediction<'a> {
 #[derive(Serialize)]
 pub struct Decided<'a> {
     pub action: &'a str,
-    pub threshold: f64,
+    /// None where a rule decides in a domain that decides by nothing else.
+    pub threshold: Option<f64>,
     /// Names of the rules that held.
     pub rules: Vec<&'a str>,
 }
@@ -137,6 +138,9 @@ impl Answerer {
         let decision = self.manifest().decision.as_ref();
         for features in features {
             let probability = self.scorer.score(&features)?.probability;
+            if !probability.is_finite() {
+                return Err(PlatformError::Training("the model's answer is not a number".to_owned()));
+            }
             let action = decision.map(|decision| decision.action(probability).to_owned());
             scored.push(Scored { features, probability, action, rules: Vec::new(), answer: Map::new() });
         }
@@ -204,7 +208,7 @@ impl Answerer {
             prediction: Prediction { target: &manifest.target, probability: scored.probability },
             decision: scored.action.as_deref().map(|action| Decided {
                 action,
-                threshold: manifest.decision.as_ref().map_or(f64::NAN, |decision| decision.threshold),
+                threshold: manifest.decision.as_ref().map(|decision| decision.threshold),
                 rules: scored.rules.iter().map(|&at| self.domain.spec.rule[at].name.get_ref().as_str()).collect(),
             }),
             reasons: self.reasons(scored, explain_fully)?,

@@ -10,7 +10,8 @@ use crate::serve::log::{Decision, DecisionLog, LoggedEvent, Outcome};
 use serde_json::Value;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::hash::BuildHasher;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 use std::sync::{Arc, RwLock};
 use std::time::Instant;
 use tokio::sync::{mpsc, oneshot};
@@ -25,6 +26,10 @@ const BATCHES_WAITING_MAX: usize = 4;
 /// Bytes written before the write-ahead log is moved away, when nobody waits and at any rate.
 const CHECKPOINT_BYTES_IDLE: usize = 4 << 20;
 const CHECKPOINT_BYTES_MAX: usize = 64 << 20;
+/// Of one outcome in the log and its indices, about.
+const OUTCOME_BYTES: usize = 200;
+/// Batches after which entities without a living event are forgotten.
+const BATCHES_PER_CLEANING: u64 = 4_096;
 
 /// What a request wants beside the answer.
 #[derive(Clone, Debug, Default)]
@@ -103,7 +108,8 @@ pub enum Noted {
 pub enum Message {
     Predict { events: Vec<(Event, Wish)>, arrived: Instant, reply: oneshot::Sender<Replies> },
     Feedback { told: Vec<Told>, history: HashMap<String, Event>, reply: oneshot::Sender<Result<Vec<Noted>, Refusal>> },
-    Swap { loaded: Box<Loaded>, done: oneshot::Sender<bool> },
+    /// Another version or rebuilt windows, with connections to the log of its own: the old ones may be what broke.
+    Swap { loaded: Box<Loaded>, reader: DecisionLog, log: DecisionLog, done: oneshot::Sender<bool> },
     /// Everything sent before it is answered; then the engine ends.
     Stop,
 }
@@ -158,6 +164,9 @@ struct EngineState {
     /// Key to answer, newest last: what is not yet in the log is here.
     recent: HashMap<String, (Arc<Answered>, Arc<str>)>,
     recent_wishes: HashSet<String>,
+    /// Values told lately by key and label's column, and their order.
+    recent_outcomes: HashMap<(String, usize), Cell>,
+    outcome_order: VecDeque<(String, usize)>,
     /// Keys and idempotency keys of what is recent, oldest first.
     order: VecDeque<(String, Option<String>)>,
     settings: EngineSettings,
@@ -175,6 +184,8 @@ enum Waiting {
     Predict { replies: Replies, reply: oneshot::Sender<Replies> },
     Feedback { noted: Vec<Noted>, reply: oneshot::Sender<Result<Vec<Noted>, Refusal>> },
     Flush(SyncSender<()>),
+    /// From here on, by this connection.
+    NewLog(Box<DecisionLog>, SyncSender<()>),
 }
 
 /// Runs until it is told to stop, or nobody is left to tell it.
@@ -195,6 +206,8 @@ pub fn run(
         writer,
         recent: HashMap::new(),
         recent_wishes: HashSet::new(),
+        recent_outcomes: HashMap::new(),
+        outcome_order: VecDeque::new(),
         order: VecDeque::new(),
         settings,
         current,
@@ -222,8 +235,8 @@ pub fn run(
                 state.predict(jobs);
             }
             Message::Feedback { told, history, reply } => state.feedback(told, &history, reply),
-            Message::Swap { loaded, done } => {
-                let swapped = state.swap(*loaded);
+            Message::Swap { loaded, reader, log, done } => {
+                let swapped = state.swap(*loaded, reader, log);
                 let _ = done.send(swapped);
             }
             Message::Stop => break,
@@ -236,7 +249,19 @@ pub fn run(
 /// Commits batch after batch; all that waits goes into one transaction.
 fn write(mut log: DecisionLog, batches: &Receiver<Batch>, log_after: bool, current: &Current) {
     let mut unmoved = 0;
-    while let Ok(mut batch) = batches.recv() {
+    loop {
+        let mut batch = match batches.try_recv() {
+            Ok(batch) => batch,
+            Err(TryRecvError::Disconnected) => return,
+            Err(TryRecvError::Empty) => {
+                // Nobody waits: the best time to move the write-ahead log.
+                move_log(&log, &mut unmoved, CHECKPOINT_BYTES_IDLE);
+                match batches.recv() {
+                    Ok(batch) => batch,
+                    Err(_) => return,
+                }
+            }
+        };
         while let Ok(next) = batches.try_recv() {
             batch.decisions.extend(next.decisions);
             batch.outcomes.extend(next.outcomes);
@@ -244,32 +269,46 @@ fn write(mut log: DecisionLog, batches: &Receiver<Batch>, log_after: bool, curre
         }
         let start = Instant::now();
         let mut waiting = std::mem::take(&mut batch.waiting);
-        if log_after {
+        // What follows a failed commit may repeat what it did not write: nothing is confirmed before the rebuild.
+        let broken = current.gauges.broken.load(Ordering::Acquire);
+        if log_after && !broken {
             answer_predictions(&mut waiting, 0);
         }
         let empty = batch.decisions.is_empty() && batch.outcomes.is_empty();
-        let written = if empty { Ok(()) } else { log.append(&batch.decisions, &batch.outcomes) };
+        let written = match (broken, empty) {
+            (true, _) => Err(PlatformError::Store("waits for a rebuild".to_owned())),
+            (false, true) => Ok(()),
+            (false, false) => log.append(&batch.decisions, &batch.outcomes),
+        };
         unmoved += batch.decisions.iter().map(|d| d.input.len() + d.features.len() + 2 * d.answer.len()).sum::<usize>();
+        unmoved += batch.outcomes.len() * OUTCOME_BYTES;
         match written {
             Ok(()) => {
                 answer_predictions(&mut waiting, micros(start));
-                waiting.into_iter().for_each(Waiting::confirm);
+                waiting.into_iter().for_each(|waiting| waiting.confirm(&mut log));
             }
             Err(error) => {
-                error!(%error, "the decision log cannot be written; the service answers no more until it can");
+                if !broken {
+                    error!(%error, "the decision log cannot be written; the service answers no more until it can");
+                }
                 // Windows count what the log does not hold: they are rebuilt before anybody is answered again.
-                current.gauges.broken.store(true, std::sync::atomic::Ordering::Release);
-                waiting.into_iter().for_each(Waiting::refuse);
+                current.gauges.broken.store(true, Ordering::Release);
+                waiting.into_iter().for_each(|waiting| waiting.refuse(&mut log));
             }
         }
-        let idle = unmoved >= CHECKPOINT_BYTES_IDLE;
-        if unmoved >= CHECKPOINT_BYTES_MAX || idle {
-            if let Err(error) = log.checkpoint() {
-                warn!(%error, "the decision log could not be moved into its database");
-            }
-            unmoved = 0;
-        }
+        move_log(&log, &mut unmoved, CHECKPOINT_BYTES_MAX);
     }
+}
+
+/// Moves the write-ahead log into the database once so many bytes were written.
+fn move_log(log: &DecisionLog, unmoved: &mut usize, bytes: usize) {
+    if *unmoved < bytes {
+        return;
+    }
+    if let Err(error) = log.checkpoint() {
+        warn!(%error, "the decision log could not be moved into its database");
+    }
+    *unmoved = 0;
 }
 
 fn answer_predictions(waiting: &mut Vec<Waiting>, log_micros: u32) {
@@ -286,21 +325,27 @@ fn answer_predictions(waiting: &mut Vec<Waiting>, log_micros: u32) {
 }
 
 impl Waiting {
-    fn confirm(self) {
+    fn confirm(self, log: &mut DecisionLog) {
         match self {
             Waiting::Predict { replies, reply } => drop(reply.send(replies)),
             Waiting::Feedback { noted, reply } => drop(reply.send(Ok(noted))),
-            Waiting::Flush(done) => drop(done.send(())),
+            other => other.refuse(log),
         }
     }
 
-    fn refuse(self) {
+    fn refuse(self, log: &mut DecisionLog) {
         match self {
             Waiting::Predict { replies, reply } => {
                 drop(reply.send(replies.iter().map(|_| Err(Refusal::LogUnavailable)).collect()));
             }
             Waiting::Feedback { reply, .. } => drop(reply.send(Err(Refusal::LogUnavailable))),
-            Waiting::Flush(done) => drop(done.send(())),
+            Waiting::Flush(done) => {
+                let _ = done.send(());
+            }
+            Waiting::NewLog(new, done) => {
+                *log = *new;
+                let _ = done.send(());
+            }
         }
     }
 }
@@ -332,7 +377,7 @@ enum Fate {
 impl EngineState {
     fn predict(&mut self, jobs: Vec<Job>) {
         let start = Instant::now();
-        let broken = self.current.gauges.broken.load(std::sync::atomic::Ordering::Acquire);
+        let broken = self.current.gauges.broken.load(Ordering::Acquire);
         let mut rows: Vec<(Event, Wish)> = Vec::new();
         let mut fates: Vec<Vec<Fate>> = Vec::with_capacity(jobs.len());
         let mut waiting = Vec::with_capacity(jobs.len());
@@ -348,7 +393,9 @@ impl EngineState {
         let (decisions, answered) = match answered {
             Ok(answers) => answers.into_iter().unzip::<_, _, Vec<Decision>, Vec<(Arc<Answered>, Timing)>>(),
             Err(error) => {
-                error!(%error, "a batch could not be answered");
+                error!(domain = self.loaded.answerer.domain.name(), "a batch could not be answered: {}", without_values(&error));
+                // The windows may have counted it, the log has not.
+                self.current.gauges.broken.store(true, Ordering::Release);
                 fates.iter_mut().flatten().for_each(|fate| *fate = Fate::Refused(Refusal::Internal));
                 (Vec::new(), Vec::new())
             }
@@ -371,11 +418,15 @@ impl EngineState {
                 reply: sender,
             })
             .collect();
-        // A writer that is gone has said why.
-        let _ = self.writer.send(Batch { decisions, outcomes: Vec::new(), waiting });
+        self.send(Batch { decisions, outcomes: Vec::new(), waiting });
         let gauges = &self.current.gauges;
-        gauges.batches.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        gauges.events.fetch_add(rows.len() as u64, std::sync::atomic::Ordering::Relaxed);
+        if gauges.batches.load(Ordering::Relaxed) % BATCHES_PER_CLEANING == 0 {
+            let newest = gauges.newest_event.load(Ordering::Relaxed);
+            self.loaded.live.forget_idle(newest);
+            gauges.entities.store(self.loaded.live.entities(), Ordering::Relaxed);
+        }
+        gauges.batches.fetch_add(1, Ordering::Relaxed);
+        gauges.events.fetch_add(rows.len() as u64, Ordering::Relaxed);
     }
 
     /// Whether the event is to be answered anew; then it becomes a row.
@@ -403,6 +454,8 @@ impl EngineState {
         match self.earlier(&event, &wish) {
             Err(error) => {
                 error!(%error, "the decision log cannot be read");
+                // The rebuild comes with new connections.
+                self.current.gauges.broken.store(true, Ordering::Release);
                 Fate::Refused(Refusal::LogUnavailable)
             }
             Ok(Some(Ok(answered))) => Fate::Repeated(answered),
@@ -441,18 +494,25 @@ impl EngineState {
         let batch = answerer.contract.batch(&events)?;
         let times: Vec<i64> = events.iter().map(|event| event.time).collect();
         let known: Vec<bool> = events.iter().map(|event| self.loaded.history_keys.contains(&key_hash(&event.key))).collect();
+        let before = self.current.gauges.newest_event.load(Ordering::Relaxed);
         let windows = self.loaded.live.answer(&batch, &times, &known)?;
         let features = answerer.features.answer(&batch, windows)?;
         let made = Instant::now();
         let scored = answerer.score(&batch, features)?;
         let modelled = Instant::now();
         let newest = times.iter().copied().max().unwrap_or(0);
-        self.current.gauges.newest_event.fetch_max(newest, std::sync::atomic::Ordering::Relaxed);
+        self.current.gauges.newest_event.fetch_max(newest, Ordering::Relaxed);
         let answered_at = now_micros();
         let mut answers = Vec::with_capacity(rows.len());
         for (((event, wish), scored), known) in rows.iter().zip(&scored).zip(&known) {
             let request_id = uuid::Uuid::now_v7().to_string();
-            let warnings = if *known { vec![KNOWN_WARNING.to_owned()] } else { Vec::new() };
+            let mut warnings = Vec::new();
+            if *known {
+                warnings.push(KNOWN_WARNING.to_owned());
+            }
+            if event.time < before - LATENESS_MICROS {
+                warnings.push(LATE_WARNING.to_owned());
+            }
             let text = answerer.reply(scored, &request_id, wish.explain_fully, warnings)?;
             let decision = Decision {
                 sequence: 0,
@@ -507,29 +567,47 @@ impl EngineState {
         reply: oneshot::Sender<Result<Vec<Noted>, Refusal>>,
     ) {
         let (mut noted, mut outcomes) = (Vec::with_capacity(told.len()), Vec::new());
-        // What this very batch told of an event counts before the log knows it.
-        let mut fresh: HashMap<(String, usize), Cell> = HashMap::new();
+        if self.current.gauges.broken.load(Ordering::Acquire) {
+            let _ = reply.send(Err(Refusal::NotReady));
+            return;
+        }
         for one in told {
-            match self.note(&one, history, &fresh) {
+            match self.note(&one, history) {
                 Ok((state, outcome)) => {
                     if outcome.is_some() {
-                        fresh.insert((one.key.clone(), one.label), one.value);
+                        self.remember_outcome((one.key, one.label), one.value);
                     }
                     noted.push(state);
                     outcomes.extend(outcome);
                 }
                 Err(error) => {
-                    error!(%error, "an outcome could not be taken in");
+                    error!("an outcome could not be taken in: {}", without_values(&error));
+                    self.current.gauges.broken.store(true, Ordering::Release);
                     let _ = reply.send(Err(Refusal::Internal));
                     return;
                 }
             }
         }
         let waiting = vec![Waiting::Feedback { noted, reply }];
-        let _ = self.writer.send(Batch { decisions: Vec::new(), outcomes, waiting });
-        if !fresh.is_empty() {
-            // The next feedback may be about the same events: it must find these in the log.
-            self.flush();
+        self.send(Batch { decisions: Vec::new(), outcomes, waiting });
+    }
+
+    /// What was told of an event counts before the log knows it.
+    fn remember_outcome(&mut self, label: (String, usize), value: Cell) {
+        if self.recent_outcomes.insert(label.clone(), value).is_none() {
+            self.outcome_order.push_back(label);
+        }
+        if self.outcome_order.len() > RECENT_ANSWERS_MAX
+            && let Some(old) = self.outcome_order.pop_front()
+        {
+            self.recent_outcomes.remove(&old);
+        }
+    }
+
+    fn send(&self, batch: Batch) {
+        if self.writer.send(batch).is_err() {
+            error!("the writer of the decision log has ended");
+            self.current.gauges.broken.store(true, Ordering::Release);
         }
     }
 
@@ -537,12 +615,11 @@ impl EngineState {
         &mut self,
         told: &Told,
         history: &HashMap<String, Event>,
-        fresh: &HashMap<(String, usize), Cell>,
     ) -> Result<(Noted, Option<Outcome>), PlatformError> {
         let answerer = self.loaded.answerer.clone();
         let label = &answerer.contract.columns[told.label];
         let Some(event) = self.event_of(&told.key, history)? else { return Ok((Noted::Unknown, None)) };
-        let before = match fresh.get(&(told.key.clone(), told.label)) {
+        let before = match self.recent_outcomes.get(&(told.key.clone(), told.label)) {
             Some(cell) => Some(cell.clone()),
             None => self.reader.outcome(&told.key, &label.name)?.map(|text| label_cell(label, &text)),
         };
@@ -574,27 +651,31 @@ impl EngineState {
         Ok(contract.read(&value, input, "").ok())
     }
 
-    /// Waits until everything sent to the writer is on disk.
-    fn flush(&self) {
+    /// Waits until everything sent to the writer is on disk, and this with it.
+    fn flush(&self, last: impl FnOnce(SyncSender<()>) -> Waiting) {
         let (done, waiting) = sync_channel(1);
-        let batch = Batch { decisions: Vec::new(), outcomes: Vec::new(), waiting: vec![Waiting::Flush(done)] };
+        let batch = Batch { decisions: Vec::new(), outcomes: Vec::new(), waiting: vec![last(done)] };
         if self.writer.send(batch).is_ok() {
             let _ = waiting.recv();
         }
     }
 
     /// Takes over another version and the windows rebuilt for it, after what was answered meanwhile is counted in them.
-    fn swap(&mut self, mut loaded: Loaded) -> bool {
-        self.flush();
-        if let Err(error) = catch_up(&mut loaded, &self.reader) {
+    fn swap(&mut self, mut loaded: Loaded, reader: DecisionLog, log: DecisionLog) -> bool {
+        self.flush(|done| Waiting::Flush(done));
+        if let Err(error) = catch_up(&mut loaded, &reader) {
             error!(%error, "the rebuilt windows could not be brought up to now");
             return false;
         }
+        self.flush(|done| Waiting::NewLog(Box::new(log), done));
+        self.reader = reader;
         self.recent.clear();
         self.order.clear();
         self.recent_wishes.clear();
+        self.recent_outcomes.clear();
+        self.outcome_order.clear();
         self.loaded = loaded;
-        self.current.gauges.broken.store(false, std::sync::atomic::Ordering::Release);
+        self.current.gauges.broken.store(false, Ordering::Release);
         self.show();
         true
     }
@@ -606,17 +687,19 @@ impl EngineState {
         };
         put(&self.current.answerer);
         *self.current.history_keys.write().unwrap_or_else(std::sync::PoisonError::into_inner) = self.loaded.history_keys.clone();
-        self.current.gauges.entities.store(self.loaded.live.entities(), std::sync::atomic::Ordering::Relaxed);
+        self.current.gauges.entities.store(self.loaded.live.entities(), Ordering::Relaxed);
     }
 }
 
+/// Windows keep a day more than they need.
+const LATENESS_MICROS: i64 = 86_400_000_000;
+const LATE_WARNING: &str = "this event is more than a day behind the newest: windows may lack what was forgotten since";
 const KNOWN_WARNING: &str = "this event is in the published history already: it is answered from it and not counted again";
 
 /// Counts what was answered after the place up to which the windows were rebuilt. Feedback waits meanwhile.
 pub fn catch_up(loaded: &mut Loaded, log: &DecisionLog) -> Result<(), PlatformError> {
-    let upto = log.last_sequence()?;
-    let labels = log.outcomes(i64::MAX)?;
-    count_logged(loaded, log, upto, &labels)
+    // Feedback waited while the windows were rebuilt: no event since has a label.
+    count_logged(loaded, log, log.last_sequence()?, &Labels::default())
 }
 
 /// Counts the answers after `loaded.sequence` until `upto` that the history does not hold, with the labels given.
@@ -657,6 +740,15 @@ fn logged_event(answerer: &Answerer, logged: &LoggedEvent, labels: &Labels, hist
 pub fn label_cell(column: &crate::serve::event::EventColumn, text: &str) -> Cell {
     let value: Value = serde_json::from_str(text).unwrap_or(Value::Null);
     if value.is_null() { Cell::Null } else { column.cell(&value).unwrap_or(Cell::Null) }
+}
+
+/// An error's kind without what it quotes: it may be personal.
+fn without_values(error: &PlatformError) -> &'static str {
+    match error {
+        PlatformError::Tables(_) => "an expression of the domain failed on its values (features.sql, a rule, answer.sql)",
+        PlatformError::Store(_) => "the decision log failed",
+        _ => "the model failed",
+    }
 }
 
 fn answered_of(found: Decision) -> Arc<Answered> {

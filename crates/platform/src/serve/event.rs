@@ -18,6 +18,9 @@ use std::sync::Arc;
 /// Characters of one text: 5 times the longest review on the large portals.
 pub const TEXT_CHARACTERS_MAX: usize = 25_000;
 
+/// Bytes of an event's key: an index entry of PostgreSQL holds 2,704.
+pub const KEY_BYTES_MAX: usize = 500;
+
 #[derive(Clone, Debug, PartialEq)]
 pub enum Cell {
     Null,
@@ -117,7 +120,7 @@ impl EventContract {
             Some(value) => column.cell(value),
         };
         let cells = self.cells(cell, pointer, &mut violations);
-        self.event(cells, input, violations)
+        self.event(cells, input, pointer, violations)
     }
 
     /// Reads a row of text, such as a line of CSV: `fields` by column name; an empty text is missing.
@@ -183,7 +186,7 @@ impl EventContract {
         cells
     }
 
-    fn event(&self, cells: Vec<Cell>, input: String, violations: Vec<Violation>) -> Result<Event, Vec<Violation>> {
+    fn event(&self, cells: Vec<Cell>, input: String, pointer: &str, violations: Vec<Violation>) -> Result<Event, Vec<Violation>> {
         if !violations.is_empty() {
             return Err(violations);
         }
@@ -193,6 +196,11 @@ impl EventContract {
             Cell::Integer(number) => number.to_string(),
             _ => String::new(),
         };
+        if key.len() > KEY_BYTES_MAX {
+            let pointer = format!("{pointer}/{}", escaped(&self.columns[self.key].name));
+            let detail = format!("a key has at most {KEY_BYTES_MAX} bytes");
+            return Err(vec![Violation { pointer, code: "length", detail }]);
+        }
         Ok(Event { cells, time, key, input, contract: self.number })
     }
 
@@ -210,7 +218,7 @@ impl EventContract {
             let array = batch.column_by_name(&column.name).ok_or_else(|| arrow_error(format!("no column `{}`", column.name)))?;
             rows.iter_mut().zip(column.cells_of(array)?).for_each(|(row, cell)| row.push(cell));
         }
-        let event = |cells: Vec<Cell>| self.event(cells, String::new(), Vec::new()).ok();
+        let event = |cells: Vec<Cell>| self.event(cells, String::new(), "", Vec::new()).ok();
         Ok(rows.into_iter().filter_map(event).collect())
     }
 

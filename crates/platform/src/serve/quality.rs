@@ -58,16 +58,15 @@ impl RequestQuality {
         });
     }
 
-    pub fn refused(&self, violations: &[Violation]) {
+    pub fn refused(&self, contract: Option<&EventContract>, violations: &[Violation]) {
         self.with(|counts| {
             counts.rows += 1;
             counts.refused += 1;
             for violation in violations {
                 // A name that is not ours is not kept: it may be anything.
-                let column = match violation.code {
-                    "unknown" => String::new(),
-                    _ => violation.pointer.rsplit('/').next().unwrap_or_default().to_owned(),
-                };
+                let named = violation.pointer.rsplit('/').next().unwrap_or_default();
+                let ours = contract.is_some_and(|contract| contract.columns.iter().any(|column| column.name == named));
+                let column = if ours { named.to_owned() } else { String::new() };
                 *counts.violations.entry((column, violation.code)).or_default() += 1;
             }
         });

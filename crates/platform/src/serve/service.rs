@@ -27,6 +27,8 @@ use tracing::{error, info};
 
 /// How often it is looked whether another version has become champion.
 const CHAMPION_POLL: Duration = Duration::from_secs(1);
+/// Outcomes that the engine takes in at once.
+const FEEDBACK_ROWS_MAX: usize = 128;
 /// Rebuilding is tried again after this long when it went wrong.
 const RETRY: Duration = Duration::from_secs(5);
 
@@ -55,7 +57,9 @@ pub struct Service {
     stopping: AtomicBool,
     /// What start-up is at, or why there is no answer.
     stage: Mutex<String>,
-    /// Feedback waits while windows are rebuilt: a label told meanwhile would be missed.
+    /// Reads of the published history for feedback: one at a time.
+    history: tokio::sync::Mutex<()>,
+    /// Feedback is refused while windows are rebuilt: a label told meanwhile would be missed.
     feedback: RwLock<()>,
     contracts: AtomicU64,
     engine: Mutex<Option<std::thread::JoinHandle<()>>>,
@@ -91,6 +95,7 @@ impl Service {
             ready: AtomicBool::new(false),
             stopping: AtomicBool::new(false),
             stage: Mutex::new("starting".to_owned()),
+            history: tokio::sync::Mutex::new(()),
             feedback: RwLock::new(()),
             contracts: AtomicU64::new(0),
             engine: Mutex::new(None),
@@ -118,7 +123,8 @@ impl Service {
     }
 
     pub fn ready(&self) -> bool {
-        self.ready.load(Ordering::Acquire) && !self.current.gauges.broken.load(Ordering::Acquire)
+        let engine_lives = !self.messages.is_closed();
+        self.ready.load(Ordering::Acquire) && engine_lives && !self.current.gauges.broken.load(Ordering::Acquire)
     }
 
     pub fn condition(&self) -> Condition {
@@ -156,7 +162,7 @@ impl Service {
 
     /// Takes in truths that came later; each is on disk when it is confirmed.
     pub async fn feedback(&self, told: Vec<Told>) -> Result<Vec<Noted>, Refusal> {
-        let _rebuilding = self.feedback.read().await;
+        let Ok(_rebuilding) = self.feedback.try_read() else { return Err(Refusal::NotReady) };
         let answerer = self.answerer().filter(|_| self.ready()).ok_or(Refusal::NotReady)?;
         let keys = self.current.history_keys.read().unwrap_or_else(PoisonError::into_inner).clone();
         let wanted: Vec<String> =
@@ -165,10 +171,16 @@ impl Service {
             error!(%error, "the published history cannot be read");
             Refusal::Internal
         })?;
-        let (reply, noted) = oneshot::channel();
-        let message = Message::Feedback { told, history, reply };
-        self.messages.send(message).await.map_err(|_| Refusal::NotReady)?;
-        noted.await.map_err(|_| Refusal::NotReady)?
+        let mut noted = Vec::with_capacity(told.len());
+        // In pieces, so that requests are answered between them.
+        for part in told.chunks(FEEDBACK_ROWS_MAX) {
+            let own = part.iter().filter_map(|one| Some((one.key.clone(), history.get(&one.key)?.clone()))).collect();
+            let (reply, answered) = oneshot::channel();
+            let message = Message::Feedback { told: part.to_vec(), history: own, reply };
+            self.messages.send(message).await.map_err(|_| Refusal::NotReady)?;
+            noted.extend(answered.await.map_err(|_| Refusal::NotReady)??);
+        }
+        Ok(noted)
     }
 
     /// Rows of the published history by key.
@@ -180,6 +192,7 @@ impl Service {
         if keys.is_empty() {
             return Ok(HashMap::new());
         }
+        let _alone = self.history.lock().await;
         let (table, input) = self.options.domain.spec.input.first().expect("checked: a domain has an input");
         let engine = self.tables()?;
         let path = self.options.home.tables_folder(self.options.domain.name(), &answerer.run_id);
@@ -276,9 +289,9 @@ impl Service {
             Ok::<_, PlatformError>((loaded, log))
         };
         let (loaded, log) = tokio::task::spawn_blocking(work).await.map_err(|error| arrow_error(error.to_string()))??;
+        let reader = self.options.log.open(self.options.domain.name()).await?;
         match receiver.take() {
             Some(receiver) => {
-                let reader = self.options.log.open(self.options.domain.name()).await?;
                 let settings = EngineSettings {
                     clock_skew_max_micros: self.options.clock_skew_max_micros,
                     log_after: self.options.log_after,
@@ -296,7 +309,7 @@ impl Service {
             }
             None => {
                 let (done, swapped) = oneshot::channel();
-                let message = Message::Swap { loaded: Box::new(loaded), done };
+                let message = Message::Swap { loaded: Box::new(loaded), reader, log, done };
                 self.messages.send(message).await.map_err(|_| arrow_error("the engine has ended"))?;
                 if !swapped.await.unwrap_or(false) {
                     return Err(arrow_error("the rebuilt windows could not be taken over"));

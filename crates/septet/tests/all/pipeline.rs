@@ -197,7 +197,7 @@ fn a_second_run_of_the_same_domain_waits_for_nobody() {
 fn generated_pages_are_current() {
     let docs = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/reference");
     let machine = Machine::new();
-    for page in ["settings", "sql"] {
+    for page in ["settings", "sql", "problems"] {
         let current = machine.ok(&["reference", page]);
         let path = docs.join(format!("{page}.md"));
         if std::env::var_os("SEPTET_UPDATE").is_some() {

@@ -14,6 +14,7 @@ fn machine_with_champion() -> (Machine, String) {
     let changes = [
         ("domain.toml", "baselines = [\"prior\", \"linear\"]", "baselines = [\"prior\"]"),
         ("domain.toml", "trees = [200, 300, 400]", "trees = [60]"),
+        ("cases/payments.json", "\"probability_min\": 0.1", "\"probability_min\": 0.0"),
         ("domain.toml", "[decision]\n", "[gates]\ncalibration_error_max = 1\nparity_rows = 200\n\n[decision]\n"),
     ];
     let domains = copied_domain(&machine, "fraud", "fraud", &changes).display().to_string();
