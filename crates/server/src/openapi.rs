@@ -5,7 +5,7 @@ use crate::state::DomainState;
 use axum::Json;
 use axum::extract::{OriginalUri, State};
 use septet_domain::{ColumnType, Domain};
-use septet_platform::serve::{Answerer, EventColumn, EventContract, KEY_BYTES_MAX, TEXT_CHARACTERS_MAX};
+use septet_platform::serve::{Answerer, EventColumn, EventContract, KEY_CHARACTERS_MAX, TEXT_CHARACTERS_MAX};
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
 
@@ -108,8 +108,8 @@ fn paths(answerer: &Answerer) -> Value {
             "parameters": [explain],
             "requestBody": { "required": true, "content": {
                 "application/json": { "schema": { "type": "array", "items": by_itself("Event") }, "example": [example] },
-                "application/x-ndjson": { "schema": { "type": "string", "description": lines } },
-                "text/csv": { "schema": { "type": "string", "description": "a header with column names, then rows" } },
+                "application/x-ndjson": { "schema": { "description": lines } },
+                "text/csv": { "schema": { "description": "a header with column names, then rows" } },
             }},
             "responses": batch_responses(lines),
         }},
@@ -119,7 +119,7 @@ fn paths(answerer: &Answerer) -> Value {
                 "application/json": { "schema": { "oneOf": [
                     reference("Outcome"), { "type": "array", "items": by_itself("Outcome") } ] },
                     "example": outcome_example(answerer) },
-                "application/x-ndjson": { "schema": { "type": "string", "description": "one object a line" } },
+                "application/x-ndjson": { "schema": { "description": "one object a line" } },
             }},
             "responses": answered("what became of each", "application/json", reference("OutcomeResults"),
                 &[400, 401, 404, 405, 413, 415, 422, 500, 503, 504]),
@@ -193,8 +193,7 @@ fn column_schema(column: &EventColumn, key: bool) -> Value {
         schema["minLength"] = json!(1);
     }
     if key {
-        // Four bytes a character at the most.
-        schema["maxLength"] = json!(KEY_BYTES_MAX / 4);
+        schema["maxLength"] = json!(KEY_CHARACTERS_MAX);
     }
     let Some(spec) = &column.spec else { return nullable(column, schema) };
     if let Some(values) = &spec.values {

@@ -18,8 +18,8 @@ use std::sync::Arc;
 /// Characters of one text: 5 times the longest review on the large portals.
 pub const TEXT_CHARACTERS_MAX: usize = 25_000;
 
-/// Bytes of an event's key: an index entry of PostgreSQL holds 2,704.
-pub const KEY_BYTES_MAX: usize = 500;
+/// Characters of an event's key, of four bytes at the most: an index entry of PostgreSQL holds 2,704.
+pub const KEY_CHARACTERS_MAX: usize = 125;
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum Cell {
@@ -196,9 +196,9 @@ impl EventContract {
             Cell::Integer(number) => number.to_string(),
             _ => String::new(),
         };
-        if key.len() > KEY_BYTES_MAX {
+        if key.chars().count() > KEY_CHARACTERS_MAX {
             let pointer = format!("{pointer}/{}", escaped(&self.columns[self.key].name));
-            let detail = format!("a key has at most {KEY_BYTES_MAX} bytes");
+            let detail = format!("a key has at most {KEY_CHARACTERS_MAX} characters");
             return Err(vec![Violation { pointer, code: "length", detail }]);
         }
         Ok(Event { cells, time, key, input, contract: self.number })

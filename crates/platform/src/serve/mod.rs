@@ -10,7 +10,7 @@ mod service;
 
 pub use answerer::{Answerer, check_decision};
 pub use engine::{Noted, Refusal, Replies, Reply, Timing, Told, Wish};
-pub use event::{Cell, Event, EventColumn, EventContract, KEY_BYTES_MAX, TEXT_CHARACTERS_MAX, Violation, escaped};
+pub use event::{Cell, Event, EventColumn, EventContract, KEY_CHARACTERS_MAX, TEXT_CHARACTERS_MAX, Violation, escaped};
 pub use log::{Decision, DecisionLog, LogPlace, Outcome};
 pub use quality::Counts;
 pub use replay::{Replayed, replay};

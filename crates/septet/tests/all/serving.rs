@@ -129,6 +129,21 @@ fn everything_that_is_wrong_with_a_request_is_said_at_once() {
 }
 
 #[test]
+fn strangers_find_the_api_to_be_what_its_document_says() {
+    let Ok(python) = std::env::var("SEPTET_TEST_PYTHON") else {
+        eprintln!("skipped: schemathesis, generated client and browser (SEPTET_TEST_PYTHON is not set)");
+        return;
+    };
+    let (machine, domains) = machine_with_champion();
+    let server = Server::start(&machine, &["--domains", &domains]);
+    let script = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scripts/test-api");
+    let done = std::process::Command::new(python).arg(script).arg(server.port.to_string()).output().unwrap();
+    let said = format!("{}{}", String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr));
+    assert!(done.status.success(), "{said}");
+    assert!(server.terminate());
+}
+
+#[test]
 fn a_batch_has_an_answer_or_an_error_for_each_row() {
     let (machine, domains) = machine_with_champion();
     let server = Server::start(&machine, &["--domains", &domains]);
