@@ -207,7 +207,8 @@ impl Check<'_> {
 
     fn decision(&mut self) {
         let Some(decision) = &self.domain.spec.decision else { return };
-        let lines = decision.review.as_ref().map(|review| [review.alerts_per_day.is_some(), review.threshold.is_some()]);
+        let lines =
+            decision.review.as_ref().map(|review| [review.alerts_per_day.is_some(), review.threshold.is_some()]);
         if lines.is_some_and(|given| given[0] == given[1]) {
             self.say(0..0, "[decision.review] needs exactly one of alerts_per_day and threshold".to_owned(), None);
         }

@@ -19,14 +19,12 @@ pub struct LiveWindows {
 }
 
 impl LiveWindows {
-
     /// The states that a history leaves. Entities are rebuilt side by side.
     pub fn of_history(windows: Vec<CompiledWindow>, history: &History) -> Result<LiveWindows, PlatformError> {
         let rebuilt = |window: &CompiledWindow| {
             let entities = history.intern(&window.entity)?;
             let inputs = window.inputs(&history.batch)?;
-            let states =
-                replay_states(&window.group, &entities.codes, entities.words.len(), &history.times, &inputs);
+            let states = replay_states(&window.group, &entities.codes, entities.words.len(), &history.times, &inputs);
             Ok::<_, PlatformError>(entities.words.into_iter().zip(states).collect::<States>())
         };
         let states = windows.par_iter().map(rebuilt).collect::<Result<_, _>>()?;
@@ -53,7 +51,12 @@ impl LiveWindows {
 
     /// Remembers the events in order and answers each with its window columns, as arrays of one row an event. An event
     /// that `known` says is there already is answered and not counted again.
-    pub fn answer(&mut self, events: &RecordBatch, times: &[i64], known: &[bool]) -> Result<Vec<ArrayRef>, PlatformError> {
+    pub fn answer(
+        &mut self,
+        events: &RecordBatch,
+        times: &[i64],
+        known: &[bool],
+    ) -> Result<Vec<ArrayRef>, PlatformError> {
         let mut columns = Vec::new();
         for (window, states) in self.windows.iter().zip(&mut self.states) {
             let width = window.group.outputs();
@@ -74,7 +77,9 @@ impl LiveWindows {
     /// Remembers the events in order.
     pub fn remember(&mut self, events: &RecordBatch, times: &[i64]) -> Result<(), PlatformError> {
         for (window, states) in self.windows.iter().zip(&mut self.states) {
-            for_each_event(window, states, events, |row, state, values| state.remember(&window.group, times[row], values))?;
+            for_each_event(window, states, events, |row, state, values| {
+                state.remember(&window.group, times[row], values)
+            })?;
         }
         Ok(())
     }

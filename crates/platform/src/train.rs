@@ -356,7 +356,8 @@ fn raws_on(
 ) -> Result<FoldScores, PlatformError> {
     match &longest.model {
         Model::Trees { trees, .. } if candidates.len() > 1 => {
-            let matrix = longest.encoder.transform(&material.frame.take(&material.rows(rows))).map_err(training_error)?;
+            let matrix =
+                longest.encoder.transform(&material.frame.take(&material.rows(rows))).map_err(training_error)?;
             Ok(trees.raw_of_first(&matrix, &candidates.iter().map(tree_count).collect::<Vec<_>>()))
         }
         _ => Ok(vec![raw_on(material, longest, rows)?]),

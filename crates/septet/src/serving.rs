@@ -35,7 +35,12 @@ pub fn log_place(settings: &Settings, home: &Home, domain: &str) -> LogPlace {
     }
 }
 
-fn service_options(settings: &Settings, home: &Home, store: &Arc<Store>, domain: Arc<Domain>) -> anyhow::Result<ServiceOptions> {
+fn service_options(
+    settings: &Settings,
+    home: &Home,
+    store: &Arc<Store>,
+    domain: Arc<Domain>,
+) -> anyhow::Result<ServiceOptions> {
     let log = log_place(settings, home, domain.name());
     Ok(ServiceOptions {
         home: home.clone(),

@@ -53,7 +53,11 @@ pub const SETTINGS: [Setting; 20] = [
         secret: false,
     },
     plain("log_format", "text", "`text` for people, `json` for programs: one object a line"),
-    plain("bind", "127.0.0.1", "address that services listen on; another than loopback needs api_keys, or open_to_all = yes"),
+    plain(
+        "bind",
+        "127.0.0.1",
+        "address that services listen on; another than loopback needs api_keys, or open_to_all = yes",
+    ),
     plain("hub_port", "8000", "port of the hub, which has every domain under /DOMAIN"),
     plain("port_offset", "0", "added to every domain's port"),
     Setting {
@@ -63,7 +67,11 @@ pub const SETTINGS: [Setting; 20] = [
         secret: true,
     },
     plain("open_to_all", "no", "`yes` allows another address than loopback without keys"),
-    plain("decision_log", "before", "`before`: an answer is on disk before it is given; `after`: it is given first, and a crash can lose the last ones"),
+    plain(
+        "decision_log",
+        "before",
+        "`before`: an answer is on disk before it is given; `after`: it is given first, and a crash can lose the last ones",
+    ),
     plain("clock_skew_max", "5m", "how far an event's time may be ahead of the clock"),
     plain("queue_max", "1024", "requests that may wait for a domain's engine; beyond it they are refused with 503"),
     plain("concurrency_max", "1024", "requests at work at once, a domain"),

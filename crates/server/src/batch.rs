@@ -58,7 +58,8 @@ pub async fn predict_batch(State(state): State<Arc<DomainState>>, request: Reque
         return Err(Problem::new("not_ready", state.service.condition().stage));
     }
     let place = request.extensions().get::<Place>().cloned();
-    let batch = Batch { state: state.clone(), wish, summary: Summary::default(), started: Instant::now(), _place: place };
+    let batch =
+        Batch { state: state.clone(), wish, summary: Summary::default(), started: Instant::now(), _place: place };
     match media {
         Media::Json => {
             let body = read_body(request.into_body(), state.limits.batch_bytes_max, BODY_TIME).await?;
@@ -75,8 +76,8 @@ pub async fn predict_batch(State(state): State<Arc<DomainState>>, request: Reque
 impl Batch {
     async fn list(mut self, body: &[u8]) -> Result<Response, Problem> {
         let text = std::str::from_utf8(body).map_err(|error| Problem::new("body_not_text", error.to_string()))?;
-        let values: Vec<&serde_json::value::RawValue> =
-            serde_json::from_str(text).map_err(|error| Problem::new("body_not_json", format!("expected a list of objects: {error}")))?;
+        let values: Vec<&serde_json::value::RawValue> = serde_json::from_str(text)
+            .map_err(|error| Problem::new("body_not_json", format!("expected a list of objects: {error}")))?;
         if values.len() > self.state.limits.rows_max {
             let detail = format!("at most {} rows; send more as application/x-ndjson", self.state.limits.rows_max);
             return Err(Problem::new("body_too_large", detail));
@@ -84,7 +85,8 @@ impl Batch {
         let mut out = String::from("{\"results\":[");
         for (number, chunk) in values.chunks(ROWS_PER_CHUNK).enumerate() {
             let first = number * ROWS_PER_CHUNK;
-            let rows = chunk.iter().enumerate().map(|(at, raw)| self.read(raw.get(), &format!("/{}", first + at))).collect();
+            let rows =
+                chunk.iter().enumerate().map(|(at, raw)| self.read(raw.get(), &format!("/{}", first + at))).collect();
             let lines = self.answer(rows).await;
             for line in lines.lines() {
                 if !out.ends_with('[') {
@@ -102,7 +104,8 @@ impl Batch {
     }
 
     fn read(&self, text: &str, pointer: &str) -> Row {
-        let value: Value = serde_json::from_str(text).map_err(|error| Problem::new("body_not_json", error.to_string()))?;
+        let value: Value =
+            serde_json::from_str(text).map_err(|error| Problem::new("body_not_json", error.to_string()))?;
         self.checked(|contract| contract.read(&value, text.trim().to_owned(), pointer))
     }
 

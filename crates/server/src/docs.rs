@@ -33,6 +33,7 @@ fn asset(path: &str) -> Result<Response, Problem> {
     let config = Arc::new(Config::from("../openapi.json").try_it_out_enabled(true).validator_url("none"));
     let found = utoipa_swagger_ui::serve(path, config).map_err(|error| Problem::new("internal", error.to_string()))?;
     let found = found.ok_or_else(|| Problem::new("not_found", "no such page; begin at /docs/"))?;
-    let kind = HeaderValue::from_str(&found.content_type).unwrap_or(HeaderValue::from_static("application/octet-stream"));
+    let kind =
+        HeaderValue::from_str(&found.content_type).unwrap_or(HeaderValue::from_static("application/octet-stream"));
     Ok(([(header::CONTENT_TYPE, kind)], found.bytes.to_vec()).into_response())
 }

@@ -20,7 +20,8 @@ pub async fn feedback(State(state): State<Arc<DomainState>>, request: Request) -
             return Err(Problem::new("media_type_unsupported", detail));
         }
     };
-    let answerer = state.service.answerer().ok_or_else(|| Problem::new("not_ready", state.service.condition().stage))?;
+    let answerer =
+        state.service.answerer().ok_or_else(|| Problem::new("not_ready", state.service.condition().stage))?;
     let body = read_body(request.into_body(), state.limits.batch_bytes_max, 6 * state.limits.request_timeout).await?;
     let text = std::str::from_utf8(&body).map_err(|error| Problem::new("body_not_text", error.to_string()))?;
     let not_json = |error: serde_json::Error| Problem::new("body_not_json", error.to_string());
@@ -112,11 +113,15 @@ fn answer(read: Vec<Result<Vec<Told>, Problem>>, noted: Vec<Noted>, single: bool
                 "refused"
             }
             Ok(told) => {
-                let states: Vec<Noted> = told.iter().map(|_| noted.next().expect("one for each that was told")).collect();
+                let states: Vec<Noted> =
+                    told.iter().map(|_| noted.next().expect("one for each that was told")).collect();
                 let first = states.iter().find(|state| **state == Noted::Recorded).or(states.first());
                 let state = word(*first.expect("at least one label"));
                 if single && state == "unknown" {
-                    return Err(Problem::new("event_unknown", "neither the decision log nor the published history has it"));
+                    return Err(Problem::new(
+                        "event_unknown",
+                        "neither the decision log nor the published history has it",
+                    ));
                 }
                 results.push(json!({ "row": row, "state": state }));
                 state
@@ -124,7 +129,8 @@ fn answer(read: Vec<Result<Vec<Told>, Problem>>, noted: Vec<Noted>, single: bool
         };
         counts.iter_mut().filter(|(known, _)| *known == state).for_each(|(_, count)| *count += 1);
     }
-    let summary: serde_json::Map<String, Value> = counts.iter().map(|(name, count)| ((*name).to_owned(), json!(count))).collect();
+    let summary: serde_json::Map<String, Value> =
+        counts.iter().map(|(name, count)| ((*name).to_owned(), json!(count))).collect();
     let body = json!({ "results": results, "summary": summary });
     let mut response = Response::new(Body::from(body.to_string()));
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));

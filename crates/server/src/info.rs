@@ -6,9 +6,9 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use serde_json::{Value, json};
 use septet_platform::serve::{Answerer, Condition};
 use septet_platform::{PlatformError, Published, StepReport};
+use serde_json::{Value, json};
 use std::sync::Arc;
 
 fn internal(error: &PlatformError) -> Problem {
@@ -81,7 +81,8 @@ pub async fn model_info(State(state): State<Arc<DomainState>>) -> Result<Json<Va
     let answerer = answerer(&state)?;
     let manifest = answerer.manifest();
     let service = &state.service;
-    let record = service.store().version(service.domain().name(), &manifest.version).await.map_err(|error| internal(&error))?;
+    let record =
+        service.store().version(service.domain().name(), &manifest.version).await.map_err(|error| internal(&error))?;
     let card = service.home().version_folder(service.domain().name(), &manifest.version).join("card.md");
     let card = tokio::fs::read_to_string(&card).await.unwrap_or_default();
     Ok(Json(json!({
@@ -156,7 +157,9 @@ pub async fn quality(State(state): State<Arc<DomainState>>) -> Result<Json<Value
 async fn last_extract(state: &DomainState, published: &Published) -> Result<Value, PlatformError> {
     let service = &state.service;
     let text = service.store().step(service.domain().name(), &published.run_id, "extract").await?;
-    let Some(report) = text.and_then(|text| serde_json::from_str::<StepReport>(&text).ok()) else { return Ok(Value::Null) };
+    let Some(report) = text.and_then(|text| serde_json::from_str::<StepReport>(&text).ok()) else {
+        return Ok(Value::Null);
+    };
     let reasons: Vec<Value> = report.detail["inputs"]
         .as_array()
         .into_iter()

@@ -9,7 +9,10 @@ use septet_platform::serve::{Answerer, EventColumn, EventContract, KEY_CHARACTER
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
 
-pub async fn openapi(State(state): State<Arc<DomainState>>, OriginalUri(uri): OriginalUri) -> Result<Json<Value>, Problem> {
+pub async fn openapi(
+    State(state): State<Arc<DomainState>>,
+    OriginalUri(uri): OriginalUri,
+) -> Result<Json<Value>, Problem> {
     let answerer =
         state.service.answerer().ok_or_else(|| Problem::new("not_ready", state.service.condition().stage))?;
     let base = uri.path().strip_suffix("/openapi.json").unwrap_or_default();
@@ -40,21 +43,26 @@ pub fn document(answerer: &Answerer, base: &str, with_keys: bool) -> Value {
 
 /// Names of the shared answers to what goes wrong, by status.
 fn problems(statuses: &[u16]) -> Map<String, Value> {
-    let reference = |status: &u16| (status.to_string(), json!({ "$ref": format!("#/components/responses/Problem{status}") }));
+    let reference =
+        |status: &u16| (status.to_string(), json!({ "$ref": format!("#/components/responses/Problem{status}") }));
     statuses.iter().map(reference).collect()
 }
 
 fn problem_responses() -> Map<String, Value> {
     let mut responses = Map::new();
     for (_, status, _) in CODES {
-        let titles: Vec<String> =
-            CODES.iter().filter(|(_, s, _)| *s == status).map(|(code, _, title)| format!("`{code}`: {title}")).collect();
+        let titles: Vec<String> = CODES
+            .iter()
+            .filter(|(_, s, _)| *s == status)
+            .map(|(code, _, title)| format!("`{code}`: {title}"))
+            .collect();
         let mut response = json!({
             "description": titles.join("; "),
             "content": { PROBLEM_JSON: { "schema": { "$ref": "#/components/schemas/Problem" } } },
         });
         if status == 503 {
-            response["headers"] = json!({ "Retry-After": { "schema": { "type": "integer" }, "description": "seconds" } });
+            response["headers"] =
+                json!({ "Retry-After": { "schema": { "type": "integer" }, "description": "seconds" } });
         }
         responses.insert(format!("Problem{status}"), response);
     }
@@ -63,7 +71,8 @@ fn problem_responses() -> Map<String, Value> {
 
 fn answered(description: &str, media: &str, schema: Value, others: &[u16]) -> Value {
     let mut responses = problems(others);
-    responses.insert("200".to_owned(), json!({ "description": description, "content": { media: { "schema": schema } } }));
+    responses
+        .insert("200".to_owned(), json!({ "description": description, "content": { media: { "schema": schema } } }));
     Value::Object(responses)
 }
 
@@ -141,8 +150,14 @@ fn paths(answerer: &Answerer) -> Value {
 }
 
 fn batch_responses(lines: &str) -> Value {
-    let mut responses = answered("an answer a row", "application/json", reference("Answers"), &[400, 401, 405, 413, 415, 500, 503, 504]);
-    responses["200"]["content"]["application/x-ndjson"] = json!({ "schema": { "type": "string", "description": lines } });
+    let mut responses = answered(
+        "an answer a row",
+        "application/json",
+        reference("Answers"),
+        &[400, 401, 405, 413, 415, 500, 503, 504],
+    );
+    responses["200"]["content"]["application/x-ndjson"] =
+        json!({ "schema": { "type": "string", "description": lines } });
     responses
 }
 
@@ -173,7 +188,8 @@ fn event_schema(domain: &Domain, contract: &EventContract) -> Value {
     let (_, input) = domain.spec.input.first().expect("checked: a domain has an input");
     let key = &contract.columns[contract.key];
     let columns = contract.columns.iter().filter(|column| !column.label());
-    let properties: Map<String, Value> = columns.clone().map(|column| (column.name.clone(), column_schema(column, column.name == key.name))).collect();
+    let properties: Map<String, Value> =
+        columns.clone().map(|column| (column.name.clone(), column_schema(column, column.name == key.name))).collect();
     let required: Vec<&str> = columns.filter(|column| column.required()).map(|column| column.name.as_str()).collect();
     json!({
         "type": "object", "description": input.grain, "properties": properties, "required": required,
@@ -185,9 +201,13 @@ fn column_schema(column: &EventColumn, key: bool) -> Value {
     let mut schema = match column.kind {
         ColumnType::Text => json!({ "type": "string", "maxLength": TEXT_CHARACTERS_MAX, "pattern": "^[^\\u0000]*$" }),
         ColumnType::Number => json!({ "type": "number" }),
-        ColumnType::Integer => json!({ "type": "integer", "format": "int64", "minimum": i64::MIN, "maximum": i64::MAX }),
+        ColumnType::Integer => {
+            json!({ "type": "integer", "format": "int64", "minimum": i64::MIN, "maximum": i64::MAX })
+        }
         ColumnType::Bool => json!({ "type": "boolean" }),
-        ColumnType::Timestamp => json!({ "type": "string", "format": "date-time", "description": "UTC if it names no zone" }),
+        ColumnType::Timestamp => {
+            json!({ "type": "string", "format": "date-time", "description": "UTC if it names no zone" })
+        }
     };
     if column.required() && column.kind == ColumnType::Text {
         schema["minLength"] = json!(1);
@@ -227,7 +247,8 @@ fn nullable(column: &EventColumn, mut schema: Value) -> Value {
 fn outcome_schema(contract: &EventContract) -> Value {
     let key = &contract.columns[contract.key];
     let labels = contract.columns.iter().filter(|column| column.label());
-    let mut properties: Map<String, Value> = labels.map(|column| (column.name.clone(), column_schema(column, false))).collect();
+    let mut properties: Map<String, Value> =
+        labels.map(|column| (column.name.clone(), column_schema(column, false))).collect();
     properties.insert(key.name.clone(), column_schema(key, true));
     json!({
         "type": "object", "properties": properties, "required": [key.name], "minProperties": 2, "additionalProperties": false,
@@ -261,7 +282,11 @@ fn answer_schema(answerer: &Answerer) -> Value {
 
 /// A request that works: the first of the domain's cases, or one made from the contract.
 pub fn example(answerer: &Answerer) -> Value {
-    let cases = answerer.domain.files_in("cases", ".json").next().and_then(|(_, text)| serde_json::from_str::<Value>(text).ok());
+    let cases = answerer
+        .domain
+        .files_in("cases", ".json")
+        .next()
+        .and_then(|(_, text)| serde_json::from_str::<Value>(text).ok());
     let event = cases.as_ref().map(|cases| &cases[0]["event"]).and_then(Value::as_object);
     let fits = |event: &&Map<String, Value>| {
         let value = Value::Object((*event).clone());

@@ -25,7 +25,8 @@ pub async fn predict(State(state): State<Arc<DomainState>>, request: Request) ->
     let parse_us = arrived.elapsed().as_micros();
     let asked = state.service.predict(vec![(event, wish)], false);
     let replies = tokio::time::timeout(state.limits.request_timeout, asked).await;
-    let replies = replies.map_err(|_| Problem::new("timeout", "the answer is recorded when it comes; ask again with the same key"))?;
+    let replies = replies
+        .map_err(|_| Problem::new("timeout", "the answer is recorded when it comes; ask again with the same key"))?;
     let reply = replies.map_err(|refusal| Problem::refusal(&refusal))?.swap_remove(0);
     let reply = reply.map_err(|refusal| Problem::refusal(&refusal))?;
     count(&state, &reply);
@@ -47,18 +48,22 @@ pub fn wish(request: &Request) -> Result<Wish, Problem> {
 fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
     let Some(value) = headers.get("idempotency-key") else { return Ok(None) };
     match value.to_str() {
-        Ok(text) if !text.is_empty() && text.len() <= IDEMPOTENCY_KEY_MAX && text.bytes().all(|b| b.is_ascii_graphic()) => {
+        Ok(text)
+            if !text.is_empty() && text.len() <= IDEMPOTENCY_KEY_MAX && text.bytes().all(|b| b.is_ascii_graphic()) =>
+        {
             Ok(Some(text.to_owned()))
         }
         _ => {
-            let detail = format!("Idempotency-Key has 1 to {IDEMPOTENCY_KEY_MAX} visible ASCII characters and no space");
+            let detail =
+                format!("Idempotency-Key has 1 to {IDEMPOTENCY_KEY_MAX} visible ASCII characters and no space");
             Err(Problem::new("header_not_valid", detail))
         }
     }
 }
 
 fn read_event(state: &DomainState, body: &[u8]) -> Result<Event, Problem> {
-    let answerer = state.service.answerer().ok_or_else(|| Problem::new("not_ready", state.service.condition().stage))?;
+    let answerer =
+        state.service.answerer().ok_or_else(|| Problem::new("not_ready", state.service.condition().stage))?;
     let text = std::str::from_utf8(body).map_err(|error| Problem::new("body_not_text", error.to_string()))?;
     let value: Value = serde_json::from_str(text).map_err(|error| Problem::new("body_not_json", error.to_string()))?;
     match answerer.contract.read(&value, text.trim().to_owned(), "") {

@@ -82,7 +82,9 @@ impl Problem {
     pub fn refusal(refusal: &Refusal) -> Problem {
         match refusal {
             Refusal::Overloaded => Problem::new("overloaded", "the queue is full; ask again later"),
-            Refusal::NotReady => Problem::new("not_ready", "the windows are being rebuilt, or the service is stopping; see /readyz"),
+            Refusal::NotReady => {
+                Problem::new("not_ready", "the windows are being rebuilt, or the service is stopping; see /readyz")
+            }
             Refusal::Conflict { field } => Problem::new(
                 "key_conflict",
                 format!("this {field} came before with another request; an event is answered once"),
@@ -91,7 +93,9 @@ impl Problem {
                 "event_in_future",
                 format!("the event is {ahead_seconds} s ahead of the clock, more than clock_skew_max allows"),
             ),
-            Refusal::LogUnavailable => Problem::new("log_unavailable", "the decision log cannot be written or read; ask again later"),
+            Refusal::LogUnavailable => {
+                Problem::new("log_unavailable", "the decision log cannot be written or read; ask again later")
+            }
             Refusal::Internal => Problem::new("internal", "the failure is in the log under this trace id"),
         }
     }

@@ -55,7 +55,11 @@ pub fn domain(state: Arc<DomainState>) -> Router {
         .route("/", get(docs::to_docs))
         .fallback(|| async { Problem::new("not_found", "see /openapi.json for what there is") })
         .layer(from_fn_with_state(state.clone(), trace::around))
-        .layer(CompressionLayer::new().gzip(true).compress_when(SizeAbove::new(GZIP_BYTES_MIN).and(NotForContentType::const_new("application/x-ndjson"))))
+        .layer(
+            CompressionLayer::new().gzip(true).compress_when(
+                SizeAbove::new(GZIP_BYTES_MIN).and(NotForContentType::const_new("application/x-ndjson")),
+            ),
+        )
         .with_state(state)
 }
 

@@ -92,7 +92,9 @@ fn as_problem(response: Response) -> Response {
             }
             problem
         }
-        StatusCode::NOT_FOUND if bare => Problem::new("not_found", "see /openapi.json for what there is").into_response(),
+        StatusCode::NOT_FOUND if bare => {
+            Problem::new("not_found", "see /openapi.json for what there is").into_response()
+        }
         _ => response,
     }
 }

@@ -63,7 +63,8 @@ impl RowExpressions {
                 .and_then(|expression| simplifier.simplify(expression))
                 .and_then(|expression| state.create_physical_expr(expression, input))
                 .map_err(|error| TablesError::from_sql(error, sql))?;
-            let mut reads: Vec<String> = expression.column_refs().into_iter().map(|column| column.name.clone()).collect();
+            let mut reads: Vec<String> =
+                expression.column_refs().into_iter().map(|column| column.name.clone()).collect();
             reads.sort();
             compiled.reads.push(reads);
             compiled.types.push(physical.data_type(&compiled.schema)?);

@@ -1,8 +1,8 @@
 //! Holds our numbers against Evidently's own, on columns that `oracle.py` and this file make from the same formulas.
 
 use super::evidently::{Column, ColumnDrift, Method, column_drift, column_drift_by, dataset_drift};
-use crate::bootstrap::SplitMix64;
 use super::sampling::unit;
+use crate::bootstrap::SplitMix64;
 
 const EXPECTED: &str = include_str!("evidently_expected.tsv");
 const TOLERANCE: f64 = 1e-6;

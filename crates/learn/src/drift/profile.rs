@@ -213,9 +213,9 @@ fn hash(word: &str) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use crate::bootstrap::SplitMix64;
     use super::super::sampling::{normal, unit};
     use super::*;
+    use crate::bootstrap::SplitMix64;
 
     fn zero_inflated(rows: usize) -> Vec<f64> {
         let mut random = SplitMix64::new(4);

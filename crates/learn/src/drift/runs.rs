@@ -237,10 +237,10 @@ fn solve(mut rows: Vec<Vec<f64>>, mut right: Vec<f64>) -> Option<Vec<f64>> {
 
 #[cfg(test)]
 mod tests {
-    use crate::bootstrap::SplitMix64;
     use super::super::sampling::normal;
     use super::super::season::RobustScale;
     use super::*;
+    use crate::bootstrap::SplitMix64;
 
     fn check(found: Option<f64>, expected: f64, tolerance: f64) {
         let found = found.unwrap();

@@ -1,7 +1,7 @@
 //! Drawing, from whole numbers to shares of a count: what resampling quiet windows needs.
 
-use crate::bootstrap::SplitMix64;
 use super::special::ln_choose;
+use crate::bootstrap::SplitMix64;
 
 /// A multiple of 2^-53 in 0..1.
 pub(super) fn unit(random: &mut SplitMix64) -> f64 {

@@ -134,9 +134,9 @@ fn spread(values: &[f64], centre: f64) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use crate::bootstrap::SplitMix64;
     use super::super::sampling::normal;
     use super::*;
+    use crate::bootstrap::SplitMix64;
 
     /// Requests an hour: busy at noon, quiet at night, and the noise grows with the level.
     fn usual(hour_of_week: usize) -> f64 {

@@ -164,9 +164,9 @@ fn shares(tally: &Tally) -> Vec<f64> {
 #[cfg(test)]
 mod tests {
     use super::super::exact::{ks_test, wasserstein_normed};
-    use crate::bootstrap::SplitMix64;
     use super::super::sampling::{normal, unit};
     use super::*;
+    use crate::bootstrap::SplitMix64;
 
     fn tallied(profile: &NumberProfile, values: &[f64]) -> Tally {
         let mut tally = profile.tally();

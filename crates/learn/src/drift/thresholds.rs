@@ -5,10 +5,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::profile::Profile;
-use crate::bootstrap::SplitMix64;
 use super::sampling::thin;
 use super::statistics::Statistic;
 use super::tally::Tally;
+use crate::bootstrap::SplitMix64;
 
 /// With fewer windows the windows of training say too little about the next one: our choice, two weeks of days.
 pub const WINDOWS_MIN: usize = 14;

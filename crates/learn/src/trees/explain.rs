@@ -28,7 +28,10 @@ pub(super) struct Explainer {
 #[derive(Debug)]
 enum Plan {
     /// By all its decisions at once: `table + pattern * features + feature`.
-    Whole { features: Vec<u16>, table: u32 },
+    Whole {
+        features: Vec<u16>,
+        table: u32,
+    },
     Leaves(Vec<LeafPlan>),
 }
 

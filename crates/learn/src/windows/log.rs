@@ -27,7 +27,14 @@ enum Entries {
 
 impl Log {
     pub fn new(inputs: usize, with_squares: bool) -> Log {
-        Log { first: 0, times: VecDeque::new(), inputs, with_squares, dropped: false, entries: Entries::Exact(VecDeque::new()) }
+        Log {
+            first: 0,
+            times: VecDeque::new(),
+            inputs,
+            with_squares,
+            dropped: false,
+            entries: Entries::Exact(VecDeque::new()),
+        }
     }
 
     pub fn first(&self) -> u64 {

@@ -193,7 +193,9 @@ fn remembering_and_asking_together_say_what_answering_says() {
             asked.remember(&group, end, &[3.0]);
             asked.ask(&group, end, &mut found);
             // `last` and `time_since` leave out the event that asks; asked again, it is there.
-            for column in (0..ALL.len()).filter(|&at| !matches!(ALL[at].aggregate, Aggregate::Last | Aggregate::TimeSince)) {
+            for column in
+                (0..ALL.len()).filter(|&at| !matches!(ALL[at].aggregate, Aggregate::Last | Aggregate::TimeSince))
+            {
                 let range = 2 * column..2 * column + 2;
                 assert_close(&found[range.clone()], &expected[range], &format!("seed {seed} delay {delay}"));
             }

@@ -181,7 +181,8 @@ impl Answerer {
         events: &RecordBatch,
         scored: &[Scored],
     ) -> Result<RecordBatch, PlatformError> {
-        let mut columns: Vec<ArrayRef> = self.features.own_columns(events).into_iter().map(|(_, column)| column).collect();
+        let mut columns: Vec<ArrayRef> =
+            self.features.own_columns(events).into_iter().map(|(_, column)| column).collect();
         for (at, name) in self.features.names.iter().enumerate() {
             if self.contract.schema().index_of(name).is_err() {
                 columns.push(feature_column(scored, at, expressions.schema().field(columns.len()).data_type()));
@@ -229,7 +230,8 @@ impl Answerer {
         let (contributions, _) = self.scorer.explain(&scored.features)?;
         let mut order: Vec<usize> = (0..contributions.len()).collect();
         order.sort_by(|&a, &b| contributions[b].abs().total_cmp(&contributions[a].abs()));
-        let shown = if all { order.len() } else { order.iter().take(REASONS).filter(|&&at| contributions[at] != 0.0).count() };
+        let shown =
+            if all { order.len() } else { order.iter().take(REASONS).filter(|&&at| contributions[at] != 0.0).count() };
         let reason = |&at: &usize| ReasonGiven {
             feature: &self.manifest().features[at].name,
             value: value_of(&scored.features[at]),
@@ -244,7 +246,8 @@ impl Answerer {
 fn decision_schema(contract: &EventContract, features: &FeatureSet, manifest: &Manifest) -> SchemaRef {
     let own = contract.columns.iter().zip(contract.schema().fields()).filter(|(column, _)| !column.label());
     let own = own.map(|(_, field)| field.as_ref().clone());
-    let made = features.names.iter().zip(&manifest.features).filter(|(name, _)| contract.schema().index_of(name).is_err());
+    let made =
+        features.names.iter().zip(&manifest.features).filter(|(name, _)| contract.schema().index_of(name).is_err());
     let made = made.map(|(name, feature)| {
         let kind = if feature.kind == "number" { DataType::Float64 } else { DataType::Utf8 };
         Field::new(name, kind, true)
@@ -266,20 +269,16 @@ async fn compile_rules(
     for rule in &domain.spec.rule {
         let sql = format!("SELECT ({}) AS held FROM \"{table}\"", rule.when.get_ref());
         let compiled = RowExpressions::compile(engine, &sql, table, schema.clone()).await;
-        let kind = compiled.map_err(|error| crate::plan::at_offset(domain, rule.when.span().start, error))?.types[0].clone();
+        let kind =
+            compiled.map_err(|error| crate::plan::at_offset(domain, rule.when.span().start, error))?.types[0].clone();
         if kind != DataType::Boolean {
             let message = format!("`when` is a {kind}; expected a condition");
             let error = septet_tables::TablesError::Sql { message, place: None };
             return Err(crate::plan::at_offset(domain, rule.when.span().start, error));
         }
     }
-    let conditions: Vec<String> = domain
-        .spec
-        .rule
-        .iter()
-        .enumerate()
-        .map(|(at, rule)| format!("({}) AS r{at}", rule.when.get_ref()))
-        .collect();
+    let conditions: Vec<String> =
+        domain.spec.rule.iter().enumerate().map(|(at, rule)| format!("({}) AS r{at}", rule.when.get_ref())).collect();
     let sql = format!("SELECT {} FROM \"{table}\"", conditions.join(", "));
     Ok(Some(RowExpressions::compile(engine, &sql, table, schema.clone()).await?))
 }
@@ -307,7 +306,9 @@ pub async fn check_decision(
     let own = contract.columns.iter().zip(contract.schema().fields()).filter(|(column, _)| !column.label());
     let own: Vec<Field> = own.map(|(_, field)| field.as_ref().clone()).collect();
     let made = features.names.iter().zip(features.types()).filter(|(name, _)| published.index_of(name).is_err());
-    let made = made.map(|(name, kind)| Field::new(name, if *kind == DataType::Utf8 { DataType::Utf8 } else { DataType::Float64 }, true));
+    let made = made.map(|(name, kind)| {
+        Field::new(name, if *kind == DataType::Utf8 { DataType::Utf8 } else { DataType::Float64 }, true)
+    });
     let decided = [Field::new(PROBABILITY, DataType::Float64, true), Field::new(ACTION, DataType::Utf8, true)];
     let schema = Arc::new(Schema::new(own.into_iter().chain(made).chain(decided).collect::<Vec<_>>()));
     compile_rules(engine, domain, &schema).await?;
@@ -318,10 +319,14 @@ pub async fn check_decision(
 fn feature_column(scored: &[Scored], at: usize, kind: &DataType) -> ArrayRef {
     match kind {
         DataType::Float64 => nullable(
-            scored.iter().map(|scored| if let OwnedValue::Number(value) = scored.features[at] { value } else { f64::NAN }).collect(),
+            scored
+                .iter()
+                .map(|scored| if let OwnedValue::Number(value) = scored.features[at] { value } else { f64::NAN })
+                .collect(),
         ),
         _ => {
-            let word = |scored: &Scored| if let OwnedValue::Word(word) = &scored.features[at] { word.clone() } else { None };
+            let word =
+                |scored: &Scored| if let OwnedValue::Word(word) = &scored.features[at] { word.clone() } else { None };
             Arc::new(scored.iter().map(word).collect::<StringArray>())
         }
     }
@@ -376,9 +381,12 @@ impl Phrase {
         let shown = match value {
             OwnedValue::Number(value) if value.is_nan() => "not known".to_owned(),
             OwnedValue::Number(value) => short(*value),
-            OwnedValue::Word(word) => word.as_deref().map_or_else(|| "not known".to_owned(), |word| format!("`{word}`")),
+            OwnedValue::Word(word) => {
+                word.as_deref().map_or_else(|| "not known".to_owned(), |word| format!("`{word}`"))
+            }
         };
-        let unit = self.unit.as_ref().filter(|_| shown != "not known").map(|unit| format!(" {unit}")).unwrap_or_default();
+        let unit =
+            self.unit.as_ref().filter(|_| shown != "not known").map(|unit| format!(" {unit}")).unwrap_or_default();
         let effect = match contribution {
             0.0 => "which changes nothing",
             up if up > 0.0 => "which raises the probability",

@@ -47,9 +47,13 @@ pub enum Refusal {
     /// Windows are being rebuilt, or the service is stopping.
     NotReady,
     /// The key or the idempotency key was used for another request.
-    Conflict { field: &'static str },
+    Conflict {
+        field: &'static str,
+    },
     /// The event's time is further ahead than `clock_skew_max`.
-    Future { ahead_seconds: i64 },
+    Future {
+        ahead_seconds: i64,
+    },
     /// The answer could not be recorded: there is none.
     LogUnavailable,
     Internal,
@@ -83,6 +87,9 @@ pub struct Reply {
     pub repeated: bool,
 }
 
+/// What goes into the log and what is replied, of one event.
+type Recorded = (Decision, (Arc<Answered>, Timing));
+
 pub type Replies = Vec<Result<Reply, Refusal>>;
 
 /// One truth that came.
@@ -106,12 +113,30 @@ pub enum Noted {
 }
 
 pub enum Message {
-    Predict { events: Vec<(Event, Wish)>, arrived: Instant, reply: oneshot::Sender<Replies> },
-    Feedback { told: Vec<Told>, history: HashMap<String, Event>, reply: oneshot::Sender<Result<Vec<Noted>, Refusal>> },
+    Predict {
+        events: Vec<(Event, Wish)>,
+        arrived: Instant,
+        reply: oneshot::Sender<Replies>,
+    },
+    Feedback {
+        told: Vec<Told>,
+        history: HashMap<String, Event>,
+        reply: oneshot::Sender<Result<Vec<Noted>, Refusal>>,
+    },
     /// Another version or rebuilt windows, with connections to the log of its own: the old ones may be what broke.
-    Swap { loaded: Box<Loaded>, reader: DecisionLog, log: DecisionLog, done: oneshot::Sender<bool> },
+    Swap {
+        next: Box<Takeover>,
+        done: oneshot::Sender<bool>,
+    },
     /// Everything sent before it is answered; then the engine ends.
     Stop,
+}
+
+/// What the engine goes on with.
+pub struct Takeover {
+    pub loaded: Loaded,
+    pub reader: DecisionLog,
+    pub log: DecisionLog,
 }
 
 /// A version with its windows, rebuilt up to a place in the log.
@@ -181,8 +206,14 @@ struct Batch {
 }
 
 enum Waiting {
-    Predict { replies: Replies, reply: oneshot::Sender<Replies> },
-    Feedback { noted: Vec<Noted>, reply: oneshot::Sender<Result<Vec<Noted>, Refusal>> },
+    Predict {
+        replies: Replies,
+        reply: oneshot::Sender<Replies>,
+    },
+    Feedback {
+        noted: Vec<Noted>,
+        reply: oneshot::Sender<Result<Vec<Noted>, Refusal>>,
+    },
     Flush(SyncSender<()>),
     /// From here on, by this connection.
     NewLog(Box<DecisionLog>, SyncSender<()>),
@@ -235,8 +266,9 @@ pub fn run(
                 state.predict(jobs);
             }
             Message::Feedback { told, history, reply } => state.feedback(told, &history, reply),
-            Message::Swap { loaded, reader, log, done } => {
-                let swapped = state.swap(*loaded, reader, log);
+            Message::Swap { next, done } => {
+                let Takeover { loaded, reader, log } = *next;
+                let swapped = state.swap(loaded, reader, log);
                 let _ = done.send(swapped);
             }
             Message::Stop => break,
@@ -393,7 +425,11 @@ impl EngineState {
         let (decisions, answered) = match answered {
             Ok(answers) => answers.into_iter().unzip::<_, _, Vec<Decision>, Vec<(Arc<Answered>, Timing)>>(),
             Err(error) => {
-                error!(domain = self.loaded.answerer.domain.name(), "a batch could not be answered: {}", without_values(&error));
+                error!(
+                    domain = self.loaded.answerer.domain.name(),
+                    "a batch could not be answered: {}",
+                    without_values(&error)
+                );
                 // The windows may have counted it, the log has not.
                 self.current.gauges.broken.store(true, Ordering::Release);
                 fates.iter_mut().flatten().for_each(|fate| *fate = Fate::Refused(Refusal::Internal));
@@ -403,7 +439,9 @@ impl EngineState {
         let reply = |fate: Fate, arrived: Instant| match fate {
             Fate::Refused(refusal) => Err(refusal),
             Fate::Repeated(answered) => Ok(Reply { answered, timing: Timing::default(), repeated: true }),
-            Fate::RepeatsRow(row) => Ok(Reply { answered: answered[row].0.clone(), timing: answered[row].1, repeated: true }),
+            Fate::RepeatsRow(row) => {
+                Ok(Reply { answered: answered[row].0.clone(), timing: answered[row].1, repeated: true })
+            }
             Fate::Row(row) => {
                 let (answered, mut timing) = answered[row].clone();
                 timing.waited = start.saturating_duration_since(arrived).as_micros().min(u128::from(u32::MAX)) as u32;
@@ -420,7 +458,7 @@ impl EngineState {
             .collect();
         self.send(Batch { decisions, outcomes: Vec::new(), waiting });
         let gauges = &self.current.gauges;
-        if gauges.batches.load(Ordering::Relaxed) % BATCHES_PER_CLEANING == 0 {
+        if gauges.batches.load(Ordering::Relaxed).is_multiple_of(BATCHES_PER_CLEANING) {
             let newest = gauges.newest_event.load(Ordering::Relaxed);
             self.loaded.live.forget_idle(newest);
             gauges.entities.store(self.loaded.live.entities(), Ordering::Relaxed);
@@ -446,10 +484,15 @@ impl EngineState {
                 None => return Fate::Refused(Refusal::NotReady),
             },
         };
-        let same_wish = |wish: &Wish, other: &Wish| wish.idempotency_key.is_some() && wish.idempotency_key == other.idempotency_key;
+        let same_wish =
+            |wish: &Wish, other: &Wish| wish.idempotency_key.is_some() && wish.idempotency_key == other.idempotency_key;
         if let Some(row) = rows.iter().position(|(other, known)| other.key == event.key || same_wish(&wish, known)) {
             let equal = same_input(&rows[row].0.input, &event.input);
-            return if equal { Fate::RepeatsRow(row) } else { Fate::Refused(conflict(&wish, rows[row].0.key == event.key)) };
+            return if equal {
+                Fate::RepeatsRow(row)
+            } else {
+                Fate::Refused(conflict(&wish, rows[row].0.key == event.key))
+            };
         }
         match self.earlier(&event, &wish) {
             Err(error) => {
@@ -470,7 +513,11 @@ impl EngineState {
     /// The answer that this event got before, if it was asked before; a refusal if the key stood for another.
     fn earlier(&self, event: &Event, wish: &Wish) -> Result<Option<Result<Arc<Answered>, Refusal>>, PlatformError> {
         if let Some((answered, input)) = self.recent.get(&event.key) {
-            return Ok(Some(if same_input(input, &event.input) { Ok(answered.clone()) } else { Err(conflict(wish, true)) }));
+            return Ok(Some(if same_input(input, &event.input) {
+                Ok(answered.clone())
+            } else {
+                Err(conflict(wish, true))
+            }));
         }
         if let Some(key) = &wish.idempotency_key {
             if self.recent_wishes.contains(key) {
@@ -487,13 +534,14 @@ impl EngineState {
         Ok(Some(if equal { Ok(answered_of(found)) } else { Err(conflict(wish, true)) }))
     }
 
-    fn answer(&mut self, rows: &[(Event, Wish)]) -> Result<Vec<(Decision, (Arc<Answered>, Timing))>, PlatformError> {
+    fn answer(&mut self, rows: &[(Event, Wish)]) -> Result<Vec<Recorded>, PlatformError> {
         let start = Instant::now();
         let answerer = self.loaded.answerer.clone();
         let events: Vec<&Event> = rows.iter().map(|(event, _)| event).collect();
         let batch = answerer.contract.batch(&events)?;
         let times: Vec<i64> = events.iter().map(|event| event.time).collect();
-        let known: Vec<bool> = events.iter().map(|event| self.loaded.history_keys.contains(&key_hash(&event.key))).collect();
+        let known: Vec<bool> =
+            events.iter().map(|event| self.loaded.history_keys.contains(&key_hash(&event.key))).collect();
         let before = self.current.gauges.newest_event.load(Ordering::Relaxed);
         let windows = self.loaded.live.answer(&batch, &times, &known)?;
         let features = answerer.features.answer(&batch, windows)?;
@@ -530,7 +578,8 @@ impl EngineState {
                 action: scored.action.clone(),
                 answer: text.clone(),
             };
-            let answered = Answered { request_id, text, action: scored.action.clone(), probability: scored.probability };
+            let answered =
+                Answered { request_id, text, action: scored.action.clone(), probability: scored.probability };
             answers.push((decision, Arc::new(answered)));
         }
         let timing = Timing {
@@ -632,8 +681,12 @@ impl EngineState {
             answerer.contract.with_label(&event, told.label, told.value.clone()),
         );
         self.loaded.live.amend(&answerer.contract.batch(&[&old])?, &answerer.contract.batch(&[&new])?, event.time)?;
-        let outcome =
-            Outcome { key: told.key.clone(), label: label.name.clone(), value: told.text.clone(), told_at: now_micros() };
+        let outcome = Outcome {
+            key: told.key.clone(),
+            label: label.name.clone(),
+            value: told.text.clone(),
+            told_at: now_micros(),
+        };
         Ok((Noted::Recorded, Some(outcome)))
     }
 
@@ -662,7 +715,7 @@ impl EngineState {
 
     /// Takes over another version and the windows rebuilt for it, after what was answered meanwhile is counted in them.
     fn swap(&mut self, mut loaded: Loaded, reader: DecisionLog, log: DecisionLog) -> bool {
-        self.flush(|done| Waiting::Flush(done));
+        self.flush(Waiting::Flush);
         if let Err(error) = catch_up(&mut loaded, &reader) {
             error!(%error, "the rebuilt windows could not be brought up to now");
             return false;
@@ -686,7 +739,8 @@ impl EngineState {
             *slot.write().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(self.loaded.answerer.clone());
         };
         put(&self.current.answerer);
-        *self.current.history_keys.write().unwrap_or_else(std::sync::PoisonError::into_inner) = self.loaded.history_keys.clone();
+        *self.current.history_keys.write().unwrap_or_else(std::sync::PoisonError::into_inner) =
+            self.loaded.history_keys.clone();
         self.current.gauges.entities.store(self.loaded.live.entities(), Ordering::Relaxed);
     }
 }
@@ -694,7 +748,8 @@ impl EngineState {
 /// Windows keep a day more than they need.
 const LATENESS_MICROS: i64 = 86_400_000_000;
 const LATE_WARNING: &str = "this event is more than a day behind the newest: windows may lack what was forgotten since";
-const KNOWN_WARNING: &str = "this event is in the published history already: it is answered from it and not counted again";
+const KNOWN_WARNING: &str =
+    "this event is in the published history already: it is answered from it and not counted again";
 
 /// Counts what was answered after the place up to which the windows were rebuilt. Feedback waits meanwhile.
 pub fn catch_up(loaded: &mut Loaded, log: &DecisionLog) -> Result<(), PlatformError> {
@@ -703,12 +758,7 @@ pub fn catch_up(loaded: &mut Loaded, log: &DecisionLog) -> Result<(), PlatformEr
 }
 
 /// Counts the answers after `loaded.sequence` until `upto` that the history does not hold, with the labels given.
-pub fn count_logged(
-    loaded: &mut Loaded,
-    log: &DecisionLog,
-    upto: i64,
-    labels: &Labels,
-) -> Result<(), PlatformError> {
+pub fn count_logged(loaded: &mut Loaded, log: &DecisionLog, upto: i64, labels: &Labels) -> Result<(), PlatformError> {
     let (answerer, keys) = (loaded.answerer.clone(), loaded.history_keys.clone());
     let (_, input) = answerer.domain.spec.input.first().expect("checked: a domain has an input");
     log.scan(loaded.sequence, upto, &mut |logged| {
@@ -745,7 +795,9 @@ pub fn label_cell(column: &crate::serve::event::EventColumn, text: &str) -> Cell
 /// An error's kind without what it quotes: it may be personal.
 fn without_values(error: &PlatformError) -> &'static str {
     match error {
-        PlatformError::Tables(_) => "an expression of the domain failed on its values (features.sql, a rule, answer.sql)",
+        PlatformError::Tables(_) => {
+            "an expression of the domain failed on its values (features.sql, a rule, answer.sql)"
+        }
         PlatformError::Store(_) => "the decision log failed",
         _ => "the model failed",
     }

@@ -91,12 +91,14 @@ impl EventContract {
     pub fn new(domain: &Domain, published: &SchemaRef, number: u64) -> EventContract {
         let (_, input) = domain.spec.input.first().expect("checked: a domain has an input");
         let column = |field: &Arc<Field>| {
-            let spec = input.columns.iter().find(|(name, _)| name.get_ref() == field.name()).map(|(_, spec)| spec.clone());
+            let spec =
+                input.columns.iter().find(|(name, _)| name.get_ref() == field.name()).map(|(_, spec)| spec.clone());
             let kind = spec.as_ref().map_or_else(|| kind_of(field.data_type()), |spec| spec.kind);
             EventColumn { name: field.name().clone(), kind, spec, data_type: field.data_type().clone() }
         };
         let columns: Vec<EventColumn> = published.fields().iter().map(column).collect();
-        let place = |name: &str| columns.iter().position(|column| column.name == name).expect("extracted by this contract");
+        let place =
+            |name: &str| columns.iter().position(|column| column.name == name).expect("extracted by this contract");
         let (key, time) = (place(input.key.get_ref()), place(input.time.get_ref()));
         let fields = columns.iter().map(|column| Field::new(&column.name, column.data_type.clone(), true));
         let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
@@ -149,7 +151,11 @@ impl EventContract {
                 None => {
                     let known = self.columns.iter().filter(|column| !column.label()).map(|column| column.name.as_str());
                     let hint = did_you_mean(name, known).map(|hint| format!("; {hint}")).unwrap_or_default();
-                    violations.push(Violation { pointer, code: "unknown", detail: format!("not a column of this input{hint}") });
+                    violations.push(Violation {
+                        pointer,
+                        code: "unknown",
+                        detail: format!("not a column of this input{hint}"),
+                    });
                 }
                 Some(column) if column.label() => {
                     let detail = "this is the truth that comes later: send it to /feedback".to_owned();
@@ -186,7 +192,13 @@ impl EventContract {
         cells
     }
 
-    fn event(&self, cells: Vec<Cell>, input: String, pointer: &str, violations: Vec<Violation>) -> Result<Event, Vec<Violation>> {
+    fn event(
+        &self,
+        cells: Vec<Cell>,
+        input: String,
+        pointer: &str,
+        violations: Vec<Violation>,
+    ) -> Result<Event, Vec<Violation>> {
         if !violations.is_empty() {
             return Err(violations);
         }
@@ -215,7 +227,9 @@ impl EventContract {
     pub fn events_of(&self, batch: &RecordBatch) -> Result<Vec<Event>, PlatformError> {
         let mut rows = vec![Vec::with_capacity(self.columns.len()); batch.num_rows()];
         for column in &self.columns {
-            let array = batch.column_by_name(&column.name).ok_or_else(|| arrow_error(format!("no column `{}`", column.name)))?;
+            let array = batch
+                .column_by_name(&column.name)
+                .ok_or_else(|| arrow_error(format!("no column `{}`", column.name)))?;
             rows.iter_mut().zip(column.cells_of(array)?).for_each(|(row, cell)| row.push(cell));
         }
         let event = |cells: Vec<Cell>| self.event(cells, String::new(), "", Vec::new()).ok();
@@ -235,7 +249,9 @@ impl EventColumn {
     pub fn cell(&self, value: &Value) -> Result<Cell, (&'static str, String)> {
         let cell = match (self.kind, value) {
             (ColumnType::Number, Value::Number(number)) => number.as_f64().filter(|n| n.is_finite()).map(Cell::Number),
-            (ColumnType::Integer, Value::Number(number)) => number.as_i64().or_else(|| whole(number.as_f64()?)).map(Cell::Integer),
+            (ColumnType::Integer, Value::Number(number)) => {
+                number.as_i64().or_else(|| whole(number.as_f64()?)).map(Cell::Integer)
+            }
             (ColumnType::Bool, Value::Bool(truth)) => Some(Cell::Truth(*truth)),
             (ColumnType::Text, Value::String(text)) => return self.text(text),
             (ColumnType::Timestamp, Value::String(text)) => instant(text).map(Cell::Time),
@@ -288,13 +304,19 @@ impl EventColumn {
         let as_type = |kind: DataType| cast(array, &kind).map_err(arrow_error);
         let or_null = |cell: Option<Cell>| cell.unwrap_or(Cell::Null);
         Ok(match self.kind {
-            ColumnType::Number => {
-                as_type(DataType::Float64)?.as_primitive::<Float64Type>().iter().map(|v| or_null(v.map(Cell::Number))).collect()
+            ColumnType::Number => as_type(DataType::Float64)?
+                .as_primitive::<Float64Type>()
+                .iter()
+                .map(|v| or_null(v.map(Cell::Number)))
+                .collect(),
+            ColumnType::Integer => as_type(DataType::Int64)?
+                .as_primitive::<Int64Type>()
+                .iter()
+                .map(|v| or_null(v.map(Cell::Integer)))
+                .collect(),
+            ColumnType::Bool => {
+                as_type(DataType::Boolean)?.as_boolean().iter().map(|v| or_null(v.map(Cell::Truth))).collect()
             }
-            ColumnType::Integer => {
-                as_type(DataType::Int64)?.as_primitive::<Int64Type>().iter().map(|v| or_null(v.map(Cell::Integer))).collect()
-            }
-            ColumnType::Bool => as_type(DataType::Boolean)?.as_boolean().iter().map(|v| or_null(v.map(Cell::Truth))).collect(),
             ColumnType::Timestamp => {
                 let times = as_type(DataType::Timestamp(TimeUnit::Microsecond, None))?;
                 times.as_primitive::<TimestampMicrosecondType>().iter().map(|v| or_null(v.map(Cell::Time))).collect()
@@ -319,13 +341,19 @@ impl EventColumn {
     fn array<'a>(&self, cells: impl Iterator<Item = &'a Cell>) -> Result<ArrayRef, PlatformError> {
         let array: ArrayRef = match self.kind {
             ColumnType::Number => Arc::new(
-                cells.map(|cell| if let Cell::Number(value) = cell { Some(*value) } else { None }).collect::<Float64Array>(),
+                cells
+                    .map(|cell| if let Cell::Number(value) = cell { Some(*value) } else { None })
+                    .collect::<Float64Array>(),
             ),
             ColumnType::Integer => Arc::new(
-                cells.map(|cell| if let Cell::Integer(value) = cell { Some(*value) } else { None }).collect::<Int64Array>(),
+                cells
+                    .map(|cell| if let Cell::Integer(value) = cell { Some(*value) } else { None })
+                    .collect::<Int64Array>(),
             ),
             ColumnType::Bool => Arc::new(
-                cells.map(|cell| if let Cell::Truth(value) = cell { Some(*value) } else { None }).collect::<BooleanArray>(),
+                cells
+                    .map(|cell| if let Cell::Truth(value) = cell { Some(*value) } else { None })
+                    .collect::<BooleanArray>(),
             ),
             ColumnType::Timestamp => Arc::new(
                 cells
@@ -333,7 +361,9 @@ impl EventColumn {
                     .collect::<TimestampMicrosecondArray>(),
             ),
             ColumnType::Text => Arc::new(
-                cells.map(|cell| if let Cell::Text(text) = cell { Some(text.as_str()) } else { None }).collect::<StringArray>(),
+                cells
+                    .map(|cell| if let Cell::Text(text) = cell { Some(text.as_str()) } else { None })
+                    .collect::<StringArray>(),
             ),
         };
         if *array.data_type() == self.data_type {
@@ -349,9 +379,10 @@ fn kind_of(data_type: &DataType) -> ColumnType {
         DataType::Boolean => ColumnType::Bool,
         kind if kind.is_integer() => ColumnType::Integer,
         kind if kind.is_numeric() => ColumnType::Number,
-        DataType::Timestamp(TimeUnit::Microsecond | TimeUnit::Millisecond | TimeUnit::Nanosecond | TimeUnit::Second, _) => {
-            ColumnType::Timestamp
-        }
+        DataType::Timestamp(
+            TimeUnit::Microsecond | TimeUnit::Millisecond | TimeUnit::Nanosecond | TimeUnit::Second,
+            _,
+        ) => ColumnType::Timestamp,
         _ => ColumnType::Text,
     }
 }
@@ -422,7 +453,13 @@ mod tests {
 
     #[test]
     fn a_row_of_text_is_read_like_json() {
-        let fields = [("payment_id", "p"), ("paid_at", "2026-05-04 10:00:00"), ("customer_id", "c"), ("terminal_id", "t"), ("amount", "12.5")];
+        let fields = [
+            ("payment_id", "p"),
+            ("paid_at", "2026-05-04 10:00:00"),
+            ("customer_id", "c"),
+            ("terminal_id", "t"),
+            ("amount", "12.5"),
+        ];
         let (text, json) = (contract().read_text(&fields, "").unwrap(), check(PAYMENT).unwrap());
         assert_eq!(text.cells, json.cells);
     }
@@ -438,8 +475,20 @@ mod tests {
     fn a_million_mutated_bodies_are_read_without_a_panic() {
         let contract = contract();
         let mut random = SplitMix64::new(7);
-        let pieces: [&[u8]; 12] =
-            [b"\"", b"{", b"}", b"null", b"1e999", b"-", b"\\u0000", b"[[[[", b"2026-99-99T99:99:99Z", b"\xf0\x9f\x92\xb6", b"~", b"9223372036854775808"];
+        let pieces: [&[u8]; 12] = [
+            b"\"",
+            b"{",
+            b"}",
+            b"null",
+            b"1e999",
+            b"-",
+            b"\\u0000",
+            b"[[[[",
+            b"2026-99-99T99:99:99Z",
+            b"\xf0\x9f\x92\xb6",
+            b"~",
+            b"9223372036854775808",
+        ];
         let mut taken = 0;
         for _ in 0..1_000_000 {
             let mut body = PAYMENT.as_bytes().to_vec();

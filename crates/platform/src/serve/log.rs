@@ -208,7 +208,9 @@ impl DecisionLog {
     pub fn last_sequence(&self) -> Result<i64, PlatformError> {
         let sql = format!("SELECT coalesce(max(sequence), 0) FROM {}_decisions", self.domain());
         match self {
-            DecisionLog::Sqlite { connection, .. } => connection.query_row(&sql, [], |row| row.get(0)).map_err(store_error),
+            DecisionLog::Sqlite { connection, .. } => {
+                connection.query_row(&sql, [], |row| row.get(0)).map_err(store_error)
+            }
             DecisionLog::Postgres { client, runtime, .. } => {
                 runtime.block_on(client.query_one(&sql, &[])).and_then(|row| row.try_get(0)).map_err(store_error)
             }
@@ -231,13 +233,16 @@ impl DecisionLog {
             let rows: Vec<LoggedEvent> = match self {
                 DecisionLog::Sqlite { connection, .. } => {
                     let mut statement = connection.prepare_cached(&sql).map_err(store_error)?;
-                    let event = |row: &Row| Ok(LoggedEvent { sequence: row.get(0)?, key: row.get(1)?, input: row.get(2)? });
+                    let event =
+                        |row: &Row| Ok(LoggedEvent { sequence: row.get(0)?, key: row.get(1)?, input: row.get(2)? });
                     let rows = statement.query_map([at, upto, SCAN_ROWS], event).map_err(store_error)?;
                     rows.collect::<Result<_, _>>().map_err(store_error)?
                 }
                 DecisionLog::Postgres { client, runtime, .. } => {
                     let rows = runtime.block_on(client.query(&sql, &[&at, &upto, &SCAN_ROWS])).map_err(store_error)?;
-                    rows.iter().map(|row| LoggedEvent { sequence: row.get(0), key: row.get(1), input: row.get(2) }).collect()
+                    rows.iter()
+                        .map(|row| LoggedEvent { sequence: row.get(0), key: row.get(1), input: row.get(2) })
+                        .collect()
                 }
             };
             let Some(last) = rows.last() else { return Ok(()) };
@@ -272,8 +277,11 @@ impl DecisionLog {
             }
             DecisionLog::Postgres { client, runtime, .. } => {
                 let rows = runtime.block_on(client.query(&sql, &[])).map_err(store_error)?;
-                let outcome = |row: &tokio_postgres::Row| {
-                    Outcome { key: row.get(0), label: row.get(1), value: row.get(2), told_at: row.get(3) }
+                let outcome = |row: &tokio_postgres::Row| Outcome {
+                    key: row.get(0),
+                    label: row.get(1),
+                    value: row.get(2),
+                    told_at: row.get(3),
                 };
                 rows.iter().map(outcome).collect()
             }
@@ -283,11 +291,14 @@ impl DecisionLog {
 
     /// Latest value (JSON) of every outcome told before a time (microseconds), by key and label.
     pub fn outcomes(&self, told_before: i64) -> Result<HashMap<(String, String), String>, PlatformError> {
-        let sql = format!("SELECT key, label, value FROM {}_outcomes WHERE told_at < $1 ORDER BY sequence", self.domain());
+        let sql =
+            format!("SELECT key, label, value FROM {}_outcomes WHERE told_at < $1 ORDER BY sequence", self.domain());
         let rows: Vec<(String, String, String)> = match self {
             DecisionLog::Sqlite { connection, .. } => {
                 let mut statement = connection.prepare(&sql).map_err(store_error)?;
-                let rows = statement.query_map([told_before], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).map_err(store_error)?;
+                let rows = statement
+                    .query_map([told_before], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+                    .map_err(store_error)?;
                 rows.collect::<Result<_, _>>().map_err(store_error)?
             }
             DecisionLog::Postgres { client, runtime, .. } => {
@@ -318,7 +329,9 @@ impl DecisionLog {
 }
 
 fn decisions_batch(decisions: &[Decision]) -> Result<RecordBatch, PlatformError> {
-    let text = |of: fn(&Decision) -> &str| -> ArrayRef { Arc::new(decisions.iter().map(|d| Some(of(d))).collect::<StringArray>()) };
+    let text = |of: fn(&Decision) -> &str| -> ArrayRef {
+        Arc::new(decisions.iter().map(|d| Some(of(d))).collect::<StringArray>())
+    };
     let time = |of: fn(&Decision) -> i64| -> ArrayRef {
         Arc::new(decisions.iter().map(|d| Some(of(d))).collect::<TimestampMicrosecondArray>())
     };
@@ -337,14 +350,19 @@ fn decisions_batch(decisions: &[Decision]) -> Result<RecordBatch, PlatformError>
         ("features", text(|d| &d.features)),
         ("answer", Arc::new(decisions.iter().map(|d| Some(format!("{}}}", d.answer))).collect::<StringArray>())),
     ];
-    RecordBatch::try_from_iter_with_nullable(columns.into_iter().map(|(name, column)| (name, column, true))).map_err(store_error)
+    RecordBatch::try_from_iter_with_nullable(columns.into_iter().map(|(name, column)| (name, column, true)))
+        .map_err(store_error)
 }
 
 fn outcomes_batch(outcomes: &[Outcome]) -> Result<RecordBatch, PlatformError> {
-    let text = |of: fn(&Outcome) -> &str| -> ArrayRef { Arc::new(outcomes.iter().map(|o| Some(of(o))).collect::<StringArray>()) };
+    let text = |of: fn(&Outcome) -> &str| -> ArrayRef {
+        Arc::new(outcomes.iter().map(|o| Some(of(o))).collect::<StringArray>())
+    };
     let told: ArrayRef = Arc::new(outcomes.iter().map(|o| Some(o.told_at)).collect::<TimestampMicrosecondArray>());
-    let columns = [("key", text(|o| &o.key)), ("label", text(|o| &o.label)), ("value", text(|o| &o.value)), ("told_at", told)];
-    RecordBatch::try_from_iter_with_nullable(columns.into_iter().map(|(name, column)| (name, column, true))).map_err(store_error)
+    let columns =
+        [("key", text(|o| &o.key)), ("label", text(|o| &o.label)), ("value", text(|o| &o.value)), ("told_at", told)];
+    RecordBatch::try_from_iter_with_nullable(columns.into_iter().map(|(name, column)| (name, column, true)))
+        .map_err(store_error)
 }
 
 fn decision_of(row: &Row) -> rusqlite::Result<Decision> {
@@ -402,8 +420,19 @@ fn append_sqlite(
         let mut insert = transaction.prepare_cached(&sql).map_err(store_error)?;
         for d in decisions {
             let values = rusqlite::params![
-                d.request_id, d.key, d.idempotency_key, d.trace_id, d.event_time, d.answered_at, d.version, d.run_id,
-                d.input, d.features, d.probability, d.action, d.answer
+                d.request_id,
+                d.key,
+                d.idempotency_key,
+                d.trace_id,
+                d.event_time,
+                d.answered_at,
+                d.version,
+                d.run_id,
+                d.input,
+                d.features,
+                d.probability,
+                d.action,
+                d.answer
             ];
             insert.execute(values).map_err(store_error)?;
         }

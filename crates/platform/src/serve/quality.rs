@@ -48,7 +48,11 @@ impl RequestQuality {
     pub fn taken(&self, contract: &EventContract, event: &Event) {
         self.with(|counts| {
             counts.rows += 1;
-            let missing = contract.columns.iter().zip(&event.cells).filter(|(column, cell)| **cell == Cell::Null && !column.label());
+            let missing = contract
+                .columns
+                .iter()
+                .zip(&event.cells)
+                .filter(|(column, cell)| **cell == Cell::Null && !column.label());
             for (column, _) in missing {
                 match counts.missing.get_mut(&column.name) {
                     Some(count) => *count += 1,

@@ -37,13 +37,16 @@ pub fn replay(
     };
     let labels = log.outcomes(decision.answered_at)?;
     let rebuilding = Rebuilding { options, version: &decision.version, run_id: &decision.run_id, number: 1 };
-    let mut loaded = runtime.block_on(rebuilding.from_history(&labels, &|_| {}))?;
+    let mut loaded = runtime.block_on(rebuilding.loaded_from_history(&labels, &|_| {}))?;
     count_logged(&mut loaded, &log, decision.sequence - 1, &labels)?;
     let answerer = loaded.answerer.clone();
     let value: Value = serde_json::from_str(&decision.input).map_err(crate::history::arrow_error)?;
     let event = answerer.contract.read(&value, decision.input.clone(), "").map_err(|violations| {
         let what = violations.iter().map(|v| format!("{}: {}", v.pointer, v.detail)).collect::<Vec<_>>().join("; ");
-        PlatformError::usage(format!("the logged request breaks today's contract: {what}"), "take the program of that day")
+        PlatformError::usage(
+            format!("the logged request breaks today's contract: {what}"),
+            "take the program of that day",
+        )
     })?;
     debug_assert!(matches!(event.cells[answerer.contract.time], Cell::Time(_)));
     let known = loaded.history_keys.contains(&crate::serve::engine::key_hash(&event.key));

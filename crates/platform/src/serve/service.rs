@@ -6,8 +6,8 @@ use crate::home::Lock;
 use crate::live::LiveWindows;
 use crate::serve::answerer::Answerer;
 use crate::serve::engine::{
-    Current, EngineSettings, Keys, Labels, Loaded, Message, Noted, Refusal, Replies, Told, Wish, count_logged, key_hash,
-    label_cell, run,
+    Current, EngineSettings, Keys, Labels, Loaded, Message, Noted, Refusal, Replies, Takeover, Told, Wish,
+    count_logged, key_hash, label_cell, run,
 };
 use crate::serve::event::{Cell, Event};
 use crate::serve::log::LogPlace;
@@ -202,9 +202,8 @@ impl Service {
         let batch = RecordBatch::try_new(schema.clone(), vec![column]).map_err(arrow_error)?;
         engine.register_batches("wanted", schema, vec![batch])?;
         let key = input.key.get_ref();
-        let sql = format!(
-            "SELECT * FROM \"{table}\" WHERE CAST(\"{key}\" AS VARCHAR) IN (SELECT wanted_key FROM wanted)"
-        );
+        let sql =
+            format!("SELECT * FROM \"{table}\" WHERE CAST(\"{key}\" AS VARCHAR) IN (SELECT wanted_key FROM wanted)");
         let (_, batches) = engine.query(&sql).await?;
         let mut found = HashMap::new();
         for batch in &batches {
@@ -264,7 +263,9 @@ impl Service {
         let published = self.options.home.published(name)?;
         match (champion, published) {
             (Some(champion), Some(published)) => Ok((champion.version, published.run_id)),
-            _ => Err(PlatformError::usage(format!("`{name}` has no champion yet"), format!("first: septet run {name}"))),
+            _ => {
+                Err(PlatformError::usage(format!("`{name}` has no champion yet"), format!("first: septet run {name}")))
+            }
         }
     }
 
@@ -283,12 +284,13 @@ impl Service {
             let upto = log.last_sequence()?;
             let labels = log.outcomes(i64::MAX)?;
             let rebuilding = Rebuilding { options: &service.options, version: &own.0, run_id: &own.1, number };
-            let mut loaded = runtime.block_on(rebuilding.from_history(&labels, &|stage| service.say(stage)))?;
+            let mut loaded = runtime.block_on(rebuilding.loaded_from_history(&labels, &|stage| service.say(stage)))?;
             service.say("counting what was answered before");
             count_logged(&mut loaded, &log, upto, &labels)?;
             Ok::<_, PlatformError>((loaded, log))
         };
-        let (loaded, log) = tokio::task::spawn_blocking(work).await.map_err(|error| arrow_error(error.to_string()))??;
+        let (loaded, log) =
+            tokio::task::spawn_blocking(work).await.map_err(|error| arrow_error(error.to_string()))??;
         let reader = self.options.log.open(self.options.domain.name()).await?;
         match receiver.take() {
             Some(receiver) => {
@@ -309,7 +311,7 @@ impl Service {
             }
             None => {
                 let (done, swapped) = oneshot::channel();
-                let message = Message::Swap { loaded: Box::new(loaded), reader, log, done };
+                let message = Message::Swap { next: Box::new(Takeover { loaded, reader, log }), done };
                 self.messages.send(message).await.map_err(|_| arrow_error("the engine has ended"))?;
                 if !swapped.await.unwrap_or(false) {
                     return Err(arrow_error("the rebuilt windows could not be taken over"));
@@ -343,13 +345,16 @@ pub struct Rebuilding<'a> {
 
 impl Rebuilding<'_> {
     /// The version with windows as the published history leaves them; labels told since take the place of its own.
-    pub async fn from_history(&self, labels: &Labels, say: &(dyn Fn(&str) + Sync)) -> Result<Loaded, PlatformError> {
+    pub async fn loaded_from_history(
+        &self,
+        labels: &Labels,
+        say: &(dyn Fn(&str) + Sync),
+    ) -> Result<Loaded, PlatformError> {
         let engine = tables(self.options)?;
         say("loading the champion");
         let options = self.options;
         let domain = options.domain.clone();
-        let answerer =
-            Answerer::load(&options.home, &engine, domain, self.version, self.run_id, self.number).await?;
+        let answerer = Answerer::load(&options.home, &engine, domain, self.version, self.run_id, self.number).await?;
         say("reading the published history");
         let history = History::read(&engine, &options.domain).await?;
         let (_, input) = options.domain.spec.input.first().expect("checked: a domain has an input");
@@ -380,12 +385,14 @@ fn with_labels(answerer: &Answerer, history: History, labels: &Labels) -> Result
     let mut columns = history.batch.columns().to_vec();
     for (at, column) in contract.columns.iter().enumerate().filter(|(_, column)| column.label()) {
         let told = |row: usize| labels.get(&(keys.words[keys.codes[row] as usize].clone(), column.name.clone()));
-        let told: Vec<Option<Cell>> = (0..history.rows()).map(|row| told(row).map(|text| label_cell(column, text))).collect();
+        let told: Vec<Option<Cell>> =
+            (0..history.rows()).map(|row| told(row).map(|text| label_cell(column, text))).collect();
         if told.iter().any(Option::is_some) {
             columns[at] = column.replaced(&columns[at], &told)?;
         }
     }
-    let fields = history.batch.schema().fields().iter().map(|f| f.as_ref().clone().with_nullable(true)).collect::<Vec<_>>();
+    let fields =
+        history.batch.schema().fields().iter().map(|f| f.as_ref().clone().with_nullable(true)).collect::<Vec<_>>();
     let batch = RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).map_err(arrow_error)?;
     Ok(History { batch, times: history.times })
 }

@@ -56,7 +56,10 @@ fn an_event_is_answered_recorded_repeated_and_made_again() {
 
     // The same again: the same answer, counted once. Another request with its key: refused.
     let again = server.post("/predict", &first.to_string());
-    assert_eq!((again.json()["request_id"].clone(), again.header("idempotent-replayed")), (answer["request_id"].clone(), Some("true")));
+    assert_eq!(
+        (again.json()["request_id"].clone(), again.header("idempotent-replayed")),
+        (answer["request_id"].clone(), Some("true"))
+    );
     let other = payment("p1", 0, "card", 21.0);
     let refused = server.post("/predict", &other.to_string());
     assert_eq!((refused.status, refused.json()["code"].as_str()), (409, Some("key_conflict")));
@@ -66,7 +69,10 @@ fn an_event_is_answered_recorded_repeated_and_made_again() {
     let features = server.get("/model/features").json();
     let place = |name: &str| features["features"].as_array().unwrap().iter().position(|f| f["name"] == name).unwrap();
     let second = logged_features(&machine, &domains, "p2");
-    assert_eq!((&second[place("customer_payments_1d")], &second[place("customer_amount_avg_1d")]), (&json!(2.0), &json!(30.0)));
+    assert_eq!(
+        (&second[place("customer_payments_1d")], &second[place("customer_amount_avg_1d")]),
+        (&json!(2.0), &json!(30.0))
+    );
     assert_eq!(features["features"][place("customer_payments_1d")]["online"], "window");
     assert_eq!(features["features"][place("is_night")]["online"], "row");
 
@@ -76,7 +82,16 @@ fn an_event_is_answered_recorded_repeated_and_made_again() {
     assert_eq!(logged_features(&machine, &domains, "p0")[place("customer_amount_avg_1d")], json!(55.0));
 
     let requests: Vec<String> = ["p1", "p2", "p0"]
-        .map(|key| machine.json(&["--domains", &domains, "sql", "fraud", &format!("SELECT request_id FROM decisions WHERE key = '{key}'"), "--json"]))
+        .map(|key| {
+            machine.json(&[
+                "--domains",
+                &domains,
+                "sql",
+                "fraud",
+                &format!("SELECT request_id FROM decisions WHERE key = '{key}'"),
+                "--json",
+            ])
+        })
         .map(|row| row["request_id"].as_str().unwrap().to_owned())
         .into();
     assert!(server.terminate(), "a service that is asked to end ends well");
@@ -107,14 +122,31 @@ fn everything_that_is_wrong_with_a_request_is_said_at_once() {
             "contract_broken",
             vec!["/amuont", "/is_fraud", "/paid_at", "/customer_id", "/terminal_id", "/amount"],
         ),
-        ("POST", "/feedback", &json_type[..], r#"{"payment_id":"never","is_fraud":true}"#, 404, "event_unknown", vec![]),
-        ("POST", "/feedback", &json_type[..], r#"{"payment_id":"never","is_fraud":"yes"}"#, 422, "contract_broken", vec!["/is_fraud"]),
+        (
+            "POST",
+            "/feedback",
+            &json_type[..],
+            r#"{"payment_id":"never","is_fraud":true}"#,
+            404,
+            "event_unknown",
+            vec![],
+        ),
+        (
+            "POST",
+            "/feedback",
+            &json_type[..],
+            r#"{"payment_id":"never","is_fraud":"yes"}"#,
+            422,
+            "contract_broken",
+            vec!["/is_fraud"],
+        ),
     ] {
         let reply = server.ask(method, path, headers, body);
         let problem = reply.json();
         assert_eq!((reply.status, problem["code"].as_str()), (status, Some(code)), "{method} {path}: {}", reply.body);
         assert_eq!(reply.header("content-type"), Some("application/problem+json"));
-        let found: Vec<&str> = problem["errors"].as_array().into_iter().flatten().map(|e| e["pointer"].as_str().unwrap()).collect();
+        let found: Vec<&str> =
+            problem["errors"].as_array().into_iter().flatten().map(|e| e["pointer"].as_str().unwrap()).collect();
         assert_eq!(found, pointers, "{}", reply.body);
     }
     let mut ahead = payment("future", 0, "card", 1.0);
@@ -156,7 +188,11 @@ fn a_batch_has_an_answer_or_an_error_for_each_row() {
     let reply = server.ask("POST", "/predict/batch", &[("content-type", "application/x-ndjson")], &text);
     let lines: Vec<Value> = reply.body.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let summary = &lines.last().unwrap()["summary"];
-    assert_eq!((&summary["rows"], &summary["repeated"], &summary["refused"]), (&json!(4), &json!(2), &json!(2)), "{summary}");
+    assert_eq!(
+        (&summary["rows"], &summary["repeated"], &summary["refused"]),
+        (&json!(4), &json!(2), &json!(2)),
+        "{summary}"
+    );
     assert_eq!(lines[3]["problem"]["code"], "body_not_json");
     let csv = "payment_id,paid_at,customer_id,terminal_id,amount\nc1,2026-05-04 10:00:00,a,t,12.5\nc2,2026-05-04 10:00:00,a,t,\nc3,x\n";
     let reply = server.ask("POST", "/predict/batch", &[("content-type", "text/csv")], csv);
@@ -178,12 +214,16 @@ fn feedback_changes_what_delayed_windows_see_and_survives_a_restart() {
     assert_eq!(server.post("/feedback", told).json()["summary"]["recorded"], 3);
     assert_eq!(server.post("/feedback", told).json()["summary"]["unchanged"], 3);
     // A wrong truth is corrected.
-    assert_eq!(server.post("/feedback", r#"{"payment_id":"f2","is_fraud":false}"#).json()["results"][0]["state"], "recorded");
+    assert_eq!(
+        server.post("/feedback", r#"{"payment_id":"f2","is_fraud":false}"#).json()["results"][0]["state"],
+        "recorded"
+    );
     let share = |server: &Server, key: &str| {
         // Eight days later the labels have had their week.
         server.post("/predict", &payment(key, 8 * 1440, "b", 5.0).to_string());
         let names = server.get("/model/features").json();
-        let place = names["features"].as_array().unwrap().iter().position(|f| f["name"] == "terminal_fraud_share_7d").unwrap();
+        let place =
+            names["features"].as_array().unwrap().iter().position(|f| f["name"] == "terminal_fraud_share_7d").unwrap();
         logged_features(&machine, &domains, key)[place].as_f64().unwrap()
     };
     assert!((share(&server, "later1") - 1.0 / 3.0).abs() < 1e-12);
@@ -194,7 +234,14 @@ fn feedback_changes_what_delayed_windows_see_and_survives_a_restart() {
     let server = Server::start(&machine, &["--domains", &domains]);
     assert!((share(&server, "later3") - 0.5).abs() < 1e-12);
     // Of the published history too: the truth of an event that no request brought.
-    let known = machine.json(&["--domains", &domains, "sql", "fraud", "SELECT payment_id FROM payments WHERE NOT is_fraud LIMIT 1", "--json"]);
+    let known = machine.json(&[
+        "--domains",
+        &domains,
+        "sql",
+        "fraud",
+        "SELECT payment_id FROM payments WHERE NOT is_fraud LIMIT 1",
+        "--json",
+    ]);
     let told = json!({ "payment_id": known["payment_id"], "is_fraud": true }).to_string();
     assert_eq!(server.post("/feedback", &told).json()["results"][0]["state"], "recorded");
     assert_eq!(server.post("/feedback", &told).json()["results"][0]["state"], "unchanged");
@@ -219,12 +266,23 @@ fn a_new_champion_takes_over_without_a_pause_and_keeps_the_windows() {
                 if stop.load(Ordering::Relaxed) {
                     break;
                 }
-                let reply = server.post("/predict", &payment(&format!("m{number}"), 1, &format!("x{number}"), 5.0).to_string());
+                let reply =
+                    server.post("/predict", &payment(&format!("m{number}"), 1, &format!("x{number}"), 5.0).to_string());
                 assert_eq!(reply.status, 200, "{}", reply.body);
                 answered.fetch_add(1, Ordering::Relaxed);
             }
         });
-        let report = machine.json(&["--domains", &domains, "run", "fraud", "--source", "fewer.csv", "--layout", "demo", "--json"]);
+        let report = machine.json(&[
+            "--domains",
+            &domains,
+            "run",
+            "fraud",
+            "--source",
+            "fewer.csv",
+            "--layout",
+            "demo",
+            "--json",
+        ]);
         assert_eq!(report["promoted"], true, "{}", report["gates"]);
         let start = Instant::now();
         while server.get("/model/info").json()["version"] == version {
@@ -236,7 +294,8 @@ fn a_new_champion_takes_over_without_a_pause_and_keeps_the_windows() {
     assert!(answered.load(Ordering::Relaxed) > 10);
     server.post("/predict", &payment("n2", 10, "a", 15.0).to_string());
     let names = server.get("/model/features").json();
-    let place = names["features"].as_array().unwrap().iter().position(|f| f["name"] == "customer_amount_avg_1d").unwrap();
+    let place =
+        names["features"].as_array().unwrap().iter().position(|f| f["name"] == "customer_amount_avg_1d").unwrap();
     assert_eq!(logged_features(&machine, &domains, "n2")[place], json!(10.0), "the first payment is remembered");
 }
 
@@ -249,7 +308,9 @@ fn an_open_address_without_keys_is_refused_and_keys_are_asked_for() {
     machine.environment.insert("SEPTET_API_KEYS".into(), "one, two".into());
     let server = Server::start(&machine, &["--domains", &domains]);
     assert_eq!(server.get("/health").status, 401);
-    for (name, value, status) in [("authorization", "Bearer two", 200), ("x-api-key", "one", 200), ("x-api-key", "on", 401)] {
+    for (name, value, status) in
+        [("authorization", "Bearer two", 200), ("x-api-key", "one", 200), ("x-api-key", "on", 401)]
+    {
         assert_eq!(server.ask("GET", "/health", &[(name, value)], "").status, status, "{name}: {value}");
     }
     assert!(!machine.ok(&["settings"]).contains("one, two"));
@@ -270,9 +331,16 @@ fn what_was_acknowledged_is_in_the_log_once_however_often_the_service_is_killed(
                 scope.spawn(|| {
                     while !stop.load(Ordering::Relaxed) {
                         let number = next.fetch_add(1, Ordering::Relaxed);
-                        let body = payment(&format!("k{number}"), number as u32 / 4, &format!("c{}", number % 7), number as f64 % 90.0);
+                        let body = payment(
+                            &format!("k{number}"),
+                            number as u32 / 4,
+                            &format!("c{}", number % 7),
+                            number as f64 % 90.0,
+                        );
                         let json_type = [("content-type", "application/json")];
-                        let Some(reply) = server.try_ask("POST", "/predict", &json_type, body.to_string()) else { continue };
+                        let Some(reply) = server.try_ask("POST", "/predict", &json_type, body.to_string()) else {
+                            continue;
+                        };
                         if reply.status == 200 {
                             let id = reply.json()["request_id"].as_str().unwrap().to_owned();
                             acknowledged.lock().unwrap().insert(format!("k{number}"), id);
@@ -286,9 +354,17 @@ fn what_was_acknowledged_is_in_the_log_once_however_often_the_service_is_killed(
             stop.store(true, Ordering::Relaxed);
         });
     }
-    let text = machine.ok(&["--domains", &domains, "sql", "fraud", "SELECT key, request_id, input FROM decisions ORDER BY sequence", "--json"]);
+    let text = machine.ok(&[
+        "--domains",
+        &domains,
+        "sql",
+        "fraud",
+        "SELECT key, request_id, input FROM decisions ORDER BY sequence",
+        "--json",
+    ]);
     let logged: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    let ids: HashMap<&str, &str> = logged.iter().map(|row| (row["key"].as_str().unwrap(), row["request_id"].as_str().unwrap())).collect();
+    let ids: HashMap<&str, &str> =
+        logged.iter().map(|row| (row["key"].as_str().unwrap(), row["request_id"].as_str().unwrap())).collect();
     assert_eq!(ids.len(), logged.len(), "a key is in the log twice");
     let acknowledged = acknowledged.into_inner().unwrap();
     assert!(acknowledged.len() > KILLS, "only {} answers were given", acknowledged.len());
@@ -334,9 +410,11 @@ fn a_hundred_thousand_payments_over_http_have_the_features_of_the_batch() {
                   \"TERMINAL_ID\" AS terminal_id, \"TX_AMOUNT\" AS amount, \"TX_FRAUD\" AS is_fraud FROM source \
                   WHERE \"TX_DATETIME\" < TIMESTAMP '2018-09-05'";
     machine.write("before.sql", layout);
-    let report = machine.json(&["--domains", &domains, "run", "fraud", "--source", &source, "--layout", "before.sql", "--json"]);
+    let report =
+        machine.json(&["--domains", &domains, "run", "fraud", "--source", &source, "--layout", "before.sql", "--json"]);
     assert_eq!(report["promoted"], true, "{}", report["gates"]);
-    let bench = ["bench", "windows", "fraud", "--source", &source, "--layout", "fraud_handbook", "--out", "windows.parquet"];
+    let bench =
+        ["bench", "windows", "fraud", "--source", &source, "--layout", "fraud_handbook", "--out", "windows.parquet"];
     let batch = Machine::new();
     batch.ok(&[&["--domains", &domains], &bench[..]].concat());
     let sql = format!(
@@ -367,8 +445,10 @@ fn a_hundred_thousand_payments_over_http_have_the_features_of_the_batch() {
     }
     assert!(server.terminate());
     machine.write("features.ndjson", {
-        let text = machine.ok(&["--domains", &domains, "sql", "fraud", "SELECT key, features FROM decisions", "--json"]);
-        let names = machine.ok(&["--domains", &domains, "sql", "fraud", "SELECT answer FROM decisions LIMIT 1", "--json"]);
+        let text =
+            machine.ok(&["--domains", &domains, "sql", "fraud", "SELECT key, features FROM decisions", "--json"]);
+        let names =
+            machine.ok(&["--domains", &domains, "sql", "fraud", "SELECT answer FROM decisions LIMIT 1", "--json"]);
         assert!(names.contains("request_id"));
         text
     });
