@@ -5,7 +5,7 @@ SEPTET = target/debug/septet
 
 run: setup
 	cargo build --workspace
-	$(SEPTET) run fraud
+	$(SEPTET) up
 
 test: setup
 	scripts/setup test
@@ -17,7 +17,10 @@ lint: setup
 	cargo clippy --workspace --all-targets -- --deny warnings
 
 bench: setup
+	cargo build --release --workspace
+	cargo build --release --manifest-path bench/load/Cargo.toml
 	python3 bench/compare.py all
+	python3 bench/service.py --home .tools/bench-home
 
 setup:
 	@scripts/setup

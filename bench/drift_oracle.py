@@ -1,7 +1,8 @@
-"""Writes what Evidently says about seeded columns, for src/evidently_oracle.rs to hold the Rust numbers against.
+"""Writes what Evidently says about seeded columns, for crates/learn/src/drift/evidently_oracle.rs to hold the Rust numbers against.
 
 The columns are made by the same few formulas as there (SplitMix64, sums, products, floor: equal to the bit), so no
-data file is kept. Needs `pip install evidently==0.7.23 'pandas<3'` (with pandas 3 it cannot be imported). Run: nice -n 10 venv/bin/python oracle.py > src/evidently_expected.tsv
+data file is kept. Needs `pip install evidently==0.7.23 'pandas<3'` (with pandas 3 it cannot be imported). Run:
+python bench/drift_oracle.py > crates/learn/src/drift/evidently_expected.tsv
 """
 
 import math

@@ -206,7 +206,8 @@ fn tree_count(parameters: &BTreeMap<String, f64>) -> usize {
 }
 
 impl Material<'_> {
-    fn rows(&self, rows: &[u32]) -> Vec<u32> {
+    /// Rows of the history as rows of the frame.
+    pub fn rows(&self, rows: &[u32]) -> Vec<u32> {
         rows.iter().map(|row| row - self.first_row as u32).collect()
     }
 

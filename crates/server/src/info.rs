@@ -147,10 +147,23 @@ pub async fn quality(State(state): State<Arc<DomainState>>) -> Result<Json<Value
         "last_run": last_run,
         "requests": {
             "rows": counts.rows, "refused": counts.refused, "repeated": counts.repeated,
-            "missing": missing, "violations": violations,
+            "missing": missing, "violations": violations, "features": unusual(&state),
         },
         "freshness": { "newest_event": instant(condition.newest_event), "age_seconds": age },
     })))
+}
+
+/// Features whose latest values were missing, outside the range of training, or words never seen there.
+fn unusual(state: &DomainState) -> Value {
+    let Some(answerer) = state.service.answerer() else { return Value::Null };
+    let Some(live) = &answerer.live_features else { return Value::Null };
+    let features = live.drift(answerer.manifest()).into_iter().map(|column| {
+        json!({
+            "feature": column.name, "rows": column.rows, "missing_share": column.missing_share,
+            "share_outside_training": column.share_outside, "share_unseen_in_training": column.share_unseen,
+        })
+    });
+    Value::Array(features.collect())
 }
 
 /// What the extract of the published run counted.
@@ -171,6 +184,19 @@ async fn last_extract(state: &DomainState, published: &Published) -> Result<Valu
         "run_id": published.run_id, "rows_in": report.rows_in, "rows_out": report.rows_out,
         "quarantined": report.quarantined, "reasons": reasons,
     }))
+}
+
+/// How far the latest answers' features and probabilities are from what the version learned from.
+pub async fn drift(State(state): State<Arc<DomainState>>) -> Result<Json<Value>, Problem> {
+    let answerer = answerer(&state)?;
+    let manifest = answerer.manifest();
+    let columns = answerer.live_features.as_ref().map(|live| live.drift(manifest));
+    Ok(Json(json!({
+        "version": manifest.version,
+        "rows_min": septet_platform::ROWS_MIN,
+        "conventions": { "psi_moderate": 0.1, "psi_large": 0.25 },
+        "columns": columns,
+    })))
 }
 
 pub async fn metrics(State(state): State<Arc<DomainState>>) -> Response {

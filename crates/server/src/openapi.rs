@@ -144,6 +144,7 @@ fn paths(answerer: &Answerer) -> Value {
         "/model/info": page("modelInfo", "The version that answers, and what it reached", any(), &[401, 500, 503]),
         "/model/features": page("modelFeatures", "The model's inputs", any(), &[401, 500, 503]),
         "/monitoring/quality": page("quality", "Quality of the last run and of the last requests", any(), &[401, 500, 503]),
+        "/monitoring/drift": page("drift", "How far the last answers' features are from those of training", any(), &[401, 500, 503]),
         "/metrics": { "get": { "operationId": "metrics", "summary": "Prometheus metrics", "responses":
             answered("metrics", "text/plain", json!({ "type": "string" }), &[401, 503]) } },
     })

@@ -14,7 +14,7 @@ use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove};
 
 /// The patterns that metrics and logs know, longest first where one ends another.
-pub const PATHS: [&str; 15] = [
+pub const PATHS: [&str; 16] = [
     "/predict/batch",
     "/predict",
     "/feedback",
@@ -24,6 +24,7 @@ pub const PATHS: [&str; 15] = [
     "/model/info",
     "/model/features",
     "/monitoring/quality",
+    "/monitoring/drift",
     "/metrics",
     "/openapi.json",
     "/docs/{*file}",
@@ -47,6 +48,7 @@ pub fn domain(state: Arc<DomainState>) -> Router {
         .route("/model/info", get(info::model_info))
         .route("/model/features", get(info::model_features))
         .route("/monitoring/quality", get(info::quality))
+        .route("/monitoring/drift", get(info::drift))
         .route("/metrics", get(info::metrics))
         .route("/openapi.json", get(openapi::openapi))
         .route("/docs", get(docs::to_folder))

@@ -1,4 +1,4 @@
-//! Holds our numbers against Evidently's own, on columns that `oracle.py` and this file make from the same formulas.
+//! Holds our numbers against Evidently's own, on columns that `bench/drift_oracle.py` and this file make from the same formulas.
 
 use super::evidently::{Column, ColumnDrift, Method, column_drift, column_drift_by, dataset_drift};
 use super::sampling::unit;

@@ -4,6 +4,7 @@
 use crate::features::{FeatureSet, OwnedValue};
 use crate::history::{arrow_error, nullable};
 use crate::plan::at_file;
+use crate::profiles::{LiveFeatures, Profiles};
 use crate::replay::{CompiledWindow, compile_windows};
 use crate::serve::event::EventContract;
 use crate::version::{Manifest, Scorer};
@@ -34,6 +35,8 @@ pub struct Answerer {
     pub run_id: String,
     rules: Option<RowExpressions>,
     answer: Option<RowExpressions>,
+    /// What was answered lately, beside what was learned from; none for a version without profiles.
+    pub live_features: Option<LiveFeatures>,
     /// For each feature the words that a reason is made of.
     phrases: Vec<Phrase>,
 }
@@ -125,7 +128,19 @@ impl Answerer {
         let rules = compile_rules(engine, &domain, &schema).await?;
         let answer = compile_answer(engine, &domain, &schema).await?;
         let phrases = phrases(&domain, &scorer.manifest);
-        Ok(Answerer { contract, windows, features, rules, answer, phrases, run_id: run_id.to_owned(), scorer, domain })
+        let live_features = Profiles::load(&home.version_folder(domain.name(), version))?.map(LiveFeatures::new);
+        Ok(Answerer {
+            contract,
+            windows,
+            features,
+            rules,
+            answer,
+            live_features,
+            phrases,
+            run_id: run_id.to_owned(),
+            scorer,
+            domain,
+        })
     }
 
     pub fn manifest(&self) -> &Manifest {

@@ -1,21 +1,21 @@
-//! A domain's engine: one thread that owns the live windows and answers what waits in small batches, and one that writes
-//! the decision log. Batches share the fixed cost of compiled expressions and of a commit; under light load a batch is one.
+//! A domain's engine: one thread that owns the live windows and answers what waits in small batches; what it answers goes
+//! to the writer of the decision log. Batches share the fixed cost of compiled expressions and of a commit; under light load a batch is one.
 
 use crate::PlatformError;
-use crate::history::times_of;
-use crate::live::LiveWindows;
 use crate::serve::answerer::Answerer;
 use crate::serve::event::{Cell, Event};
-use crate::serve::log::{Decision, DecisionLog, LoggedEvent, Outcome};
+use crate::serve::log::{Decision, DecisionLog, Outcome};
+use crate::serve::rebuild::{Keys, Loaded, catch_up, key_hash, label_cell};
+use crate::serve::words::{Answered, Noted, Refusal, Replies, Reply, Timing, Told, Wish};
+use crate::serve::writer::{Batch, Waiting, micros, write};
 use serde_json::Value;
 use std::collections::{HashMap, HashSet, VecDeque};
-use std::hash::BuildHasher;
 use std::sync::atomic::Ordering;
-use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
+use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, RwLock};
 use std::time::Instant;
 use tokio::sync::{mpsc, oneshot};
-use tracing::{error, warn};
+use tracing::error;
 
 /// Events answered together at the most: beyond it a larger batch gains nothing and its first event waits longer.
 const BATCH_EVENTS_MAX: usize = 128;
@@ -23,94 +23,11 @@ const BATCH_EVENTS_MAX: usize = 128;
 const RECENT_ANSWERS_MAX: usize = 16_384;
 /// Batches between the engine and the writer.
 const BATCHES_WAITING_MAX: usize = 4;
-/// Bytes written before the write-ahead log is moved away, when nobody waits and at any rate.
-const CHECKPOINT_BYTES_IDLE: usize = 4 << 20;
-const CHECKPOINT_BYTES_MAX: usize = 64 << 20;
-/// Of one outcome in the log and its indices, about.
-const OUTCOME_BYTES: usize = 200;
 /// Batches after which entities without a living event are forgotten.
 const BATCHES_PER_CLEANING: u64 = 4_096;
 
-/// What a request wants beside the answer.
-#[derive(Clone, Debug, Default)]
-pub struct Wish {
-    pub explain_fully: bool,
-    pub idempotency_key: Option<String>,
-    pub trace_id: String,
-}
-
-/// Why there is no answer.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Refusal {
-    /// Too much waits already.
-    Overloaded,
-    /// Windows are being rebuilt, or the service is stopping.
-    NotReady,
-    /// The key or the idempotency key was used for another request.
-    Conflict {
-        field: &'static str,
-    },
-    /// The event's time is further ahead than `clock_skew_max`.
-    Future {
-        ahead_seconds: i64,
-    },
-    /// The answer could not be recorded: there is none.
-    LogUnavailable,
-    Internal,
-}
-
-/// An answer, shared by all who asked the same.
-#[derive(Debug)]
-pub struct Answered {
-    pub request_id: String,
-    /// The reply's JSON without its timing and its closing brace.
-    pub text: String,
-    pub action: Option<String>,
-    pub probability: f64,
-}
-
-/// How long the parts took, in microseconds; those of a batch are shared by its events.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Timing {
-    pub waited: u32,
-    pub features: u32,
-    pub model: u32,
-    pub explain: u32,
-    pub log: u32,
-}
-
-#[derive(Clone, Debug)]
-pub struct Reply {
-    pub answered: Arc<Answered>,
-    pub timing: Timing,
-    /// It had been answered before and was not counted again.
-    pub repeated: bool,
-}
-
 /// What goes into the log and what is replied, of one event.
 type Recorded = (Decision, (Arc<Answered>, Timing));
-
-pub type Replies = Vec<Result<Reply, Refusal>>;
-
-/// One truth that came.
-#[derive(Clone, Debug)]
-pub struct Told {
-    pub key: String,
-    /// Index of the label's column in the contract.
-    pub label: usize,
-    pub value: Cell,
-    /// JSON of the value.
-    pub text: String,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Noted {
-    Recorded,
-    /// The same was told before.
-    Unchanged,
-    /// No event has this key.
-    Unknown,
-}
 
 pub enum Message {
     Predict {
@@ -137,25 +54,6 @@ pub struct Takeover {
     pub loaded: Loaded,
     pub reader: DecisionLog,
     pub log: DecisionLog,
-}
-
-/// A version with its windows, rebuilt up to a place in the log.
-pub struct Loaded {
-    pub answerer: Arc<Answerer>,
-    pub live: LiveWindows,
-    /// Hashes of the keys that the published history holds.
-    pub history_keys: Arc<Keys>,
-    pub sequence: i64,
-}
-
-/// Hashes of keys: two are taken for one in about one of 10^19 pairs.
-pub type Keys = HashSet<u64, foldhash::fast::FixedState>;
-
-/// Latest values (JSON) of labels told, by key and label.
-pub type Labels = HashMap<(String, String), String>;
-
-pub fn key_hash(key: &str) -> u64 {
-    foldhash::quality::FixedState::with_seed(1).hash_one(key)
 }
 
 /// What the rest of the service sees of the engine.
@@ -196,27 +94,6 @@ struct EngineState {
     order: VecDeque<(String, Option<String>)>,
     settings: EngineSettings,
     current: Arc<Current>,
-}
-
-/// What one commit writes and whom it concerns.
-struct Batch {
-    decisions: Vec<Decision>,
-    outcomes: Vec<Outcome>,
-    waiting: Vec<Waiting>,
-}
-
-enum Waiting {
-    Predict {
-        replies: Replies,
-        reply: oneshot::Sender<Replies>,
-    },
-    Feedback {
-        noted: Vec<Noted>,
-        reply: oneshot::Sender<Result<Vec<Noted>, Refusal>>,
-    },
-    Flush(SyncSender<()>),
-    /// From here on, by this connection.
-    NewLog(Box<DecisionLog>, SyncSender<()>),
 }
 
 /// Runs until it is told to stop, or nobody is left to tell it.
@@ -276,114 +153,6 @@ pub fn run(
     }
     drop(state);
     let _ = writing.join();
-}
-
-/// Commits batch after batch; all that waits goes into one transaction.
-fn write(mut log: DecisionLog, batches: &Receiver<Batch>, log_after: bool, current: &Current) {
-    let mut unmoved = 0;
-    loop {
-        let mut batch = match batches.try_recv() {
-            Ok(batch) => batch,
-            Err(TryRecvError::Disconnected) => return,
-            Err(TryRecvError::Empty) => {
-                // Nobody waits: the best time to move the write-ahead log.
-                move_log(&log, &mut unmoved, CHECKPOINT_BYTES_IDLE);
-                match batches.recv() {
-                    Ok(batch) => batch,
-                    Err(_) => return,
-                }
-            }
-        };
-        while let Ok(next) = batches.try_recv() {
-            batch.decisions.extend(next.decisions);
-            batch.outcomes.extend(next.outcomes);
-            batch.waiting.extend(next.waiting);
-        }
-        let start = Instant::now();
-        let mut waiting = std::mem::take(&mut batch.waiting);
-        // What follows a failed commit may repeat what it did not write: nothing is confirmed before the rebuild.
-        let broken = current.gauges.broken.load(Ordering::Acquire);
-        if log_after && !broken {
-            answer_predictions(&mut waiting, 0);
-        }
-        let empty = batch.decisions.is_empty() && batch.outcomes.is_empty();
-        let written = match (broken, empty) {
-            (true, _) => Err(PlatformError::Store("waits for a rebuild".to_owned())),
-            (false, true) => Ok(()),
-            (false, false) => log.append(&batch.decisions, &batch.outcomes),
-        };
-        unmoved += batch.decisions.iter().map(|d| d.input.len() + d.features.len() + 2 * d.answer.len()).sum::<usize>();
-        unmoved += batch.outcomes.len() * OUTCOME_BYTES;
-        match written {
-            Ok(()) => {
-                answer_predictions(&mut waiting, micros(start));
-                waiting.into_iter().for_each(|waiting| waiting.confirm(&mut log));
-            }
-            Err(error) => {
-                if !broken {
-                    error!(%error, "the decision log cannot be written; the service answers no more until it can");
-                }
-                // Windows count what the log does not hold: they are rebuilt before anybody is answered again.
-                current.gauges.broken.store(true, Ordering::Release);
-                waiting.into_iter().for_each(|waiting| waiting.refuse(&mut log));
-            }
-        }
-        move_log(&log, &mut unmoved, CHECKPOINT_BYTES_MAX);
-    }
-}
-
-/// Moves the write-ahead log into the database once so many bytes were written.
-fn move_log(log: &DecisionLog, unmoved: &mut usize, bytes: usize) {
-    if *unmoved < bytes {
-        return;
-    }
-    if let Err(error) = log.checkpoint() {
-        warn!(%error, "the decision log could not be moved into its database");
-    }
-    *unmoved = 0;
-}
-
-fn answer_predictions(waiting: &mut Vec<Waiting>, log_micros: u32) {
-    for one in std::mem::take(waiting) {
-        match one {
-            Waiting::Predict { mut replies, reply } => {
-                replies.iter_mut().flatten().for_each(|reply| reply.timing.log = log_micros);
-                // Whoever asked may have gone away: the answer is in the log all the same.
-                let _ = reply.send(replies);
-            }
-            other => waiting.push(other),
-        }
-    }
-}
-
-impl Waiting {
-    fn confirm(self, log: &mut DecisionLog) {
-        match self {
-            Waiting::Predict { replies, reply } => drop(reply.send(replies)),
-            Waiting::Feedback { noted, reply } => drop(reply.send(Ok(noted))),
-            other => other.refuse(log),
-        }
-    }
-
-    fn refuse(self, log: &mut DecisionLog) {
-        match self {
-            Waiting::Predict { replies, reply } => {
-                drop(reply.send(replies.iter().map(|_| Err(Refusal::LogUnavailable)).collect()));
-            }
-            Waiting::Feedback { reply, .. } => drop(reply.send(Err(Refusal::LogUnavailable))),
-            Waiting::Flush(done) => {
-                let _ = done.send(());
-            }
-            Waiting::NewLog(new, done) => {
-                *log = *new;
-                let _ = done.send(());
-            }
-        }
-    }
-}
-
-fn micros(since: Instant) -> u32 {
-    since.elapsed().as_micros().min(u128::from(u32::MAX)) as u32
 }
 
 fn now_micros() -> i64 {
@@ -547,6 +316,9 @@ impl EngineState {
         let features = answerer.features.answer(&batch, windows)?;
         let made = Instant::now();
         let scored = answerer.score(&batch, features)?;
+        if let Some(live) = &answerer.live_features {
+            live.count(scored.iter().map(|scored| (scored.features.as_slice(), scored.probability)));
+        }
         let modelled = Instant::now();
         let newest = times.iter().copied().max().unwrap_or(0);
         self.current.gauges.newest_event.fetch_max(newest, Ordering::Relaxed);
@@ -750,47 +522,6 @@ const LATENESS_MICROS: i64 = 86_400_000_000;
 const LATE_WARNING: &str = "this event is more than a day behind the newest: windows may lack what was forgotten since";
 const KNOWN_WARNING: &str =
     "this event is in the published history already: it is answered from it and not counted again";
-
-/// Counts what was answered after the place up to which the windows were rebuilt. Feedback waits meanwhile.
-pub fn catch_up(loaded: &mut Loaded, log: &DecisionLog) -> Result<(), PlatformError> {
-    // Feedback waited while the windows were rebuilt: no event since has a label.
-    count_logged(loaded, log, log.last_sequence()?, &Labels::default())
-}
-
-/// Counts the answers after `loaded.sequence` until `upto` that the history does not hold, with the labels given.
-pub fn count_logged(loaded: &mut Loaded, log: &DecisionLog, upto: i64, labels: &Labels) -> Result<(), PlatformError> {
-    let (answerer, keys) = (loaded.answerer.clone(), loaded.history_keys.clone());
-    let (_, input) = answerer.domain.spec.input.first().expect("checked: a domain has an input");
-    log.scan(loaded.sequence, upto, &mut |logged| {
-        let events: Vec<Event> = logged.iter().filter_map(|one| logged_event(&answerer, one, labels, &keys)).collect();
-        let batch = answerer.contract.batch(&events.iter().collect::<Vec<_>>())?;
-        loaded.live.remember(&batch, &times_of(&batch, input.time.get_ref())?)
-    })?;
-    loaded.sequence = upto;
-    Ok(())
-}
-
-/// A logged event with the labels told since; none if the history holds it, or if a contract that became stricter since
-/// refuses what was once answered.
-fn logged_event(answerer: &Answerer, logged: &LoggedEvent, labels: &Labels, history_keys: &Keys) -> Option<Event> {
-    if history_keys.contains(&key_hash(&logged.key)) {
-        return None;
-    }
-    let value: Value = serde_json::from_str(&logged.input).ok()?;
-    let mut event = answerer.contract.read(&value, logged.input.clone(), "").ok()?;
-    for (at, column) in answerer.contract.columns.iter().enumerate().filter(|(_, column)| column.label()) {
-        if let Some(text) = labels.get(&(logged.key.clone(), column.name.clone())) {
-            event.cells[at] = label_cell(column, text);
-        }
-    }
-    Some(event)
-}
-
-/// A label as it stands in the log.
-pub fn label_cell(column: &crate::serve::event::EventColumn, text: &str) -> Cell {
-    let value: Value = serde_json::from_str(text).unwrap_or(Value::Null);
-    if value.is_null() { Cell::Null } else { column.cell(&value).unwrap_or(Cell::Null) }
-}
 
 /// An error's kind without what it quotes: it may be personal.
 fn without_values(error: &PlatformError) -> &'static str {

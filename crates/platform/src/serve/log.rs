@@ -10,8 +10,8 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio::runtime::Handle;
+use tokio_postgres::Client;
 use tokio_postgres::types::{ToSql, Type};
-use tokio_postgres::{Client, NoTls};
 
 /// Where a log is kept.
 #[derive(Clone, Debug)]
@@ -104,19 +104,6 @@ fn tables(domain: &str, id: &str, real: &str, integer: &str) -> Vec<String> {
     ]
 }
 
-/// Opens the PostgreSQL log's connection; the SQLite one needs no server.
-async fn connect(url: &str) -> Result<Client, PlatformError> {
-    let mut config: tokio_postgres::Config = url.parse().map_err(store_error)?;
-    if config.get_password().is_none()
-        && let Ok(password) = std::env::var("PGPASSWORD")
-    {
-        config.password(password);
-    }
-    let (client, connection) = config.connect(NoTls).await.map_err(store_error)?;
-    tokio::spawn(connection);
-    Ok(client)
-}
-
 impl LogPlace {
     /// Opens the log and makes its tables. Every opening is a connection of its own.
     pub async fn open(&self, domain: &str) -> Result<DecisionLog, PlatformError> {
@@ -131,7 +118,7 @@ impl LogPlace {
                 Ok(log)
             }
             LogPlace::Url(url) => {
-                let client = connect(url).await?;
+                let client = crate::store::connect_postgres(url).await?;
                 for statement in tables(domain, "BIGSERIAL PRIMARY KEY", "DOUBLE PRECISION", "BIGINT") {
                     client.batch_execute(&statement).await.map_err(store_error)?;
                 }

@@ -5,13 +5,16 @@ mod engine;
 mod event;
 mod log;
 mod quality;
+mod rebuild;
 mod replay;
 mod service;
+mod words;
+mod writer;
 
 pub use answerer::{Answerer, check_decision};
-pub use engine::{Noted, Refusal, Replies, Reply, Timing, Told, Wish};
 pub use event::{Cell, Event, EventColumn, EventContract, KEY_CHARACTERS_MAX, TEXT_CHARACTERS_MAX, Violation, escaped};
 pub use log::{Decision, DecisionLog, LogPlace, Outcome};
 pub use quality::Counts;
 pub use replay::{Replayed, replay};
 pub use service::{Condition, Service, ServiceOptions};
+pub use words::{Noted, Refusal, Replies, Reply, Timing, Told, Wish};

@@ -2,9 +2,8 @@
 //! two are equal to the bit.
 
 use crate::PlatformError;
-use crate::serve::engine::count_logged;
-use crate::serve::event::Cell;
-use crate::serve::service::{Rebuilding, ServiceOptions};
+use crate::serve::rebuild::{Rebuilding, count_logged, key_hash};
+use crate::serve::service::ServiceOptions;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -48,8 +47,7 @@ pub fn replay(
             "take the program of that day",
         )
     })?;
-    debug_assert!(matches!(event.cells[answerer.contract.time], Cell::Time(_)));
-    let known = loaded.history_keys.contains(&crate::serve::engine::key_hash(&event.key));
+    let known = loaded.history_keys.contains(&key_hash(&event.key));
     let batch = answerer.contract.batch(&[&event])?;
     let windows = loaded.live.answer(&batch, &[event.time], &[known])?;
     let scored = answerer.score(&batch, answerer.features.answer(&batch, windows)?)?.swap_remove(0);

@@ -1,23 +1,21 @@
 //! A domain that answers: it loads the champion, rebuilds the windows from history and log, starts the engine, and takes
 //! over a new champion without a pause. Everything HTTP does is a call of this; it knows no HTTP.
 
-use crate::history::{History, arrow_error};
+use crate::history::arrow_error;
 use crate::home::Lock;
-use crate::live::LiveWindows;
 use crate::serve::answerer::Answerer;
-use crate::serve::engine::{
-    Current, EngineSettings, Keys, Labels, Loaded, Message, Noted, Refusal, Replies, Takeover, Told, Wish,
-    count_logged, key_hash, label_cell, run,
-};
-use crate::serve::event::{Cell, Event};
+use crate::serve::engine::{Current, EngineSettings, Message, Takeover, run};
+use crate::serve::event::Event;
 use crate::serve::log::LogPlace;
 use crate::serve::quality::RequestQuality;
+use crate::serve::rebuild::{Rebuilding, count_logged, key_hash, tables};
+use crate::serve::words::{Noted, Refusal, Replies, Told, Wish};
 use crate::steps::health::CHAMPION;
 use crate::{Home, PlatformError, Store};
 use septet_domain::Domain;
-use septet_tables::arrow::array::{ArrayRef, AsArray, RecordBatch, StringArray};
+use septet_tables::TableFile;
+use septet_tables::arrow::array::{ArrayRef, RecordBatch, StringArray};
 use septet_tables::arrow::datatypes::{DataType, Field, Schema};
-use septet_tables::{Engine, EngineSettings as TablesSettings, TableFile};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -194,7 +192,7 @@ impl Service {
         }
         let _alone = self.history.lock().await;
         let (table, input) = self.options.domain.spec.input.first().expect("checked: a domain has an input");
-        let engine = self.tables()?;
+        let engine = tables(&self.options)?;
         let path = self.options.home.tables_folder(self.options.domain.name(), &answerer.run_id);
         engine.register_file(&TableFile { name: table.clone(), path: path.join(format!("{table}.parquet")) }).await?;
         let schema = Arc::new(Schema::new(vec![Field::new("wanted_key", DataType::Utf8, false)]));
@@ -324,75 +322,4 @@ impl Service {
         info!(domain = self.options.domain.name(), version = %wanted.0, seconds, "a version answers");
         Ok(())
     }
-
-    fn tables(&self) -> Result<Engine, PlatformError> {
-        tables(&self.options)
-    }
-}
-
-fn tables(options: &ServiceOptions) -> Result<Engine, PlatformError> {
-    let (memory_max, spill_folder) = (options.memory_max, options.home.spill_folder());
-    Ok(Engine::new(&TablesSettings { memory_max, spill_folder, partitions: 1 })?)
-}
-
-/// A version and the history it is to be answered from.
-pub struct Rebuilding<'a> {
-    pub options: &'a ServiceOptions,
-    pub version: &'a str,
-    pub run_id: &'a str,
-    pub number: u64,
-}
-
-impl Rebuilding<'_> {
-    /// The version with windows as the published history leaves them; labels told since take the place of its own.
-    pub async fn loaded_from_history(
-        &self,
-        labels: &Labels,
-        say: &(dyn Fn(&str) + Sync),
-    ) -> Result<Loaded, PlatformError> {
-        let engine = tables(self.options)?;
-        say("loading the champion");
-        let options = self.options;
-        let domain = options.domain.clone();
-        let answerer = Answerer::load(&options.home, &engine, domain, self.version, self.run_id, self.number).await?;
-        say("reading the published history");
-        let history = History::read(&engine, &options.domain).await?;
-        let (_, input) = options.domain.spec.input.first().expect("checked: a domain has an input");
-        let keys = septet_tables::arrow::compute::cast(history.column(input.key.get_ref())?, &DataType::Utf8);
-        let keys = keys.map_err(arrow_error)?;
-        let keys = keys.as_string::<i32>();
-        let history_keys: Keys = keys.iter().flatten().map(key_hash).collect();
-        // What is too old for every window is not replayed.
-        let oldest = history.times.last().map_or(0, |newest| newest - LiveWindows::horizon(&answerer.windows));
-        let first = history.times.partition_point(|&time| time <= oldest);
-        let rows = history.rows() - first;
-        let recent = History { batch: history.batch.slice(first, rows), times: history.times[first..].to_vec() };
-        let recent = with_labels(&answerer, recent, labels)?;
-        say(&format!("rebuilding windows from {rows} events of the published history"));
-        let live = LiveWindows::of_history(answerer.windows.clone(), &recent)?;
-        Ok(Loaded { answerer: Arc::new(answerer), live, history_keys: Arc::new(history_keys), sequence: 0 })
-    }
-}
-
-/// The history with labels told since in the place of its own.
-fn with_labels(answerer: &Answerer, history: History, labels: &Labels) -> Result<History, PlatformError> {
-    if labels.is_empty() {
-        return Ok(history);
-    }
-    let contract = &answerer.contract;
-    let key = &contract.columns[contract.key].name;
-    let keys = history.intern(key)?;
-    let mut columns = history.batch.columns().to_vec();
-    for (at, column) in contract.columns.iter().enumerate().filter(|(_, column)| column.label()) {
-        let told = |row: usize| labels.get(&(keys.words[keys.codes[row] as usize].clone(), column.name.clone()));
-        let told: Vec<Option<Cell>> =
-            (0..history.rows()).map(|row| told(row).map(|text| label_cell(column, text))).collect();
-        if told.iter().any(Option::is_some) {
-            columns[at] = column.replaced(&columns[at], &told)?;
-        }
-    }
-    let fields =
-        history.batch.schema().fields().iter().map(|f| f.as_ref().clone().with_nullable(true)).collect::<Vec<_>>();
-    let batch = RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).map_err(arrow_error)?;
-    Ok(History { batch, times: history.times })
 }

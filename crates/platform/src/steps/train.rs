@@ -4,6 +4,7 @@ use crate::PlatformError;
 use crate::history::arrow_error;
 use crate::home::{make_folder, write_whole};
 use crate::judge::Exam;
+use crate::profiles::Profiles;
 use crate::report::Charts;
 use crate::run::{Made, Run};
 use crate::split::{DAY, day_name};
@@ -35,6 +36,8 @@ pub async fn run(run: &Run<'_>) -> Result<Made, PlatformError> {
         ("encoder.json", to_json(&outcome.encoder)?),
         (model_name, model_bytes),
         ("charts.json", to_json(&charts)?),
+        Profiles::learn(&prepared.frame, &material.rows(&prepared.plan.test[0].train), &outcome.newest.probability)
+            .file()?,
     ];
     let mut hasher = blake3::Hasher::new();
     for (name, bytes) in &files {

@@ -4,6 +4,8 @@
 mod postgres;
 mod sqlite;
 
+pub(crate) use postgres::connect as connect_postgres;
+
 use crate::PlatformError;
 use serde::{Deserialize, Serialize};
 use std::path::Path;

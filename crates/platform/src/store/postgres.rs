@@ -2,6 +2,7 @@
 
 use super::Row;
 use crate::PlatformError;
+use std::time::Duration;
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Client, Config, NoTls};
 
@@ -15,18 +16,27 @@ fn error(error: tokio_postgres::Error) -> PlatformError {
     PlatformError::Store(text)
 }
 
+/// How long a server may take to be reached, and what was sent to be acknowledged: a silent network is a broken one.
+const NETWORK_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A connection of its own; the password may come from `PGPASSWORD`.
+pub async fn connect(url: &str) -> Result<Client, PlatformError> {
+    let mut config: Config = url.parse().map_err(error)?;
+    if config.get_password().is_none()
+        && let Ok(password) = std::env::var("PGPASSWORD")
+    {
+        config.password(password);
+    }
+    config.connect_timeout(NETWORK_TIMEOUT).tcp_user_timeout(NETWORK_TIMEOUT);
+    let (client, connection) = config.connect(NoTls).await.map_err(error)?;
+    // Ends with the client.
+    tokio::spawn(connection);
+    Ok(client)
+}
+
 impl Postgres {
     pub async fn connect(url: &str) -> Result<Postgres, PlatformError> {
-        let mut config: Config = url.parse().map_err(error)?;
-        if config.get_password().is_none()
-            && let Ok(password) = std::env::var("PGPASSWORD")
-        {
-            config.password(password);
-        }
-        let (client, connection) = config.connect(NoTls).await.map_err(error)?;
-        // Ends with the client.
-        tokio::spawn(connection);
-        Ok(Postgres { client })
+        Ok(Postgres { client: connect(url).await? })
     }
 
     async fn prepare(&self, sql: &str, values: usize) -> Result<tokio_postgres::Statement, PlatformError> {

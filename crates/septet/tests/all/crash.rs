@@ -21,7 +21,16 @@ fn assert_whole(machine: &Machine) {
         names.sort();
         assert_eq!(
             names,
-            ["card.md", "charts.json", "encoder.json", "gates.json", "manifest.json", "model.txt", "report.html"]
+            [
+                "card.md",
+                "charts.json",
+                "encoder.json",
+                "gates.json",
+                "manifest.json",
+                "model.txt",
+                "profile.json",
+                "report.html"
+            ]
         );
     }
 }

@@ -47,14 +47,19 @@ fn free_offset() -> u16 {
 impl Server {
     /// `septet serve fraud` with more words before it, ready to answer.
     pub fn start(machine: &Machine, words: &[&str]) -> Server {
-        let server = Server::launch(machine, words);
+        Server::start_domain(machine, words, "fraud")
+    }
+
+    /// The same of a domain on fraud's port.
+    pub fn start_domain(machine: &Machine, words: &[&str], domain: &str) -> Server {
+        let server = Server::launch(machine, words, domain);
         server.wait_until_ready();
         server
     }
 
-    pub fn launch(machine: &Machine, words: &[&str]) -> Server {
+    fn launch(machine: &Machine, words: &[&str], domain: &str) -> Server {
         let offset = free_offset();
-        let mut command = machine.command(&[words, &["serve", "fraud"]].concat());
+        let mut command = machine.command(&[words, &["serve", domain]].concat());
         command.env("SEPTET_PORT_OFFSET", offset.to_string()).stdout(Stdio::null());
         if std::env::var_os("SEPTET_TEST_LOUD").is_none() {
             command.stderr(Stdio::null());
@@ -62,7 +67,7 @@ impl Server {
         Server { child: command.spawn().expect("the program starts"), port: FRAUD_PORT + offset }
     }
 
-    pub fn wait_until_ready(&self) {
+    fn wait_until_ready(&self) {
         let start = Instant::now();
         while self.try_ask("GET", "/readyz", &[], "").is_none_or(|reply| reply.status != 200) {
             assert!(start.elapsed() < START, "the service is not ready after {START:?}");

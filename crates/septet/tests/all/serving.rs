@@ -11,16 +11,22 @@ use std::time::{Duration, Instant};
 /// A small fraud domain with a champion: what is tested here is answering, not how well it was learned.
 fn machine_with_champion() -> (Machine, String) {
     let machine = Machine::new();
+    let domains = make_champion(&machine, "fraud");
+    (machine, domains)
+}
+
+/// Makes the domain under a name, and its champion; the folder to give as --domains.
+fn make_champion(machine: &Machine, name: &str) -> String {
     let changes = [
         ("domain.toml", "baselines = [\"prior\", \"linear\"]", "baselines = [\"prior\"]"),
         ("domain.toml", "trees = [200, 300, 400]", "trees = [60]"),
         ("cases/payments.json", "\"probability_min\": 0.1", "\"probability_min\": 0.0"),
         ("domain.toml", "[decision]\n", "[gates]\ncalibration_error_max = 1\nparity_rows = 200\n\n[decision]\n"),
     ];
-    let domains = copied_domain(&machine, "fraud", "fraud", &changes).display().to_string();
-    let report = machine.json(&["--domains", &domains, "run", "fraud", "--small", "--json"]);
+    let domains = copied_domain(machine, "fraud", name, &changes).display().to_string();
+    let report = machine.json(&["--domains", &domains, "run", name, "--small", "--json"]);
     assert_eq!(report["promoted"], true, "{}", report["gates"]);
-    (machine, domains)
+    domains
 }
 
 fn payment(id: &str, minute: u32, customer: &str, amount: f64) -> Value {
@@ -176,6 +182,76 @@ fn strangers_find_the_api_to_be_what_its_document_says() {
 }
 
 #[test]
+fn a_log_that_cannot_be_written_stops_answers_until_it_can_and_nothing_is_counted_twice() {
+    let (machine, domains) = machine_with_champion();
+    let server = Server::start(&machine, &["--domains", &domains]);
+    assert_eq!(server.post("/predict", &payment("w1", 0, "card", 20.0).to_string()).status, 200);
+    let file = machine.home().join("decisions/fraud.sqlite").display().to_string();
+    let change = |sql: &str| {
+        let script =
+            "import sqlite3, sys\nsqlite3.connect(sys.argv[1], timeout=20, isolation_level=None).execute(sys.argv[2])";
+        assert!(std::process::Command::new("python3").args(["-c", script, &file, sql]).status().unwrap().success());
+    };
+    change("CREATE TRIGGER full BEFORE INSERT ON fraud_decisions BEGIN SELECT RAISE(ABORT, 'no space left'); END");
+    let second = payment("w2", 10, "card", 40.0).to_string();
+    for _ in 0..3 {
+        let refused = server.post("/predict", &second);
+        assert_eq!(refused.status, 503, "{}", refused.body);
+        assert!(refused.header("retry-after").is_some());
+        std::thread::sleep(Duration::from_millis(300));
+    }
+    change("DROP TRIGGER full");
+    let start = Instant::now();
+    while server.post("/predict", &second).status != 200 {
+        assert!(start.elapsed() < Duration::from_secs(30), "the service never comes back");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    let names = server.get("/model/features").json();
+    let place = |name: &str| names["features"].as_array().unwrap().iter().position(|f| f["name"] == name).unwrap();
+    let features = logged_features(&machine, &domains, "w2");
+    assert_eq!(
+        (&features[place("customer_payments_1d")], &features[place("customer_amount_avg_1d")]),
+        (&json!(2.0), &json!(30.0))
+    );
+    assert_eq!(count(&machine, &domains, "SELECT count(*) AS n FROM decisions"), 2.0);
+}
+
+#[test]
+fn the_log_in_postgresql_holds_what_the_one_in_sqlite_does() {
+    let Ok(url) = std::env::var("SEPTET_TEST_POSTGRES") else {
+        eprintln!("skipped: PostgreSQL (SEPTET_TEST_POSTGRES is not set)");
+        return;
+    };
+    let mut machine = Machine::new();
+    machine.environment.insert("DATABASE_URL".into(), url);
+    // The server keeps what earlier tests wrote.
+    let name =
+        format!("fraud_{}", std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_millis());
+    let domains = make_champion(&machine, &name);
+    let server = Server::start_domain(&machine, &["--domains", &domains], &name);
+    let first = payment("g1", 0, "card", 20.0).to_string();
+    let id = server.post("/predict", &first).json()["request_id"].clone();
+    assert_eq!(server.post("/predict", &first).json()["request_id"], id);
+    assert_eq!(
+        server.post("/feedback", r#"{"payment_id":"g1","is_fraud":true}"#).json()["results"][0]["state"],
+        "recorded"
+    );
+    server.kill();
+    let server = Server::start_domain(&machine, &["--domains", &domains], &name);
+    assert_eq!(server.post("/predict", &first).json()["request_id"], id, "it is known after a restart");
+    assert_eq!(
+        server.post("/feedback", r#"{"payment_id":"g1","is_fraud":true}"#).json()["results"][0]["state"],
+        "unchanged"
+    );
+    let second = server.post("/predict", &payment("g2", 8 * 1440, "card", 40.0).to_string()).json();
+    let row = machine.json(&["--domains", &domains, "sql", &name, "SELECT count(*) AS n FROM decisions", "--json"]);
+    assert_eq!(row["n"], 2);
+    let request = second["request_id"].as_str().unwrap();
+    let replayed = machine.json(&["--domains", &domains, "replay", &name, request, "--json"]);
+    assert_eq!(replayed["equal"], true, "{replayed}");
+}
+
+#[test]
 fn a_batch_has_an_answer_or_an_error_for_each_row() {
     let (machine, domains) = machine_with_champion();
     let server = Server::start(&machine, &["--domains", &domains]);
@@ -201,6 +277,40 @@ fn a_batch_has_an_answer_or_an_error_for_each_row() {
     assert_eq!(lines[1]["problem"]["errors"][0]["pointer"], "/1/amount");
     assert_eq!(lines[3]["summary"]["answered"], 1);
     assert_eq!(count(&machine, &domains, "SELECT count(*) AS n FROM decisions"), 3.0);
+}
+
+#[test]
+fn what_is_answered_is_held_against_what_was_learned_from() {
+    let (machine, domains) = machine_with_champion();
+    let server = Server::start(&machine, &["--domains", &domains]);
+    let sql = "SELECT payment_id || '-again' AS payment_id, CAST(paid_at AS VARCHAR) AS paid_at, customer_id, terminal_id, amount \
+               FROM payments ORDER BY paid_at DESC LIMIT 1000";
+    let rows = machine.ok(&["--domains", &domains, "sql", "fraud", sql, "--json"]);
+    let psi = |server: &Server, name: &str| {
+        let drift = server.get("/monitoring/drift").json();
+        let column = drift["columns"].as_array().unwrap().iter().find(|column| column["name"] == name).unwrap().clone();
+        (column["psi"].as_f64(), column["share_outside"].as_f64())
+    };
+    assert_eq!(psi(&server, "amount"), (None, None), "no rows say nothing");
+    let lines_type = [("content-type", "application/x-ndjson")];
+    server.ask("POST", "/predict/batch", &lines_type, &rows);
+    let quiet = psi(&server, "amount");
+    assert!(quiet.0.unwrap() < 0.1, "{quiet:?}");
+    let dearer: String = rows
+        .lines()
+        .map(|line| {
+            let mut row: Value = serde_json::from_str(line).unwrap();
+            row["payment_id"] = json!(format!("{}-dear", row["payment_id"].as_str().unwrap()));
+            row["amount"] = json!(row["amount"].as_f64().unwrap() * 10.0 + 5_000.0);
+            format!("{row}\n")
+        })
+        .collect();
+    server.ask("POST", "/predict/batch", &lines_type, &dearer);
+    let moved = psi(&server, "amount");
+    assert!(moved.0.unwrap() > 0.25 && moved.1.unwrap() > 0.4, "{moved:?}");
+    let quality = server.get("/monitoring/quality").json();
+    let amount = quality["requests"]["features"].as_array().unwrap().iter().find(|f| f["feature"] == "amount").unwrap();
+    assert!(amount["share_outside_training"].as_f64().unwrap() > 0.4);
 }
 
 #[test]
