@@ -30,6 +30,7 @@ pub use plan::{check_domain, table_order};
 pub use profiles::{ColumnDrift, ROWS_MIN};
 pub use progress::{NoProgress, Progress};
 pub use run::{Kept, Run, RunOptions, RunReport, StepName, StepReport, new_run_id, start, step};
+pub use steps::health::CHAMPION;
 pub use store::{Alias, GateRecord, Store, VersionRecord};
 pub use version::{FeatureSchema, Manifest, MetricValue, Scorer};
 

@@ -7,7 +7,7 @@ use crate::show;
 use anyhow::{Context, bail};
 use clap::CommandFactory;
 use septet_domain::{Domain, Domains};
-use septet_platform::{Home, Kept, Run, RunOptions, Scorer, StepName, Store, check_domain, new_run_id};
+use septet_platform::{CHAMPION, Home, Kept, Run, RunOptions, Scorer, StepName, Store, check_domain, new_run_id};
 use septet_tables::{Engine, EngineSettings, Format, TableFile};
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -117,7 +117,7 @@ impl Workshop {
 
     /// Whether the champion was learned from the domain as it is now.
     pub async fn learned_from_this_domain(&self) -> anyhow::Result<bool> {
-        let Some(champion) = self.store.alias(self.domain.name(), "champion").await? else { return Ok(false) };
+        let Some(champion) = self.store.alias(self.domain.name(), CHAMPION).await? else { return Ok(false) };
         let loaded = Scorer::load(&self.home.version_folder(self.domain.name(), &champion.version));
         Ok(loaded.is_ok_and(|scorer| scorer.manifest.domain_fingerprint == self.domain.fingerprint()))
     }
@@ -196,7 +196,7 @@ pub async fn models(settings: &Settings, domain: &str, json: bool) -> anyhow::Re
     let home = Home::open(&settings.home())?;
     let store = Store::open(&home.store_file(), settings.database_url()).await?;
     let versions = store.versions(domain.name()).await?;
-    let champion = store.alias(domain.name(), "champion").await?.map(|alias| alias.version);
+    let champion = store.alias(domain.name(), CHAMPION).await?.map(|alias| alias.version);
     if json {
         let versions: Vec<serde_json::Value> = versions
             .iter()

@@ -7,7 +7,7 @@ use crate::show;
 use anyhow::{Context, bail};
 use septet_domain::Domain;
 use septet_platform::serve::{LogPlace, Service, ServiceOptions};
-use septet_platform::{Home, RunOptions, Store, new_run_id};
+use septet_platform::{CHAMPION, Home, RunOptions, Store, new_run_id};
 use septet_server::{DomainState, Limits, Site};
 use std::net::{IpAddr, SocketAddr};
 use std::process::ExitCode;
@@ -17,8 +17,6 @@ use std::time::{Duration, Instant};
 
 /// A single request that takes longer is told so.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
-/// The alias of the version that answers.
-const CHAMPION: &str = "champion";
 
 /// Domains named, or all there are.
 fn chosen(settings: &Settings, names: &[String]) -> anyhow::Result<Vec<Arc<Domain>>> {

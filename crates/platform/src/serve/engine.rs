@@ -1,13 +1,13 @@
 //! A domain's engine: one thread that owns the live windows and answers what waits in small batches; what it answers goes
 //! to the writer of the decision log. Batches share the fixed cost of compiled expressions and of a commit; under light load a batch is one.
 
-use crate::PlatformError;
 use crate::serve::answerer::Answerer;
 use crate::serve::event::{Cell, Event};
 use crate::serve::log::{Decision, DecisionLog, Outcome};
 use crate::serve::rebuild::{Keys, Loaded, catch_up, key_hash, label_cell};
 use crate::serve::words::{Answered, Noted, Refusal, Replies, Reply, Timing, Told, Wish};
 use crate::serve::writer::{Batch, Waiting, micros, write};
+use crate::{PlatformError, now_micros};
 use serde_json::Value;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::atomic::Ordering;
@@ -153,10 +153,6 @@ pub fn run(
     }
     drop(state);
     let _ = writing.join();
-}
-
-fn now_micros() -> i64 {
-    chrono::Utc::now().timestamp_micros()
 }
 
 struct Job {
