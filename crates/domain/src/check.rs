@@ -15,6 +15,7 @@ pub(crate) fn check(domain: &Domain, folder: &str) -> Vec<Problem> {
     check.model();
     check.rules();
     check.decision();
+    check.watches();
     check.files();
     check.problems.sort();
     check.problems
@@ -202,6 +203,36 @@ impl Check<'_> {
                 self.say(rule.name.span(), "a rule's name has lower case letters, digits and `_`".to_owned(), None);
             }
             known.push(name);
+        }
+    }
+
+    fn watches(&mut self) {
+        let mut known: Vec<String> =
+            ["rows", "quarantined", "label_share", "performance", "drift"].map(str::to_owned).into();
+        known.extend(self.domain.spec.window.iter().map(|window| format!("new_{}", window.get_ref().entity.get_ref())));
+        for watch in &self.domain.spec.watch {
+            let (span, watch) = (watch.span(), watch.get_ref());
+            let name = watch.name.get_ref();
+            if known.contains(name) {
+                let hint = Some(
+                    "every domain is watched for rows, quarantined, label_share, performance, drift and new_ENTITY"
+                        .to_owned(),
+                );
+                self.say(watch.name.span(), format!("two watches are called `{name}`"), hint);
+            } else if !name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_') {
+                self.say(watch.name.span(), "a watch's name has lower case letters, digits and `_`".to_owned(), None);
+            }
+            known.push(name.clone());
+            let level = watch.above.is_some() || watch.below.is_some();
+            if level == watch.band.is_some() {
+                let message = format!("watch `{name}` needs a level (above, below) or a band, and not both");
+                self.say(span, message, None);
+            }
+        }
+        let monitor = &self.domain.spec.monitor;
+        if monitor.window.micros() == 0 || monitor.per.micros() == 0 || monitor.false_pages <= 0.0 {
+            let offset = self.domain.files.get("domain.toml").and_then(|text| text.find("[monitor]")).unwrap_or(0);
+            self.say(offset..offset, "[monitor] window, per and false_pages must be above 0".to_owned(), None);
         }
     }
 

@@ -3,6 +3,7 @@
 #![deny(clippy::unwrap_used)]
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+pub mod alerts;
 pub mod bench;
 mod demo;
 mod error;
@@ -11,6 +12,7 @@ mod history;
 mod home;
 mod judge;
 mod live;
+pub mod monitor;
 mod plan;
 mod profiles;
 mod progress;
@@ -31,7 +33,8 @@ pub use profiles::{ColumnDrift, ROWS_MIN};
 pub use progress::{NoProgress, Progress};
 pub use run::{Kept, Run, RunOptions, RunReport, StepName, StepReport, new_run_id, start, step};
 pub use steps::health::CHAMPION;
-pub use store::{Alias, GateRecord, Store, VersionRecord};
+pub use steps::validate::{again as gates_again, papers_are_current};
+pub use store::{AlertRecord, Alias, DeliveryRecord, GateRecord, Store, VersionRecord};
 pub use version::{FeatureSchema, Manifest, MetricValue, Scorer};
 
 /// Microseconds since 1970 UTC, now.

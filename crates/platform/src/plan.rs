@@ -4,7 +4,7 @@ use crate::PlatformError;
 use crate::features::FeatureSet;
 use crate::replay::compile_windows;
 use septet_domain::{Domain, Input, Place, Problem, Problems};
-use septet_tables::arrow::datatypes::{Field, Schema, SchemaRef};
+use septet_tables::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use septet_tables::{Engine, TablesError, arrow_type};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -72,10 +72,6 @@ pub async fn check_domain(engine: &Engine, domain: &Domain) -> Result<(), Platfo
         let schema = engine.plan(&domain.files[&file]).await.map_err(|error| at_file(domain, &file, error))?;
         engine.register_batches(&table, schema, vec![])?;
     }
-    for watch in &domain.spec.watch {
-        let offset = watch.sql.span().start;
-        engine.plan(watch.sql.get_ref()).await.map_err(|error| at_offset(domain, offset, error))?;
-    }
     let (_, input) = domain.spec.input.first().expect("checked: a domain has an input");
     let schema = contract_schema(input);
     let windows = compile_windows(engine, domain, &schema).await.map_err(|error| in_windows(domain, error))?;
@@ -86,6 +82,7 @@ pub async fn check_domain(engine: &Engine, domain: &Domain) -> Result<(), Platfo
         other => other,
     })?;
     crate::serve::check_decision(engine, domain, &schema, &features).await?;
+    check_watches(engine, domain, &schema, &features).await?;
     let strange = domain.spec.feature.keys().find(|name| !features.names.contains(name.get_ref()));
     if let Some(name) = strange {
         let hint = septet_domain::did_you_mean(name.get_ref(), features.names.iter().map(String::as_str));
@@ -94,6 +91,37 @@ pub async fn check_domain(engine: &Engine, domain: &Domain) -> Result<(), Platfo
         return Err(PlatformError::Domain(Problems(vec![Problem { place, message, hint }])));
     }
     Ok(())
+}
+
+/// Plans what is watched, against a table `observed` without rows, and reads the schedule.
+async fn check_watches(
+    engine: &Engine,
+    domain: &Domain,
+    schema: &SchemaRef,
+    features: &FeatureSet,
+) -> Result<(), PlatformError> {
+    let kind = |kind: &DataType| if *kind == DataType::Utf8 { DataType::Utf8 } else { DataType::Float64 };
+    let made: Vec<(String, DataType)> = features.names.iter().cloned().zip(features.types().iter().map(kind)).collect();
+    let observed = std::sync::Arc::new(crate::monitor::empty_schema(schema, &made));
+    engine.register_batches(crate::monitor::OBSERVED, observed, vec![])?;
+    for watch in &domain.spec.watch {
+        let sql = &watch.get_ref().sql;
+        let plan = engine.plan(sql.get_ref()).await.map_err(|error| at_offset(domain, sql.span().start, error))?;
+        let series = plan.index_of("at").is_ok() && plan.index_of("value").is_ok();
+        if !series && (plan.fields().len() != 1 || watch.get_ref().band.is_some()) {
+            let message = "expected one number, or a series with the columns `at` and `value` (which a band needs)";
+            let error = TablesError::Sql { message: message.to_owned(), place: None };
+            return Err(at_offset(domain, sql.span().start, error));
+        }
+    }
+    for (name, sql) in domain.files_in("monitor", ".sql") {
+        let file = format!("monitor/{name}.sql");
+        engine.plan(sql).await.map_err(|error| at_file(domain, &file, error))?;
+    }
+    let offset = domain.files["domain.toml"].find("schedule").unwrap_or(0);
+    crate::monitor::schedule(domain).map(drop).map_err(|message| {
+        at_offset(domain, offset, TablesError::Sql { message: format!("schedule: {message}"), place: None })
+    })
 }
 
 pub fn at_offset(domain: &Domain, offset: usize, error: TablesError) -> PlatformError {

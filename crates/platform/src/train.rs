@@ -16,6 +16,8 @@ use septet_learn::metrics::{Confusion, Ranking, log_loss};
 use septet_learn::trees::{self, TrainingSet, Trees};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+use tracing::debug;
 
 /// Weight of the prior in a target encoding, in rows; scikit-learn's examples use the same order.
 const ENCODING_SMOOTHING: f64 = 20.0;
@@ -86,7 +88,9 @@ pub fn train(material: &Material, plan: &Plan, exam: &Exam, progress: &dyn Progr
     let baselines = baselines(material, plan, &tick)?;
     progress.end();
     let Fitted { encoder, model } = newest.ok_or_else(|| PlatformError::Training("no test fold".to_owned()))?;
+    let start = Instant::now();
     let Judgement { metrics, advantage } = exam.judge(&scored, &baselines, material.domain.spec.model.metric);
+    debug!(domain = material.domain.name(), elapsed_ms = start.elapsed().as_millis() as u64, "judged, with intervals");
     Ok(Outcome {
         importances: importances(material, &encoder, &model),
         decision: material.decide(plan, &raws, &calibrator, &scored[0]),
@@ -370,10 +374,18 @@ fn training_error(error: impl std::fmt::Display) -> PlatformError {
 }
 
 fn fit(material: &Material, rows: &[u32], parameters: &BTreeMap<String, f64>) -> Result<Fitted, PlatformError> {
-    match material.domain.spec.model.kind {
+    let start = Instant::now();
+    let fitted = match material.domain.spec.model.kind {
         ModelKind::Trees => fit_trees(material, rows, parameters),
         ModelKind::Linear => fit_linear(material, rows, parameters),
-    }
+    }?;
+    debug!(
+        domain = material.domain.name(),
+        rows = rows.len(),
+        elapsed_ms = start.elapsed().as_millis() as u64,
+        "a fit"
+    );
+    Ok(fitted)
 }
 
 fn fit_trees(material: &Material, rows: &[u32], parameters: &BTreeMap<String, f64>) -> Result<Fitted, PlatformError> {
@@ -505,7 +517,13 @@ fn baselines(
     tick: &(dyn Fn() + Sync),
 ) -> Result<Vec<(String, Vec<Scored>)>, PlatformError> {
     let linear = |fold: &Fold| {
+        let start = Instant::now();
         let raw = raw_on(material, &fit_linear(material, &fold.train, &BTreeMap::new())?, &fold.test)?;
+        debug!(
+            domain = material.domain.name(),
+            elapsed_ms = start.elapsed().as_millis() as u64,
+            "the linear baseline's fit"
+        );
         tick();
         Ok::<_, PlatformError>(Scored { probability: raw.iter().map(|&raw| sigmoid(raw)).collect(), score: raw })
     };

@@ -33,6 +33,9 @@ pub struct Manifest {
     pub data_rows: u64,
     pub data_from: String,
     pub data_until: String,
+    /// End of the newest test fold, microseconds since 1970: what comes later the version has never been held against.
+    #[serde(default)]
+    pub judged_until: Option<i64>,
     /// The model's inputs, in order: name and `number` or `category`.
     pub features: Vec<FeatureSchema>,
     /// Columns beyond the contract among them.

@@ -51,6 +51,41 @@ pub enum Command {
     },
     /// Make a logged answer again and say whether it is equal to the bit; exit code 1 if not
     Replay { domain: String, request_id: String },
+    /// Look at what was observed: quality, drift, performance on labels that are known, watched numbers, alerts
+    Monitor(MonitorArguments),
+    /// Alerts: list, acknowledge, resolve
+    Alerts {
+        domain: Option<String>,
+        /// Resolved ones too
+        #[arg(long)]
+        all: bool,
+        /// Say that you look after it
+        #[arg(long, value_name = "ALERT", requires = "domain", conflicts_with = "resolve")]
+        acknowledge: Option<String>,
+        /// Close it; the same episode does not open again
+        #[arg(long, value_name = "ALERT", requires = "domain")]
+        resolve: Option<String>,
+        /// Who does it [default: the name you are logged in under]
+        #[arg(long)]
+        by: Option<String>,
+        #[arg(long, default_value = "")]
+        note: String,
+        /// What was sent by which channel, and what could not be
+        #[arg(long)]
+        deliveries: bool,
+    },
+    /// The production grade: run what it grades and say what each line rests on; exit code 1 below --min-grade
+    Validate {
+        domain: Option<String>,
+        /// A+, A, A-, B+ ... F
+        #[arg(long, value_name = "GRADE")]
+        min_grade: Option<String>,
+        /// Where the result is written for programs
+        #[arg(long, value_name = "FILE", default_value = "production_validation.json")]
+        out: PathBuf,
+    },
+    /// Compare two files column by column, by Evidently's default tests
+    Drift { reference: PathBuf, current: PathBuf },
     /// Versions of a domain's model, with what they reached
     Models { domain: String },
     /// Domains that can be run
@@ -89,6 +124,23 @@ pub enum Command {
 }
 
 #[derive(Args, Debug)]
+pub struct MonitorArguments {
+    pub domain: String,
+    /// How far back, such as 2018-09-05 [default: as the domain says]
+    #[arg(long, value_name = "TIME")]
+    pub since: Option<String>,
+    /// Look as if nothing after this had come; alerts are left as they are
+    #[arg(long, value_name = "TIME")]
+    pub as_of: Option<String>,
+    /// Take what came before this for usual; alerts are left as they are
+    #[arg(long, value_name = "TIME")]
+    pub reference_until: Option<String>,
+    /// Write the page for people
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
 pub struct RunArguments {
     pub domain: String,
     /// Path, glob or URL of the rows; INPUT=... if the domain has several inputs. Without it: the demo source
@@ -103,6 +155,9 @@ pub struct RunArguments {
     /// The demo source in small: a quick look
     #[arg(long)]
     pub small: bool,
+    /// Do not look at what was observed when the run is over
+    #[arg(long)]
+    pub no_monitor: bool,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]

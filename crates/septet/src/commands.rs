@@ -2,17 +2,20 @@
 
 use crate::arguments::{Arguments, Output, Page, Part, RunArguments, Step};
 use crate::bars::Bars;
+use crate::serving::log_place;
 use crate::settings::{SETTINGS, Settings, reference_markdown};
 use crate::show;
 use anyhow::{Context, bail};
 use clap::CommandFactory;
 use septet_domain::{Domain, Domains};
+use septet_platform::monitor::{Look, Looking, Rehearsed};
 use septet_platform::{CHAMPION, Home, Kept, Run, RunOptions, Scorer, StepName, Store, check_domain, new_run_id};
 use septet_tables::{Engine, EngineSettings, Format, TableFile};
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 pub use crate::doctor::doctor;
 
@@ -122,6 +125,44 @@ impl Workshop {
         Ok(loaded.is_ok_and(|scorer| scorer.manifest.domain_fingerprint == self.domain.fingerprint()))
     }
 
+    pub fn domain(&self) -> &Domain {
+        &self.domain
+    }
+
+    /// Puts troubles into what was observed and looks whether they are found.
+    pub async fn rehearse(&self, settings: &Settings) -> anyhow::Result<Vec<Rehearsed>> {
+        let looking = Looking { rehearsal: true, ..self.looking(settings).await? };
+        let quiet = septet_platform::NoProgress;
+        let gathered = septet_platform::monitor::gather(&looking, &quiet).await?;
+        Ok(septet_platform::monitor::rehearse(&gathered).await?)
+    }
+
+    async fn looking(&self, settings: &Settings) -> anyhow::Result<Looking> {
+        let store = Arc::new(Store::open(&self.home.store_file(), settings.database_url()).await?);
+        Ok(Looking {
+            home: self.home.clone(),
+            store,
+            domain: Arc::new(self.domain.clone()),
+            log: log_place(settings, &self.home, self.domain.name()),
+            memory_max: self.memory_max,
+            as_of: None,
+            since: None,
+            reference_until: None,
+            rehearsal: false,
+        })
+    }
+
+    /// Looks at what was observed, if a champion answers for the domain as it is now, and brings the alerts to it.
+    pub async fn look(&self, settings: &Settings, bars: &Bars) -> anyhow::Result<Option<Look>> {
+        if !self.learned_from_this_domain().await? {
+            return Ok(None);
+        }
+        let looking = self.looking(settings).await?;
+        let found = septet_platform::monitor::look(&looking, bars).await?;
+        crate::watching::record(settings, &looking.store, &found).await?;
+        Ok(Some(found))
+    }
+
     pub fn run<'a>(&'a self, options: RunOptions, run_id: String, bars: &'a Bars) -> Run<'a> {
         let Workshop { home, store, domain, memory_max, threads } = self;
         Run {
@@ -143,6 +184,10 @@ pub async fn run(settings: &Settings, arguments: &RunArguments, json: bool) -> a
     let options = options(&workshop.domain, arguments)?;
     let bars = Bars::new(json);
     let report = septet_platform::start(workshop.run(options, new_run_id(), &bars), arguments.fresh).await?;
+    let found = match arguments.no_monitor {
+        true => None,
+        false => workshop.look(settings, &bars).await?,
+    };
     if json {
         println!("{}", serde_json::to_string(&report)?);
     } else {
@@ -151,6 +196,9 @@ pub async fn run(settings: &Settings, arguments: &RunArguments, json: bool) -> a
             println!(
                 "The small demo has too few positives to prove anything; run it without --small for one that can."
             );
+        }
+        if let Some(found) = found {
+            show::findings(&found);
         }
     }
     Ok(ExitCode::SUCCESS)

@@ -5,9 +5,13 @@ mod arguments;
 mod bars;
 mod commands;
 mod doctor;
+mod grade;
+mod rehearsed;
+mod rounds;
 mod serving;
 mod settings;
 mod show;
+mod watching;
 
 use arguments::{Arguments, Command};
 use clap::Parser;
@@ -64,6 +68,17 @@ async fn dispatch(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Serve { names } => serving::serve(&settings, &names).await,
         Command::Up { names, small } => serving::up(&settings, &names, small).await,
         Command::Replay { domain, request_id } => serving::replay(&settings, &domain, &request_id, json).await,
+        Command::Monitor(monitor) => watching::monitor(&settings, &monitor, json).await,
+        Command::Alerts { domain, all, acknowledge, resolve, by, note, deliveries } => {
+            let by = by.or_else(|| std::env::var("USER").ok()).unwrap_or_else(|| "somebody".to_owned());
+            let change = acknowledge.map(|id| (id, "acknowledged")).or(resolve.map(|id| (id, "resolved")));
+            let wish = watching::AlertWish { domain, all, change, by, note, deliveries };
+            watching::alerts(&settings, &wish, json).await
+        }
+        Command::Validate { domain, min_grade, out } => {
+            grade::validate(&settings, domain.as_deref(), min_grade.as_deref(), &out, json).await
+        }
+        Command::Drift { reference, current } => watching::drift(&settings, &reference, &current, json).await,
         Command::Models { domain } => commands::models(&settings, &domain, json).await,
         Command::Domains => commands::domains(&settings, json),
         Command::Sql { words, format } => commands::sql(&settings, &words, format, json).await,

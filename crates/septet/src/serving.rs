@@ -2,13 +2,15 @@
 
 use crate::bars::Bars;
 use crate::commands::{Workshop, domains_of};
+use crate::rounds;
 use crate::settings::Settings;
 use crate::show;
 use anyhow::{Context, bail};
 use septet_domain::Domain;
+use septet_platform::monitor::SystemWatch;
 use septet_platform::serve::{LogPlace, Service, ServiceOptions};
 use septet_platform::{CHAMPION, Home, RunOptions, Store, new_run_id};
-use septet_server::{DomainState, Limits, Site};
+use septet_server::{DomainState, Limits, Site, Watched};
 use std::net::{IpAddr, SocketAddr};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -84,18 +86,22 @@ pub async fn serve(settings: &Settings, names: &[String]) -> anyhow::Result<Exit
     let port = |key: &str| u16::try_from(settings.count(key)?).with_context(|| format!("{key} is beyond 65535"));
     let (offset, hub_port) = (port("port_offset")?, port("hub_port")?);
     let draining = Arc::new(AtomicBool::new(false));
+    let system = Arc::new(SystemWatch::new(home.root()));
     let (mut states, mut sites) = (Vec::new(), Vec::new());
     for domain in domains {
         let port = domain.spec.port.checked_add(offset).context("port_offset leads beyond port 65535")?;
         let listener = septet_server::listen(SocketAddr::new(address, port)).await?;
         let service = Service::start(service_options(settings, &home, &store, domain)?)?;
-        let state = DomainState::new(service, limits(settings)?, draining.clone());
+        let watched = Arc::new(Watched::new(system.clone()));
+        let state = DomainState::new(service, limits(settings)?, draining.clone(), watched);
         let name = state.service.domain().name().to_owned();
         sites.push(Site { name, listener, router: septet_server::domain(state.clone()) });
         states.push(state);
     }
     let listener = septet_server::listen(SocketAddr::new(address, hub_port.saturating_add(offset))).await?;
     sites.push(Site { name: "hub".to_owned(), listener, router: septet_server::hub(&states) });
+    let channels = crate::watching::channels(settings);
+    let rounds = rounds::start(settings, &store, &states, &system, channels);
     let addresses = addresses(&sites, &states)?;
     let (shown, watched) = (Bars::new(false), states.clone());
     let announcing = tokio::spawn(async move {
@@ -104,6 +110,7 @@ pub async fn serve(settings: &Settings, names: &[String]) -> anyhow::Result<Exit
     });
     septet_server::serve(sites, states, draining, settings.time("drain")?, stopped()).await?;
     announcing.abort();
+    rounds.iter().for_each(tokio::task::JoinHandle::abort);
     eprintln!("stopped; every answer given is in the decision log");
     Ok(ExitCode::SUCCESS)
 }

@@ -15,7 +15,7 @@ pub struct Setting {
 }
 
 /// All of them; the page `docs/reference/settings.md` is made from this list.
-pub const SETTINGS: [Setting; 20] = [
+pub const SETTINGS: [Setting; 24] = [
     Setting {
         key: "home",
         default: "./septet-data",
@@ -78,6 +78,20 @@ pub const SETTINGS: [Setting; 20] = [
     plain("body_max", "1MB", "body of a single request, and a line of NDJSON"),
     plain("batch_max", "64MB", "body of a batch that is read whole: a JSON list, CSV"),
     plain("rows_max", "100000", "rows of a batch that is read whole"),
+    Setting {
+        key: "alert_webhook",
+        default: "",
+        meaning: "address that gets every page as JSON by POST; with an Idempotency-Key that repeats have too",
+        secret: true,
+    },
+    Setting {
+        key: "alert_smtp",
+        default: "",
+        meaning: "mail server for pages: smtp://user:password@host:port, smtps://..., or smtp://...?tls=required",
+        secret: true,
+    },
+    plain("alert_from", "septet@localhost", "sender of pages by mail"),
+    plain("alert_to", "", "whom pages are mailed to, apart by commas"),
     plain("drain", "0s", "after a signal to stop: how long /readyz says no before the listeners close"),
 ];
 

@@ -1,6 +1,9 @@
 //! What a person reads on the terminal.
 
 use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, presets::UTF8_FULL_CONDENSED};
+use septet_platform::monitor::Look;
+use septet_platform::monitor::files::FileDrift;
+use septet_platform::{AlertRecord, DeliveryRecord};
 use septet_platform::{MetricValue, RunReport};
 use std::collections::BTreeMap;
 
@@ -53,7 +56,7 @@ pub fn run_report(report: &RunReport) {
         ]);
     }
     println!("\n{gates}");
-    watches_and_cases(report);
+    cases(report);
     let verdict = match report.promoted {
         true => "is the champion".to_owned(),
         false => {
@@ -65,21 +68,11 @@ pub fn run_report(report: &RunReport) {
     println!("\nVersion {} {verdict}.\nReport: {}", report.version, report.report.display());
 }
 
-fn watches_and_cases(report: &RunReport) {
+fn cases(report: &RunReport) {
     let Some(health) = report.steps.last() else { return };
     for case in health.detail["cases"].as_array().into_iter().flatten() {
         let mark = if case[1] == true { "ok    " } else { "FAILED" };
         println!("case {mark} {}: {}", case[0].as_str().unwrap_or_default(), case[2].as_str().unwrap_or_default());
-    }
-    for watch in health.detail["watches"].as_array().into_iter().flatten() {
-        let mark = if watch["beyond"] == true { "BEYOND" } else { "ok    " };
-        let level = |key: &str| watch[key].as_f64().map(|level| format!(", level {key} {level}")).unwrap_or_default();
-        let value = format!("{}{}{}", number(watch["value"].as_f64()), level("above"), level("below"));
-        println!(
-            "watch {mark} {}: {value} (concerns {})",
-            watch["title"].as_str().unwrap_or_default(),
-            watch["concerns"].as_str().unwrap_or_default()
-        );
     }
 }
 
@@ -100,4 +93,149 @@ pub fn metrics(metrics: &BTreeMap<String, MetricValue>) -> Table {
         ]);
     }
     table
+}
+
+/// A look: what was found, then each watched number, drift and performance.
+pub fn look(look: &Look) {
+    let simulated = if look.simulated { " (simulated data)" } else { "" };
+    println!(
+        "\n{}{simulated}: version {}, {} rows from {} to {} in windows of {}",
+        look.title,
+        look.version,
+        thousands(look.watched.rows),
+        look.watched.from,
+        look.watched.until,
+        look.window
+    );
+    println!(
+        "Usual is what {} rows from {} to {} were; labels are known until {}.\n",
+        thousands(look.reference.rows),
+        look.reference.from,
+        look.reference.until,
+        look.immature_from
+    );
+    let mut watches = table(&["watched", "newest", "usual", "", "concerns"]);
+    for watch in &look.watches {
+        let judged = watch.judged.last();
+        let usual = match judged.map(|judged| (judged.low, judged.high)) {
+            Some((Some(low), Some(high))) => format!("{} to {}", number(Some(low)), number(Some(high))),
+            Some((Some(low), None)) => format!("from {}", number(Some(low))),
+            Some((None, Some(high))) => format!("up to {}", number(Some(high))),
+            _ => watch.unable.clone().unwrap_or_else(|| "-".to_owned()),
+        };
+        let state = match (watch.alarm, &watch.unable) {
+            (true, _) => "ALARM",
+            (false, Some(_)) => "not judged",
+            (false, None) => "ok",
+        };
+        watches.add_row(vec![
+            Cell::new(&watch.title),
+            right(number(watch.newest)),
+            Cell::new(usual),
+            Cell::new(state),
+            Cell::new(&watch.concerns),
+        ]);
+    }
+    println!("{watches}");
+    let mut columns: Vec<_> = look.drift.columns.iter().filter_map(|c| Some((c, c.points.last()?))).collect();
+    columns.sort_by(|a, b| a.1.p_value.unwrap_or(1.0).total_cmp(&b.1.p_value.unwrap_or(1.0)));
+    if !columns.is_empty() {
+        let mut drift = table(&["drift, newest window", "PSI", "Jensen-Shannon", "chance without drift", ""]);
+        for (column, point) in columns.iter().take(8) {
+            drift.add_row(vec![
+                Cell::new(&column.name),
+                right(number(point.psi)),
+                right(number(point.jensen_shannon)),
+                right(point.p_value.map_or_else(|| "-".to_owned(), |p| format!("{p:.1e}"))),
+                Cell::new(format!("{:?}", point.verdict).to_lowercase()),
+            ]);
+        }
+        println!("\n{drift}");
+    }
+    let mut performance =
+        table(&["performance", "newest known", "95 % interval", "promised for the newest", "when judged"]);
+    for metric in &look.performance {
+        let realised = metric.realised.last();
+        let interval = realised.and_then(|one| Some(format!("{:.4} to {:.4}", one.low?, one.high?)));
+        let promised = metric.estimated.last().map(|one| format!("{:.4} to {:.4}", one.low, one.high));
+        performance.add_row(vec![
+            Cell::new(&metric.name),
+            right(number(realised.map(|one| one.value))),
+            Cell::new(interval.unwrap_or_else(|| "-".to_owned())),
+            Cell::new(promised.unwrap_or_else(|| "-".to_owned())),
+            right(number(metric.when_judged)),
+        ]);
+    }
+    println!("\n{performance}");
+    for panel in &look.panels {
+        let names: Vec<&str> = panel.columns.iter().map(String::as_str).collect();
+        let mut shown = table(&names);
+        for row in panel.rows.iter().take(10) {
+            shown.add_row(row.iter().map(|cell| cell.clone().unwrap_or_default()));
+        }
+        println!("\n{}\n{shown}", panel.title);
+    }
+    for note in &look.notes {
+        println!("\nNot looked at: {note}");
+    }
+    findings(look);
+}
+
+/// What was found, with evidence and causes.
+pub fn findings(look: &Look) {
+    let active: Vec<_> = look.findings.iter().filter(|finding| finding.active).collect();
+    println!("\n{} found and going on, {} over.", active.len(), look.findings.len() - active.len());
+    for finding in &look.findings {
+        let state = if finding.active { "goes on" } else { "over" };
+        println!("\n[{}, {state}] {}", finding.severity, finding.sentence);
+        for line in finding.evidence.iter().chain(&finding.causes) {
+            println!("  {line}");
+        }
+    }
+}
+
+pub fn alerts(alerts: &[AlertRecord]) {
+    let mut shown = table(&["domain", "alert", "status", "since", "last", "what"]);
+    for alert in alerts {
+        shown.add_row(vec![
+            alert.domain.clone(),
+            alert.alert_id.clone(),
+            match alert.changed_by.as_str() {
+                "" => alert.status.clone(),
+                by => format!("{} by {by}", alert.status),
+            },
+            alert.since.clone(),
+            alert.last.clone(),
+            alert.finding["sentence"].as_str().unwrap_or_default().to_owned(),
+        ]);
+    }
+    println!("{shown}");
+}
+
+pub fn deliveries(deliveries: &[DeliveryRecord]) {
+    let mut shown = table(&["domain", "alert", "event", "channel", "status", "attempts", "error"]);
+    for delivery in deliveries {
+        let DeliveryRecord { domain, alert_id, event, channel, status, attempts, error, .. } = delivery;
+        shown.add_row([domain, alert_id, event, channel, status, &attempts.to_string(), error]);
+    }
+    println!("{shown}");
+}
+
+pub fn file_drift(found: &FileDrift) {
+    let mut shown = table(&["column", "test", "score", "level", ""]);
+    for column in &found.columns {
+        shown.add_row(vec![
+            Cell::new(&column.name),
+            Cell::new(column.method.unwrap_or("-")),
+            right(number(column.score)),
+            right(number(column.level)),
+            Cell::new(match column.drifted {
+                Some(true) => "DRIFT",
+                Some(false) => "ok",
+                None => "cannot be compared",
+            }),
+        ]);
+    }
+    let verdict = if found.drifted { "the data set has drifted" } else { "the data set has not drifted" };
+    println!("{shown}\n{} of {} columns: {verdict}", found.columns_drifted, found.columns.len());
 }

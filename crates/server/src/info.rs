@@ -186,22 +186,10 @@ async fn last_extract(state: &DomainState, published: &Published) -> Result<Valu
     }))
 }
 
-/// How far the latest answers' features and probabilities are from what the version learned from.
-pub async fn drift(State(state): State<Arc<DomainState>>) -> Result<Json<Value>, Problem> {
-    let answerer = answerer(&state)?;
-    let manifest = answerer.manifest();
-    let columns = answerer.live_features.as_ref().map(|live| live.drift(manifest));
-    Ok(Json(json!({
-        "version": manifest.version,
-        "rows_min": septet_platform::ROWS_MIN,
-        "conventions": { "psi_moderate": 0.1, "psi_large": 0.25 },
-        "columns": columns,
-    })))
-}
-
 pub async fn metrics(State(state): State<Arc<DomainState>>) -> Response {
     state.metrics.show(&state.service.condition());
-    crate::metrics::show_machine(state.service.home().root());
+    crate::metrics::show_machine(&state.watched.system);
+    state.metrics.show_look(state.watched.look().as_deref());
     let text = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
     ([(header::CONTENT_TYPE, text)], crate::metrics::render()).into_response()
 }

@@ -9,6 +9,7 @@ mod docs;
 mod feedback;
 mod info;
 mod metrics;
+mod monitoring;
 pub mod openapi;
 mod predict;
 pub mod problem;
@@ -17,7 +18,7 @@ mod state;
 mod trace;
 
 pub use routes::{domain, hub};
-pub use state::{DomainState, Limits};
+pub use state::{DomainState, Limits, Watched};
 
 use axum::Router;
 use axum::serve::ListenerExt;

@@ -2,11 +2,12 @@
 
 use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
+use septet_platform::monitor::SystemWatch;
 use septet_platform::serve::Condition;
+use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
-use sysinfo::{Disks, ProcessRefreshKind, ProcessesToUpdate, System};
 
 /// Seconds.
 const BUCKETS: [f64; 16] =
@@ -39,6 +40,13 @@ fn describe() {
     show!("septet_ready", "1 if the domain answers");
     show!("process_resident_memory_bytes", "Resident memory");
     show!("process_cpu_usage_ratio", "Processor time of this process by wall time; 1 is one core");
+    show!("process_open_fds", "Open files");
+    show!("septet_event_loop_lag_seconds", "How late the runtime wakes a sleeper");
+    show!("septet_log_commit_seconds", "The latest commit of a decision log");
+    show!("septet_watch_value", "A watched number in the newest window looked at");
+    show!("septet_watch_alarm", "1 while a watched number is an alarm");
+    show!("septet_drifting_columns", "Columns that drift in the newest window looked at");
+    show!("septet_findings_active", "Findings of the newest look that go on");
     show!("septet_home_disk_free_bytes", "Free space where the home folder lies");
     show!("septet_build_info", "1, with the program's version");
 }
@@ -116,27 +124,33 @@ impl DomainMetrics {
         self.newest_event.set(condition.newest_event as f64 / 1e6);
         self.ready.set(f64::from(u8::from(condition.ready)));
     }
+
+    /// The watched numbers of the newest look.
+    pub fn show_look(&self, look: Option<&Value>) {
+        let Some(look) = look else { return };
+        let named = |name: &'static str, watch: &str| gauge!(name, "domain" => self.domain.clone(), "watch" => watch.to_owned());
+        for watch in look["watches"].as_array().into_iter().flatten() {
+            let name = watch["name"].as_str().unwrap_or_default();
+            if let Some(newest) = watch["newest"].as_f64() {
+                named("septet_watch_value", name).set(newest);
+            }
+            named("septet_watch_alarm", name).set(f64::from(u8::from(watch["alarm"] == true)));
+        }
+        let drifting = look["drift"]["drifting"].as_array().map_or(0, Vec::len);
+        gauge!("septet_drifting_columns", "domain" => self.domain.clone()).set(drifting as f64);
+        let open = look["findings"].as_array().map_or(0, |all| all.iter().filter(|one| one["active"] == true).count());
+        gauge!("septet_findings_active", "domain" => self.domain.clone()).set(open as f64);
+    }
 }
 
-/// The machine, looked at when somebody asks.
-pub fn show_machine(home: &std::path::Path) {
-    static SYSTEM: OnceLock<Mutex<Option<System>>> = OnceLock::new();
-    let system = SYSTEM.get_or_init(|| Mutex::new(System::new().ok()));
-    let mut system = system.lock().unwrap_or_else(PoisonError::into_inner);
-    if let (Some(system), Ok(own)) = (system.as_mut(), sysinfo::get_current_pid()) {
-        let what = ProcessRefreshKind::nothing().with_cpu().with_memory();
-        system.refresh_processes_specifics(ProcessesToUpdate::Some(&[own]), false, what);
-        if let Some(process) = system.process(own) {
-            gauge!("process_resident_memory_bytes").set(process.memory() as f64);
-            gauge!("process_cpu_usage_ratio").set(f64::from(process.cpu_usage()) / 100.0);
-        }
-    }
-    let home = home.canonicalize().unwrap_or_else(|_| home.to_owned());
-    if let Ok(disks) = Disks::new_with_refreshed_list() {
-        let own = disks.iter().filter(|disk| home.starts_with(disk.mount_point()));
-        if let Some(disk) = own.max_by_key(|disk| disk.mount_point().as_os_str().len()) {
-            gauge!("septet_home_disk_free_bytes").set(disk.available_space() as f64);
-        }
-    }
+/// The machine, as it was sampled last.
+pub fn show_machine(system: &SystemWatch) {
+    let sample = system.newest();
+    gauge!("process_resident_memory_bytes").set(sample.memory_bytes as f64);
+    gauge!("process_cpu_usage_ratio").set(sample.cpu_cores);
+    gauge!("process_open_fds").set(sample.open_files as f64);
+    gauge!("septet_home_disk_free_bytes").set(sample.disk_free_bytes as f64);
+    gauge!("septet_event_loop_lag_seconds").set(sample.loop_lag_ms / 1e3);
+    gauge!("septet_log_commit_seconds").set(sample.log_commit_ms / 1e3);
     gauge!("septet_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
 }

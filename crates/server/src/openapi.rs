@@ -145,9 +145,25 @@ fn paths(answerer: &Answerer) -> Value {
         "/model/features": page("modelFeatures", "The model's inputs", any(), &[401, 500, 503]),
         "/monitoring/quality": page("quality", "Quality of the last run and of the last requests", any(), &[401, 500, 503]),
         "/monitoring/drift": page("drift", "How far the last answers' features are from those of training", any(), &[401, 500, 503]),
+        "/monitoring/performance": page("performance", "The model on labels that are known, what it promises for the rest, and every watched number", any(), &[401, 503]),
+        "/monitoring/alerts": page("alerts", "Alerts, newest first, and what was sent of them", any(), &[401, 500, 503]),
+        "/monitoring/alerts/{alert_id}/acknowledge": alert_action("acknowledgeAlert", "Say that somebody looks after it"),
+        "/monitoring/alerts/{alert_id}/resolve": alert_action("resolveAlert", "Close it; the same episode does not open again"),
+        "/monitoring/system": page("system", "The machine and the process, with their levels", any(), &[401, 503]),
         "/metrics": { "get": { "operationId": "metrics", "summary": "Prometheus metrics", "responses":
             answered("metrics", "text/plain", json!({ "type": "string" }), &[401, 503]) } },
     })
+}
+
+fn alert_action(id: &str, summary: &str) -> Value {
+    json!({ "post": {
+        "operationId": id, "summary": summary,
+        "parameters": [{ "name": "alert_id", "in": "path", "required": true, "schema": { "type": "string" } }],
+        "requestBody": { "required": true, "content": { "application/json": {
+            "schema": reference("Signature"), "example": { "by": "ann", "note": "known since the campaign" } } } },
+        "responses": answered("the alert as it stands now", "application/json", json!({ "type": "object" }),
+            &[400, 401, 404, 405, 409, 413, 415, 422, 500, 503, 504]),
+    }})
 }
 
 fn batch_responses(lines: &str) -> Value {
@@ -173,6 +189,9 @@ fn schemas(answerer: &Answerer) -> Value {
                 "state": { "type": "string", "enum": ["recorded", "unchanged", "unknown", "refused"] },
                 "problem": reference("Problem") } } },
             "summary": { "type": "object", "additionalProperties": { "type": "integer" } } } },
+        "Signature": { "type": "object", "required": ["by"], "additionalProperties": false, "properties": {
+            "by": { "type": "string", "minLength": 1, "maxLength": 2000, "pattern": "^[^\\u0000]*$" },
+            "note": { "type": "string", "maxLength": 2000, "pattern": "^[^\\u0000]*$" } } },
         "Answer": answer_schema(answerer),
         "Answers": { "type": "object", "required": ["results", "summary"], "properties": {
             "results": { "type": "array", "items": { "type": "object" } }, "summary": { "type": "object" } } },

@@ -14,7 +14,7 @@ pub const PROBLEM_JSON: &str = "application/problem+json";
 /// Code, status, title.
 type Entry = (&'static str, u16, &'static str);
 
-pub const CODES: [Entry; 18] = [
+pub const CODES: [Entry; 20] = [
     ("body_not_json", 400, "The body is not JSON"),
     ("body_not_text", 400, "The body is not the text its media type promises"),
     ("query_not_known", 400, "The query string has something this address does not take"),
@@ -22,9 +22,11 @@ pub const CODES: [Entry; 18] = [
     ("unauthorized", 401, "The API key is missing or not one of ours"),
     ("not_found", 404, "There is nothing at this address"),
     ("event_unknown", 404, "No event has this key"),
+    ("alert_unknown", 404, "No alert has this id"),
     ("method_not_allowed", 405, "This address takes other methods"),
     ("event_in_future", 409, "The event's time is ahead of the clock"),
     ("key_conflict", 409, "The key stands for another request"),
+    ("alert_resolved", 409, "The alert is resolved"),
     ("body_too_large", 413, "The body is larger than allowed"),
     ("media_type_unsupported", 415, "The media type is not one this address takes"),
     ("contract_broken", 422, "The request breaks the contract"),
@@ -61,7 +63,7 @@ pub struct FieldError {
 impl Problem {
     /// `code` is one of [`CODES`].
     pub fn new(code: &str, detail: impl Into<String>) -> Problem {
-        let fallback = &CODES[13];
+        let fallback = CODES.iter().find(|(known, ..)| *known == "internal").unwrap_or(&CODES[0]);
         let &(code, status, title) = CODES.iter().find(|(known, ..)| *known == code).unwrap_or(fallback);
         Problem { kind: format!("/problems/{code}"), title, status, code, detail: detail.into(), errors: Vec::new() }
     }

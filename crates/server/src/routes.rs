@@ -2,7 +2,7 @@
 
 use crate::problem::Problem;
 use crate::state::DomainState;
-use crate::{batch, docs, feedback, info, openapi, predict, trace};
+use crate::{batch, docs, feedback, info, monitoring, openapi, predict, trace};
 use axum::Router;
 use axum::extract::State;
 use axum::middleware::from_fn_with_state;
@@ -14,7 +14,7 @@ use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove};
 
 /// The patterns that metrics and logs know, longest first where one ends another.
-pub const PATHS: [&str; 16] = [
+pub const PATHS: [&str; 21] = [
     "/predict/batch",
     "/predict",
     "/feedback",
@@ -25,6 +25,11 @@ pub const PATHS: [&str; 16] = [
     "/model/features",
     "/monitoring/quality",
     "/monitoring/drift",
+    "/monitoring/performance",
+    "/monitoring/alerts/{alert_id}/acknowledge",
+    "/monitoring/alerts/{alert_id}/resolve",
+    "/monitoring/alerts",
+    "/monitoring/system",
     "/metrics",
     "/openapi.json",
     "/docs/{*file}",
@@ -48,7 +53,12 @@ pub fn domain(state: Arc<DomainState>) -> Router {
         .route("/model/info", get(info::model_info))
         .route("/model/features", get(info::model_features))
         .route("/monitoring/quality", get(info::quality))
-        .route("/monitoring/drift", get(info::drift))
+        .route("/monitoring/drift", get(monitoring::drift))
+        .route("/monitoring/performance", get(monitoring::performance))
+        .route("/monitoring/alerts", get(monitoring::alerts))
+        .route("/monitoring/alerts/{alert_id}/acknowledge", post(monitoring::acknowledge))
+        .route("/monitoring/alerts/{alert_id}/resolve", post(monitoring::resolve))
+        .route("/monitoring/system", get(monitoring::system))
         .route("/metrics", get(info::metrics))
         .route("/openapi.json", get(openapi::openapi))
         .route("/docs", get(docs::to_folder))
@@ -91,7 +101,7 @@ async fn index(State(states): State<Arc<Vec<Arc<DomainState>>>>) -> Html<String>
             rows,
             "<tr><td><b>{}</b><br>{}</td><td>{}</td><td><code>{version}</code></td><td><a href=\"/{name}/docs/\">docs</a> \
              <a href=\"/{name}/model/info\">model</a> <a href=\"/{name}/health\">health</a> \
-             <a href=\"/{name}/monitoring/quality\">quality</a> <a href=\"/{name}/metrics\">metrics</a></td></tr>",
+             <a href=\"/{name}/monitoring/quality\">quality</a> <a href=\"/{name}/monitoring/alerts\">alerts</a> <a href=\"/{name}/metrics\">metrics</a></td></tr>",
             escape(&spec.title),
             escape(&spec.question),
             if state.ready() { "answering" } else { "not ready: see its /health" },

@@ -8,7 +8,9 @@ use datafusion::arrow::array::{
 };
 use datafusion::arrow::compute::kernels::cast_utils::string_to_datetime;
 use datafusion::arrow::compute::{CastOptions, cast_with_options, filter_record_batch};
-use datafusion::arrow::datatypes::{DataType, Field, Float64Type, Int64Type, Schema, SchemaRef, TimeUnit};
+use datafusion::arrow::datatypes::{
+    DataType, Field, Float64Type, Int64Type, Schema, SchemaRef, TimeUnit, TimestampMicrosecondType,
+};
 use foldhash::quality::FixedState;
 use septet_domain::{Column, ColumnType, Input};
 use std::collections::HashSet;
@@ -30,6 +32,7 @@ pub fn arrow_type(kind: ColumnType) -> DataType {
 pub struct Contract<'a> {
     columns: Vec<(&'a str, &'a Column)>,
     key: usize,
+    time: usize,
     decimal: char,
     /// 128 bits of hash a key: two keys are taken for one in less than one of 10^20 inputs of 10^9 rows.
     seen: HashSet<(u64, u64), FixedState>,
@@ -79,10 +82,12 @@ impl<'a> Contract<'a> {
         let fields = columns.iter().map(|(name, column)| Field::new(*name, arrow_type(column.kind), !column.required));
         let schema = Arc::new(Schema::new(fields.chain(extra_fields).collect::<Vec<_>>()));
         let key = columns.iter().position(|(name, _)| name == input.key.get_ref()).unwrap_or(0);
+        let time = columns.iter().position(|(name, _)| name == input.time.get_ref()).unwrap_or(0);
         let hashers = (FixedState::with_seed(1), FixedState::with_seed(2));
         Ok(Contract {
             columns,
             key,
+            time,
             decimal,
             seen: HashSet::with_hasher(FixedState::with_seed(3)),
             hashers,
@@ -121,7 +126,8 @@ impl<'a> Contract<'a> {
             );
         }
         let keep: BooleanArray = broken.iter().map(|violation| Some(violation.is_none())).collect();
-        let broken = self.describe(batch, broken);
+        let times = arrays[self.time].as_primitive_opt::<TimestampMicrosecondType>().cloned();
+        let broken = self.describe(batch, broken, times.as_ref());
         // Rows that break the contract may hold nulls where none are allowed: they leave before the schema is put on.
         let loose = Schema::new(
             self.schema.fields().iter().map(|field| field.as_ref().clone().with_nullable(true)).collect::<Vec<_>>(),
@@ -149,7 +155,12 @@ impl<'a> Contract<'a> {
         }
     }
 
-    fn describe(&self, batch: &RecordBatch, broken: Vec<Option<Violation>>) -> Vec<QuarantineRow> {
+    fn describe(
+        &self,
+        batch: &RecordBatch,
+        broken: Vec<Option<Violation>>,
+        times: Option<&TimestampMicrosecondArray>,
+    ) -> Vec<QuarantineRow> {
         let sources = batch.column_by_name(SOURCE_COLUMN).and_then(|column| column.as_string_opt::<i32>());
         let places = batch.column_by_name(ROW_COLUMN).and_then(|column| column.as_primitive_opt::<Int64Type>());
         let row_of = |(row, violation): (usize, Option<Violation>)| {
@@ -163,6 +174,7 @@ impl<'a> Contract<'a> {
                 value,
                 reason,
                 message: message(reason, spec),
+                at: times.filter(|times| times.is_valid(row)).map(|times| times.value(row)),
             })
         };
         broken.into_iter().enumerate().filter_map(row_of).collect()

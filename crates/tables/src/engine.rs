@@ -111,6 +111,12 @@ impl Engine {
         Ok(())
     }
 
+    /// Takes a table out, if there is one of this name.
+    pub fn forget(&self, name: &str) -> Result<(), TablesError> {
+        self.context.deregister_table(format!("\"{name}\""))?;
+        Ok(())
+    }
+
     /// Plans without running; the plan's columns.
     pub async fn plan(&self, sql: &str) -> Result<SchemaRef, TablesError> {
         let frame = self.select(sql).await.map_err(|error| TablesError::from_sql(error, sql))?;

@@ -1,8 +1,8 @@
 //! Where rows go that break the contract: never to the floor, always with place and reason.
 
 use crate::TablesError;
-use datafusion::arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
-use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use datafusion::arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
+use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -47,6 +47,8 @@ pub struct QuarantineRow {
     pub value: Option<String>,
     pub reason: Reason,
     pub message: String,
+    /// Time of the event in microseconds, where it could be read.
+    pub at: Option<i64>,
 }
 
 /// Rows in quarantine, and how many for each (column, reason).
@@ -84,6 +86,7 @@ impl Quarantine {
             text("value", true),
             text("reason", false),
             text("message", false),
+            Field::new("at", DataType::Timestamp(TimeUnit::Microsecond, None), true),
         ]))
     }
 
@@ -99,6 +102,7 @@ impl Quarantine {
             text(|row| row.value.as_deref()),
             text(|row| Some(row.reason.word())),
             text(|row| Some(&row.message)),
+            Arc::new(self.rows.iter().map(|row| row.at).collect::<TimestampMicrosecondArray>()),
         ];
         RecordBatch::try_new(Quarantine::schema(), columns).map_err(|error| TablesError::Engine(error.to_string()))
     }

@@ -242,7 +242,7 @@ impl<'a> Rows<'a> {
     fn broken(&self, column: Option<&str>, value: String, message: String) -> QuarantineRow {
         let column = column.map(str::to_owned);
         let (source, row) = (self.location.to_owned(), self.row as i64);
-        QuarantineRow { source, row, column, value: Some(value), reason: Reason::Unparseable, message }
+        QuarantineRow { source, row, column, value: Some(value), reason: Reason::Unparseable, message, at: None }
     }
 
     fn push_csv(&mut self, record: &csv::ByteRecord, line: u64, names: &[&str], sink: &mut dyn Sink) -> bool {

@@ -2,11 +2,13 @@
 //! equal versions have equal papers to the byte.
 
 mod charts;
-mod numbers;
+pub(crate) mod numbers;
 mod pictures;
-mod svg;
+pub(crate) mod svg;
 
 pub use charts::Charts;
+pub(crate) use numbers::figure;
+pub(crate) use pictures::day_axis;
 
 use crate::PlatformError;
 use crate::judge::larger_is_better;
@@ -19,6 +21,8 @@ use pictures::{Picture, interval, pictures, precision, recall, test_folds_in_val
 use septet_learn::metrics::ReliabilityBin;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
+
+const STYLE: &str = include_str!("style.css");
 
 /// Rows of a table; a search or a folder of features may be longer than anybody reads.
 const CANDIDATES_MAX: usize = 40;
@@ -67,10 +71,12 @@ fn failed(input: &ReportInput, error: impl std::fmt::Display) -> PlatformError {
     PlatformError::Training(format!("the report of version `{}`: {error:#}", input.manifest.version))
 }
 
-fn environment() -> Result<Environment<'static>, minijinja::Error> {
+/// Filters and style that every page shares.
+pub(crate) fn environment() -> Result<Environment<'static>, minijinja::Error> {
     let mut environment = Environment::new();
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     environment.set_syntax(SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build()?);
+    environment.add_global("style", Value::from_safe_string(STYLE.to_owned()));
     environment.add_filter("count", |value: u64| numbers::count(value));
     // What is absent is shown as a number that is none.
     environment.add_filter("plain", |value: Value| numbers::plain(number(value)));
@@ -133,7 +139,7 @@ impl<'a> View<'a> {
 }
 
 /// JSON in between leaves out NaN: it arrives as none, which is how it is shown.
-fn template_value(json: serde_json::Value) -> Value {
+pub(crate) fn template_value(json: serde_json::Value) -> Value {
     match json {
         serde_json::Value::Null => Value::from(()),
         serde_json::Value::Bool(truth) => Value::from(truth),

@@ -328,7 +328,8 @@ fn day_number(text: &str) -> Option<f64> {
     Some(date.signed_duration_since(NaiveDate::default()).num_days() as f64)
 }
 
-fn day_axis(label: &str, from: f64, to: f64) -> Axis {
+/// Days since 1970, named at round steps.
+pub fn day_axis(label: &str, from: f64, to: f64) -> Axis {
     let steps = [1.0, 2.0, 7.0, 14.0, 30.0, 61.0, 91.0, 182.0, 365.0, 730.0, 1826.0, 3652.0];
     let step = steps.into_iter().find(|step| (to - from) / step <= 4.5).unwrap_or((to - from) / 4.0);
     let name = |day: f64| crate::split::day_name((day as i64).saturating_mul(crate::split::DAY));

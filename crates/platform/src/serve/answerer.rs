@@ -147,8 +147,15 @@ impl Answerer {
         &self.scorer.manifest
     }
 
-    /// Scores and decides a few events, with the window columns that were made for them.
+    /// Scores and decides events, and fills in what `answer.sql` says of them.
     pub fn score(&self, events: &RecordBatch, features: Vec<Vec<OwnedValue>>) -> Result<Vec<Scored>, PlatformError> {
+        let mut scored = self.decide(events, features)?;
+        self.fill_in(events, &mut scored)?;
+        Ok(scored)
+    }
+
+    /// Scores and decides events with the features that were made for them.
+    pub fn decide(&self, events: &RecordBatch, features: Vec<Vec<OwnedValue>>) -> Result<Vec<Scored>, PlatformError> {
         let mut scored = Vec::with_capacity(features.len());
         let decision = self.manifest().decision.as_ref();
         for features in features {
@@ -160,7 +167,6 @@ impl Answerer {
             scored.push(Scored { features, probability, action, rules: Vec::new(), answer: Map::new() });
         }
         self.rule(events, &mut scored)?;
-        self.fill_in(events, &mut scored)?;
         Ok(scored)
     }
 
@@ -225,7 +231,7 @@ impl Answerer {
             decision: scored.action.as_deref().map(|action| Decided {
                 action,
                 threshold: manifest.decision.as_ref().map(|decision| decision.threshold),
-                rules: scored.rules.iter().map(|&at| self.domain.spec.rule[at].name.get_ref().as_str()).collect(),
+                rules: self.rules_of(scored),
             }),
             reasons: self.reasons(scored, explain_fully)?,
             answer: scored.answer.clone(),
@@ -236,9 +242,19 @@ impl Answerer {
         Ok(text)
     }
 
+    /// Names of the rules that held.
+    pub fn rules_of(&self, scored: &Scored) -> Vec<&str> {
+        scored.rules.iter().map(|&at| self.domain.spec.rule[at].name.get_ref().as_str()).collect()
+    }
+
     /// Features as a JSON list in the manifest's order, for the log.
     pub fn features_text(&self, scored: &Scored) -> Result<String, PlatformError> {
         serde_json::to_string(&scored.features.iter().map(value_of).collect::<Vec<_>>()).map_err(arrow_error)
+    }
+
+    /// The first reasons, one sentence after the other.
+    pub fn reasons_in_words(&self, scored: &Scored) -> Result<String, PlatformError> {
+        Ok(self.reasons(scored, false)?.into_iter().map(|reason| reason.text).collect::<Vec<_>>().join(" "))
     }
 
     fn reasons(&self, scored: &Scored, all: bool) -> Result<Vec<ReasonGiven<'_>>, PlatformError> {

@@ -71,6 +71,8 @@ pub struct Gauges {
     pub newest_event: std::sync::atomic::AtomicI64,
     pub batches: std::sync::atomic::AtomicU64,
     pub events: std::sync::atomic::AtomicU64,
+    /// The latest commit of the log, microseconds.
+    pub commit_micros: std::sync::atomic::AtomicU64,
     pub broken: std::sync::atomic::AtomicBool,
 }
 

@@ -276,6 +276,26 @@ impl DecisionLog {
         Ok([("decisions", decisions_batch(&decisions)?), ("outcomes", outcomes_batch(&outcomes)?)])
     }
 
+    /// The newest answers of a version, at most `rows_max`, newest first.
+    pub fn of_version(&self, version: &str, rows_max: i64) -> Result<Vec<Decision>, PlatformError> {
+        let sql = format!(
+            "SELECT {DECISION_COLUMNS} FROM {}_decisions WHERE version = $1 ORDER BY sequence DESC LIMIT $2",
+            self.domain()
+        );
+        match self {
+            DecisionLog::Sqlite { connection, .. } => {
+                let mut statement = connection.prepare(&sql).map_err(store_error)?;
+                let rows =
+                    statement.query_map(rusqlite::params![version, rows_max], decision_of).map_err(store_error)?;
+                rows.collect::<Result<_, _>>().map_err(store_error)
+            }
+            DecisionLog::Postgres { client, runtime, .. } => {
+                let rows = runtime.block_on(client.query(&sql, &[&version, &rows_max])).map_err(store_error)?;
+                rows.iter().map(decision_of_postgres).collect()
+            }
+        }
+    }
+
     /// Latest value (JSON) of every outcome told before a time (microseconds), by key and label.
     pub fn outcomes(&self, told_before: i64) -> Result<HashMap<(String, String), String>, PlatformError> {
         let sql =

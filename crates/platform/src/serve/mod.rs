@@ -11,10 +11,11 @@ mod service;
 mod words;
 mod writer;
 
-pub use answerer::{Answerer, check_decision};
+pub use answerer::{Answerer, Scored, check_decision};
 pub use event::{Cell, Event, EventColumn, EventContract, KEY_CHARACTERS_MAX, TEXT_CHARACTERS_MAX, Violation, escaped};
 pub use log::{Decision, DecisionLog, LogPlace, Outcome};
 pub use quality::Counts;
+pub(crate) use rebuild::{Labels, label_cell, with_labels};
 pub use replay::{Replayed, replay};
 pub use service::{Condition, Service, ServiceOptions};
 pub use words::{Noted, Refusal, Replies, Reply, Timing, Told, Wish};

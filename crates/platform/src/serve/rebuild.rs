@@ -80,7 +80,7 @@ impl Rebuilding<'_> {
 }
 
 /// The history with labels told since in the place of its own.
-fn with_labels(answerer: &Answerer, history: History, labels: &Labels) -> Result<History, PlatformError> {
+pub fn with_labels(answerer: &Answerer, history: History, labels: &Labels) -> Result<History, PlatformError> {
     if labels.is_empty() {
         return Ok(history);
     }

@@ -75,6 +75,8 @@ pub struct Condition {
     pub entities: usize,
     pub events: u64,
     pub batches: u64,
+    /// The latest commit of the log.
+    pub commit_micros: u64,
     /// Microseconds since 1970 UTC; 0 before the first event.
     pub newest_event: i64,
 }
@@ -136,6 +138,7 @@ impl Service {
             entities: gauges.entities.load(Ordering::Relaxed),
             events: gauges.events.load(Ordering::Relaxed),
             batches: gauges.batches.load(Ordering::Relaxed),
+            commit_micros: gauges.commit_micros.load(Ordering::Relaxed),
             newest_event: gauges.newest_event.load(Ordering::Relaxed),
         }
     }

@@ -75,6 +75,7 @@ pub fn write(mut log: DecisionLog, batches: &Receiver<Batch>, log_after: bool, c
         unmoved += batch.outcomes.len() * OUTCOME_BYTES;
         match written {
             Ok(()) => {
+                current.gauges.commit_micros.store(u64::from(micros(start)), Ordering::Relaxed);
                 answer_predictions(&mut waiting, micros(start));
                 waiting.into_iter().for_each(|waiting| waiting.confirm(&mut log));
             }

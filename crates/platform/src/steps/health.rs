@@ -12,7 +12,7 @@ use septet_tables::arrow::array::{
     ArrayRef, BooleanArray, Float64Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray,
 };
 use septet_tables::arrow::datatypes::{DataType, SchemaRef};
-use septet_tables::{Engine, TableFile, instant};
+use septet_tables::{Engine, instant};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
@@ -54,7 +54,6 @@ pub async fn run(run: &Run<'_>) -> Result<Made, PlatformError> {
     let engine = run.engine()?;
     register_inputs(run, &engine).await?;
     let cases = answer_cases(run, &engine, &scorer).await?;
-    let watches = look(run, &engine).await?;
     let failed: Vec<&String> = cases.iter().filter(|(_, passed, _)| !passed).map(|(name, ..)| name).collect();
     let mut gates =
         run.store.version(run.domain.name(), &version).await?.map(|record| record.gates).unwrap_or_default();
@@ -65,7 +64,7 @@ pub async fn run(run: &Run<'_>) -> Result<Made, PlatformError> {
     let promoted = gates.iter().all(|gate| gate.passed) && promote(run, &version).await?;
     let fingerprint = blake3::hash(format!("{version} {promoted}").as_bytes()).to_hex()[..32].to_owned();
     let count = cases.len() as u64;
-    let detail = json!({ "version": version, "promoted": promoted, "cases": cases, "watches": watches });
+    let detail = json!({ "version": version, "promoted": promoted, "cases": cases });
     Ok(Made { rows_in: count, rows_out: count - failed.len() as u64, quarantined: 0, fingerprint, detail })
 }
 
@@ -144,22 +143,4 @@ fn event_row(schema: &SchemaRef, event: &Map<String, Value>) -> Result<RecordBat
     let fields: Vec<_> = schema.fields().iter().map(|field| field.as_ref().clone().with_nullable(true)).collect();
     let loose = Arc::new(septet_tables::arrow::datatypes::Schema::new(fields));
     RecordBatch::try_new(loose, columns).map_err(|error| arrow_error(error).to_string())
-}
-
-/// Each watch's number, and whether it is beyond its level.
-async fn look(run: &Run<'_>, engine: &Engine) -> Result<Vec<Value>, PlatformError> {
-    let tables = run.tables_folder();
-    let mut found = Vec::new();
-    for (name, _) in run.domain.files_in("tables", ".sql") {
-        engine
-            .register_file(&TableFile { name: name.to_owned(), path: tables.join(format!("{name}.parquet")) })
-            .await?;
-    }
-    for watch in &run.domain.spec.watch {
-        let value = engine.number(watch.sql.get_ref()).await?;
-        let high = watch.above.zip(value).is_some_and(|(level, value)| value > level);
-        let low = watch.below.zip(value).is_some_and(|(level, value)| value < level);
-        found.push(json!({ "name": watch.name, "title": watch.title, "value": value, "above": watch.above, "below": watch.below, "beyond": high || low, "concerns": watch.concerns }));
-    }
-    Ok(found)
 }

@@ -95,6 +95,7 @@ fn manifest(run: &Run, prepared: &Prepared, outcome: &Outcome, version: &str) ->
         data_rows: prepared.history.rows() as u64,
         data_from: prepared.history.times.first().map_or_else(String::new, |&time| day_name(time)),
         data_until: prepared.history.times.last().map_or_else(String::new, |&time| day_name(time)),
+        judged_until: prepared.plan.test[0].test.iter().map(|&row| prepared.history.times[row as usize] + 1).max(),
         features: prepared.frame.names.iter().zip(&prepared.frame.columns).map(feature).collect(),
         extras: prepared.extras.clone(),
         parameters: outcome.parameters.clone(),

@@ -54,13 +54,25 @@ pub async fn run(run: &Run<'_>) -> Result<Made, PlatformError> {
     Ok(Made { rows_in: rows, rows_out: rows, quarantined: 0, fingerprint, detail })
 }
 
-/// Card, report and verdict, without anything that differs from run to run.
 async fn write_papers(
     run: &Run<'_>,
     scorer: &Scorer,
     gates: &[GateRecord],
     folder: &Path,
 ) -> Result<(), PlatformError> {
+    for (name, bytes) in papers(run, scorer, gates, folder).await? {
+        write_whole(&folder.join(name), &bytes)?;
+    }
+    Ok(())
+}
+
+/// Card, report and verdict, without anything that differs from run to run.
+async fn papers(
+    run: &Run<'_>,
+    scorer: &Scorer,
+    gates: &[GateRecord],
+    folder: &Path,
+) -> Result<[(&'static str, Vec<u8>); 3], PlatformError> {
     let extracted = run.report_of(StepName::Extract).await?;
     let inputs: Vec<(String, ExtractReport)> =
         serde_json::from_value(extracted.detail["inputs"].clone()).unwrap_or_default();
@@ -78,16 +90,34 @@ async fn write_papers(
         filtered: inputs.iter().map(|(_, report)| report.filtered).sum(),
         quarantine: &quarantine,
     };
-    let files = [
+    Ok([
         ("gates.json", to_json(&gates)?),
         ("card.md", report::card(&input)?.into_bytes()),
         ("report.html", report::html(&input)?.into_bytes()),
-    ];
-    for (name, bytes) in files {
-        let path = folder.join(name);
-        write_whole(&path, &bytes)?;
+    ])
+}
+
+/// The gates of the champion once more, on the published run's own tables.
+pub async fn again(run: &Run<'_>, version: &str) -> Result<Vec<GateRecord>, PlatformError> {
+    let folder = run.home.version_folder(run.domain.name(), version);
+    let scorer = Scorer::load(&folder)?;
+    let prepared = prepare(run).await?;
+    gates(run, &prepared, &scorer, &folder)
+}
+
+/// Whether the papers in a version's folder are those that its manifest, gates and charts make, to the byte.
+pub async fn papers_are_current(run: &Run<'_>, version: &str) -> Result<bool, PlatformError> {
+    let folder = run.home.version_folder(run.domain.name(), version);
+    let scorer = Scorer::load(&folder)?;
+    let gates = folder.join("gates.json");
+    let gates = std::fs::read(&gates).map_err(|error| PlatformError::io(&gates, error))?;
+    let gates: Vec<GateRecord> = serde_json::from_slice(&gates).map_err(crate::history::arrow_error)?;
+    for (name, bytes) in papers(run, &scorer, &gates, &folder).await? {
+        if std::fs::read(folder.join(name)).ok().as_ref() != Some(&bytes) {
+            return Ok(false);
+        }
     }
-    Ok(())
+    Ok(true)
 }
 
 fn gates(run: &Run, prepared: &Prepared, scorer: &Scorer, folder: &Path) -> Result<Vec<GateRecord>, PlatformError> {

@@ -1,9 +1,11 @@
 //! The registry: which runs were made, how each step went, which versions there are, which one answers.
 //! SQLite in the home folder, or PostgreSQL by URL; the same SQL on both.
 
+mod alerts;
 mod postgres;
 mod sqlite;
 
+pub use alerts::{AlertRecord, DeliveryRecord};
 pub(crate) use postgres::connect as connect_postgres;
 
 use crate::PlatformError;
@@ -77,7 +79,7 @@ impl Store {
             Some(url) => Store::Postgres(postgres::Postgres::connect(url).await?),
             None => Store::Sqlite(sqlite::Sqlite::open(file)?),
         };
-        for statement in MIGRATIONS {
+        for statement in MIGRATIONS.into_iter().chain(alerts::MIGRATIONS) {
             store.execute(statement, &[]).await?;
         }
         Ok(store)
@@ -220,7 +222,12 @@ fn text(row: &Row, at: usize) -> String {
 }
 
 fn now() -> String {
-    chrono::Utc::now().format("%Y-%m-%dT%H:%M:%S%.6fZ").to_string()
+    moment_after(std::time::Duration::ZERO)
+}
+
+/// A moment from now, as text that sorts by time.
+pub(crate) fn moment_after(pause: std::time::Duration) -> String {
+    (chrono::Utc::now() + pause).format("%Y-%m-%dT%H:%M:%S%.6fZ").to_string()
 }
 
 #[cfg(test)]

@@ -58,3 +58,38 @@ async fn a_version_with_a_failed_gate_is_kept_and_marked() {
         assert_eq!((version.status.as_str(), version.gates.len()), ("failed", 2));
     }
 }
+
+#[tokio::test]
+async fn a_message_is_taken_by_one_sender_and_an_alert_opens_once() {
+    for (store, _folder) in stores().await {
+        let domain = fresh("alert");
+        let alert = AlertRecord {
+            domain: domain.clone(),
+            alert_id: "rows-1".into(),
+            watch: "rows".into(),
+            status: "open".into(),
+            severity: "page".into(),
+            since: "2026-01-01T00:00:00Z".into(),
+            last: "2026-01-01T00:00:00Z".into(),
+            opened_at: String::new(),
+            changed_at: String::new(),
+            changed_by: String::new(),
+            note: String::new(),
+            finding: serde_json::json!({ "sentence": "few rows" }),
+        };
+        assert!(store.open_alert(&alert).await.unwrap());
+        assert!(!store.open_alert(&alert).await.unwrap());
+        assert_eq!(store.alerts(&domain).await.unwrap()[0].finding["sentence"], "few rows");
+        store.put_delivery(&domain, "rows-1", "opened", "webhook").await.unwrap();
+        let later = moment_after(std::time::Duration::from_secs(1));
+        let due: Vec<DeliveryRecord> =
+            store.due_deliveries(&later).await.unwrap().into_iter().filter(|one| one.domain == domain).collect();
+        assert_eq!(due.len(), 1);
+        let until = moment_after(std::time::Duration::from_secs(60));
+        assert!(store.claim_delivery(&due[0], &until).await.unwrap());
+        assert!(!store.claim_delivery(&due[0], &until).await.unwrap());
+        let sent = DeliveryRecord { status: "sent".into(), attempts: 1, ..due[0].clone() };
+        store.finish_delivery(&sent).await.unwrap();
+        assert_eq!(store.deliveries(&domain).await.unwrap()[0].status, "sent");
+    }
+}

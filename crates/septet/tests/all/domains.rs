@@ -52,7 +52,7 @@ fn an_error_in_sql_names_file_line_and_column() {
         ("features.sql", "    amount,", "    now() AS n,", vec!["depends on when it is called"]),
         ("features.sql", "FROM payments", "FROM payments WHERE amount > 1", vec!["without WHERE"]),
         ("features.sql", "FROM payments", "FROM payment", vec!["features.sql:", "payment"]),
-        ("domain.toml", "SELECT avg(CASE", "SELECT agv(CASE", vec!["domain.toml:", "agv"]),
+        ("domain.toml", "AS at, avg(CASE", "AS at, agv(CASE", vec!["domain.toml:", "agv"]),
         (
             "domain.toml",
             "amount_avg = \"avg(amount)\" }",

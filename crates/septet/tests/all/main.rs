@@ -8,3 +8,4 @@ mod machine;
 mod pipeline;
 mod serving;
 mod sources;
+mod watching;

@@ -16,7 +16,7 @@ fn machine_with_champion() -> (Machine, String) {
 }
 
 /// Makes the domain under a name, and its champion; the folder to give as --domains.
-fn make_champion(machine: &Machine, name: &str) -> String {
+pub fn make_champion(machine: &Machine, name: &str) -> String {
     let changes = [
         ("domain.toml", "baselines = [\"prior\", \"linear\"]", "baselines = [\"prior\"]"),
         ("domain.toml", "trees = [200, 300, 400]", "trees = [60]"),

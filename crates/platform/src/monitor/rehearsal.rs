@@ -1,0 +1,134 @@
+//! Would it be found? Troubles of known kinds are put into what was observed, and the whole look is made again on it.
+
+use crate::monitor::observed::Part;
+use crate::monitor::{Gathered, Look};
+use crate::{NoProgress, PlatformError};
+use septet_domain::Domain;
+use septet_learn::frame::Column;
+
+/// Windows that a trouble lasts.
+const WINDOWS: i64 = 5;
+/// Of a gap: one row in so many is left.
+const GAP_KEEPS: usize = 3;
+
+/// Time after the reference that troubles need: as many windows as they last before the newest one whose labels are known.
+pub fn room(domain: &Domain) -> i64 {
+    let (_, input) = domain.spec.input.first().expect("checked: a domain has an input");
+    let target = domain.spec.model.target.get_ref();
+    let label = input.columns.iter().find(|(name, _)| name.get_ref() == target).map(|(_, column)| column);
+    let known_after = label.and_then(|column| column.known_after).unwrap_or_default().micros();
+    known_after + (WINDOWS + 2) * domain.spec.monitor.window.micros()
+}
+
+/// A trouble, or its absence, and what the look said.
+#[derive(Clone, Debug)]
+pub struct Rehearsed {
+    /// `quiet`, `drift`, `gap` or `label_shift`.
+    pub name: &'static str,
+    pub passed: bool,
+    pub evidence: String,
+}
+
+/// Rehearses on windows after the reference: there must be some.
+pub async fn rehearse(gathered: &Gathered) -> Result<Vec<Rehearsed>, PlatformError> {
+    let quiet = gathered.look(&NoProgress).await?;
+    let pages = |look: &Look| {
+        look.findings
+            .iter()
+            .filter(|finding| finding.active && finding.severity == "page")
+            .map(|finding| finding.watch.clone())
+            .collect::<Vec<String>>()
+    };
+    let before = pages(&quiet);
+    let evidence = match before.as_slice() {
+        [] => format!("{} windows looked at, no page", quiet.watched.windows),
+        found => format!("{} windows looked at, pages: {}", quiet.watched.windows, found.join(", ")),
+    };
+    let mut all = vec![Rehearsed { name: "quiet", passed: before.is_empty(), evidence }];
+    let end = gathered.grid.watched.end;
+    let mature_end = gathered.grid.immature_from().min(end);
+    let tries: [(&'static str, &'static str, i64, for<'b> fn(&mut Trouble<'b>)); 3] = [
+        ("drift", "drift", end, |trouble| trouble.shift_input()),
+        ("gap", "rows", end, |trouble| trouble.lose_rows()),
+        ("label_shift", "label_share", mature_end, |trouble| trouble.shift_labels()),
+    ];
+    for (name, watch, end, act) in tries {
+        let mut trouble =
+            Trouble { gathered, from: end - WINDOWS, until: end, parts: gathered.parts.clone(), told: String::new() };
+        act(&mut trouble);
+        let Trouble { parts, told, .. } = trouble;
+        let look = gathered.look_at(&parts, &NoProgress).await?;
+        let found = look.findings.iter().find(|finding| finding.watch == watch && !is_in(&quiet, finding));
+        let evidence = match found {
+            Some(finding) => format!("{told}; found in the window of {}", finding.found),
+            None => format!("{told}; not found in {WINDOWS} windows"),
+        };
+        all.push(Rehearsed { name, passed: found.is_some(), evidence });
+    }
+    Ok(all)
+}
+
+/// What was there before the trouble does not count as having found it.
+fn is_in(quiet: &Look, finding: &crate::monitor::Finding) -> bool {
+    quiet.findings.iter().any(|other| other.watch == finding.watch && other.found == finding.found)
+}
+
+struct Trouble<'a> {
+    gathered: &'a Gathered,
+    from: i64,
+    until: i64,
+    parts: Vec<Part>,
+    told: String,
+}
+
+impl Trouble<'_> {
+    fn holds(&self, time: i64) -> bool {
+        (self.from..self.until).contains(&self.gathered.grid.number(time))
+    }
+
+    /// The input that matters most, a third larger.
+    fn shift_input(&mut self) {
+        let manifest = self.gathered.answerer.manifest();
+        let number = |name: &String| manifest.features.iter().position(|f| f.name == *name && f.kind == "number");
+        let Some((name, at)) = manifest.importances.iter().find_map(|(name, _)| Some((name.clone(), number(name)?)))
+        else {
+            return;
+        };
+        let (from, until, window) = (self.from, self.until, self.gathered.grid.window);
+        for part in &mut self.parts {
+            let Part { times, frame, .. } = part;
+            if let Column::Number(values) = &mut frame.columns[at] {
+                let rows = values.iter_mut().zip(times.iter());
+                rows.filter(|(_, time)| (from..until).contains(&time.div_euclid(window))).for_each(|(v, _)| *v *= 1.3);
+            }
+        }
+        self.told = format!("`{name}` 1.3 times as large in {WINDOWS} windows");
+    }
+
+    /// A feed that loses two rows of three.
+    fn lose_rows(&mut self) {
+        let parts = std::mem::take(&mut self.parts);
+        for part in parts {
+            let stays = |row: &u32| !self.holds(part.times[*row as usize]) || *row as usize % GAP_KEEPS == 0;
+            let rows: Vec<u32> = (0..part.rows() as u32).filter(stays).collect();
+            self.parts.extend(part.take(&rows).ok());
+        }
+        self.told = format!("two rows of three lost in {WINDOWS} windows");
+    }
+
+    /// Three times as many positives as there were.
+    fn shift_labels(&mut self) {
+        let (from, until, window) = (self.from, self.until, self.gathered.grid.window);
+        for part in &mut self.parts {
+            let Part { times, label, .. } = part;
+            let within = |time: i64| (from..until).contains(&time.div_euclid(window));
+            let positives =
+                label.iter().zip(times.iter()).filter(|(label, time)| **label == 1.0 && within(**time)).count();
+            let negatives = label.iter_mut().zip(times.iter()).filter(|(label, time)| **label == 0.0 && within(**time));
+            let negatives: Vec<&mut f64> = negatives.map(|(label, _)| label).collect();
+            let apart = (negatives.len() / (2 * positives).max(1)).max(1);
+            negatives.into_iter().step_by(apart).for_each(|label| *label = 1.0);
+        }
+        self.told = format!("three times as many positives in {WINDOWS} windows whose labels are known");
+    }
+}

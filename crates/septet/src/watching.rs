@@ -1,0 +1,143 @@
+//! Commands that look: `monitor`, `alerts`, `drift`.
+
+use crate::arguments::MonitorArguments;
+use crate::bars::Bars;
+use crate::commands::domains_of;
+use crate::serving::log_place;
+use crate::settings::Settings;
+use crate::show;
+use anyhow::{Context, bail};
+use septet_platform::alerts::{Channels, Mail, deliver, reconcile};
+use septet_platform::monitor::{Look, Looking, files, look};
+use septet_platform::{Home, Store};
+use septet_tables::{Engine, EngineSettings};
+use serde_json::json;
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+/// Where alerts are sent, by the settings.
+pub fn channels(settings: &Settings) -> Channels {
+    let text = |key: &str| Some(settings.value(key).text.trim().to_owned()).filter(|text| !text.is_empty());
+    let to = settings.list("alert_to");
+    let mail = text("alert_smtp").filter(|_| !to.is_empty());
+    Channels {
+        webhook: text("alert_webhook"),
+        mail: mail.map(|url| Mail { url, from: text("alert_from").unwrap_or_default(), to }),
+    }
+}
+
+fn moment(flag: &str, text: Option<&String>) -> anyhow::Result<Option<i64>> {
+    let Some(text) = text else { return Ok(None) };
+    let micros = septet_tables::instant(text);
+    micros.map(Some).with_context(|| format!("--{flag} `{text}` is not a time; expected such as 2018-09-05"))
+}
+
+pub async fn monitor(settings: &Settings, arguments: &MonitorArguments, json: bool) -> anyhow::Result<ExitCode> {
+    let home = Home::open(&settings.home())?;
+    let domain = Arc::new(domains_of(settings)?.load(&arguments.domain)?);
+    septet_platform::use_threads(settings.threads()?);
+    let store = Arc::new(Store::open(&home.store_file(), settings.database_url()).await?);
+    let looking = Looking {
+        log: log_place(settings, &home, domain.name()),
+        home,
+        store: store.clone(),
+        domain,
+        memory_max: settings.memory_max()?,
+        as_of: moment("as-of", arguments.as_of.as_ref())?,
+        since: moment("since", arguments.since.as_ref())?,
+        reference_until: moment("reference-until", arguments.reference_until.as_ref())?,
+        rehearsal: false,
+    };
+    let bars = Bars::new(json);
+    let found = look(&looking, &bars).await?;
+    if let Some(path) = &arguments.html {
+        let page = septet_platform::monitor::html(&found)?;
+        std::fs::write(path, page).with_context(|| path.display().to_string())?;
+    }
+    // A question about another time changes nothing.
+    let hypothetical = arguments.as_of.is_some() || arguments.reference_until.is_some();
+    if !hypothetical {
+        record(settings, &store, &found).await?;
+    }
+    if json {
+        println!("{}", serde_json::to_string(&found)?);
+    } else {
+        show::look(&found);
+        if let Some(path) = &arguments.html {
+            println!("Page: {}", path.display());
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Brings the alerts to what was found, and sends what is due.
+pub async fn record(settings: &Settings, store: &Store, found: &Look) -> anyhow::Result<()> {
+    let channels = channels(settings);
+    reconcile(store, found, &channels).await?;
+    deliver(store, &channels).await?;
+    Ok(())
+}
+
+/// What is wanted of the alerts.
+pub struct AlertWish {
+    pub domain: Option<String>,
+    pub all: bool,
+    /// An alert, and the status it gets.
+    pub change: Option<(String, &'static str)>,
+    pub by: String,
+    pub note: String,
+    pub deliveries: bool,
+}
+
+pub async fn alerts(settings: &Settings, wish: &AlertWish, json: bool) -> anyhow::Result<ExitCode> {
+    let home = Home::open(&settings.home())?;
+    let store = Store::open(&home.store_file(), settings.database_url()).await?;
+    if let (Some(domain), Some((id, status))) = (&wish.domain, &wish.change)
+        && !store.change_alert(domain, id, status, &wish.by, &wish.note).await?
+    {
+        bail!("`{domain}` has no alert `{id}` that is not resolved; `septet alerts {domain}` lists them");
+    }
+    let domains = match &wish.domain {
+        Some(domain) => vec![domain.clone()],
+        None => store.alert_domains().await?,
+    };
+    let (mut alerts, mut deliveries) = (Vec::new(), Vec::new());
+    for domain in &domains {
+        let own = store.alerts(domain).await?;
+        alerts.extend(own.into_iter().filter(|alert| wish.all || alert.status != "resolved"));
+        deliveries.extend(store.deliveries(domain).await?);
+    }
+    if json {
+        println!("{}", json!({ "alerts": alerts, "deliveries": deliveries }));
+        return Ok(ExitCode::SUCCESS);
+    }
+    show::alerts(&alerts);
+    if wish.deliveries {
+        show::deliveries(&deliveries);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+pub async fn drift(settings: &Settings, reference: &Path, current: &Path, json: bool) -> anyhow::Result<ExitCode> {
+    septet_platform::use_threads(settings.threads()?);
+    let spill_folder = std::env::temp_dir().join("septet-drift");
+    let threads = settings.threads()?;
+    let engine_settings = EngineSettings { memory_max: settings.memory_max()?, spill_folder, partitions: threads };
+    let engine = Engine::new(&engine_settings)?.with_files();
+    let mut tables = Vec::new();
+    for path in [reference, current] {
+        if !path.exists() {
+            bail!("`{}` is not there; expected a Parquet, CSV or JSON file", path.display());
+        }
+        let sql = format!("SELECT * FROM '{}'", path.display().to_string().replace('\'', "''"));
+        tables.push(engine.query(&sql).await.with_context(|| path.display().to_string())?);
+    }
+    let found = files::compare(&tables[0], &tables[1])?;
+    if json {
+        println!("{}", serde_json::to_string(&found)?);
+    } else {
+        show::file_drift(&found);
+    }
+    Ok(ExitCode::SUCCESS)
+}
