@@ -15,10 +15,14 @@ use serde::Serialize;
 const WIDTH: f64 = 520.0;
 const HEIGHT: f64 = 230.0;
 /// Windows drawn, the newest.
-const WINDOWS_MAX: usize = 120;
+const WINDOWS_MAX: usize = 90;
+/// Of a metric: each window is a dot, a whisker and a band.
+const METRIC_WINDOWS_MAX: i64 = 60;
+const METRICS_MAX: usize = 5;
 /// Pictures of watched numbers; rows of the table of columns; pictures of distributions.
 const WATCHES_MAX: usize = 16;
 const COLUMNS_MAX: usize = 60;
+const HEAT_COLUMNS_MAX: usize = 40;
 const SHAPES_MAX: usize = 6;
 const DAY: f64 = 86_400e6;
 
@@ -74,7 +78,7 @@ pub fn html(look: &Look) -> Result<String, PlatformError> {
         look,
         active: active > 0,
         verdict,
-        performance: look.performance.iter().map(|metric| drawn_metric(look, metric)).collect(),
+        performance: look.performance.iter().take(METRICS_MAX).map(|metric| drawn_metric(look, metric)).collect(),
         watches: look.watches.iter().take(WATCHES_MAX).map(|watch| drawn_watch(look, watch)).collect(),
         heat: heat(look),
         columns: table.collect(),
@@ -172,7 +176,8 @@ fn drawn_watch(look: &Look, watch: &WatchLook) -> Picture {
 }
 
 fn drawn_metric(look: &Look, metric: &MetricSeen) -> Picture {
-    let (first, _) = drawn(look);
+    let (first, last) = drawn(look);
+    let first = first.max(last + 1 - METRIC_WINDOWS_MAX);
     let realised: Vec<_> = metric.realised.iter().filter(|one| one.window >= first).collect();
     let estimated: Vec<_> = metric.estimated.iter().filter(|one| one.window >= first).collect();
     let ends = realised.iter().flat_map(|one| [Some(one.value), one.low, one.high]).flatten();
@@ -217,7 +222,7 @@ fn drawn_metric(look: &Look, metric: &MetricSeen) -> Picture {
 fn heat(look: &Look) -> Option<String> {
     let (first, last) = drawn(look);
     let first = first.max(look.grid.learned.end);
-    let columns: Vec<&ColumnSeen> = look.drift.columns.iter().take(COLUMNS_MAX).collect();
+    let columns: Vec<&ColumnSeen> = look.drift.columns.iter().take(HEAT_COLUMNS_MAX).collect();
     if columns.is_empty() || columns.iter().all(|column| column.points.is_empty()) {
         return None;
     }
@@ -232,17 +237,21 @@ fn heat(look: &Look) -> Option<String> {
     let mut plot = Plot::new(1_040.0, 40.0 + rows * 18.0, axis, y).with_room(230.0, 6.0, 26.0);
     for (at, column) in columns.iter().enumerate() {
         let bottom = rows - at as f64 - 1.0;
-        for point in column.points.iter().filter(|point| point.window >= first) {
+        let points: Vec<&Point> = column.points.iter().filter(|point| point.window >= first).collect();
+        // Neighbours of one verdict are one box.
+        for run in points.chunk_by(|one, next| one.verdict == next.verdict && one.window + 1 == next.window) {
+            let (Some(point), Some(last)) = (run.first(), run.last()) else { continue };
             let class = match point.verdict {
                 Verdict::Quiet => "quiet",
                 Verdict::Suspicious => "suspicious",
                 Verdict::Drifting => "drifting",
                 Verdict::TooFewRows => "few",
             };
-            let middle = day(look, point.window);
-            let told = point.p_value.map_or_else(String::new, |p| format!(", chance {p:.1e}"));
-            let words = format!("{} {}{told}", column.name, look.grid.text(point.window));
-            plot.bar((middle - 0.9 * half, middle + 0.9 * half), (bottom + 0.1, bottom + 0.9), class, &words);
+            let least = run.iter().filter_map(|point| point.p_value).fold(1.0, f64::min);
+            let (from, until) = (look.grid.text(point.window), look.grid.text(last.window + 1));
+            let words = format!("{} {class} from {from} to {until}, least chance {least:.1e}", column.name);
+            let across = (day(look, point.window) - 0.9 * half, day(look, last.window) + 0.9 * half);
+            plot.bar(across, (bottom + 0.1, bottom + 0.9), class, &words);
         }
     }
     Some(plot.finish("Verdicts on each column in each window"))

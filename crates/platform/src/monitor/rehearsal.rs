@@ -47,7 +47,7 @@ pub async fn rehearse(gathered: &Gathered) -> Result<Vec<Rehearsed>, PlatformErr
     let mut all = vec![Rehearsed { name: "quiet", passed: before.is_empty(), evidence }];
     let end = gathered.grid.watched.end;
     let mature_end = gathered.grid.immature_from().min(end);
-    let tries: [(&'static str, &'static str, i64, for<'b> fn(&mut Trouble<'b>)); 3] = [
+    let tries: [(&'static str, &'static str, i64, Act); 3] = [
         ("drift", "drift", end, |trouble| trouble.shift_input()),
         ("gap", "rows", end, |trouble| trouble.lose_rows()),
         ("label_shift", "label_share", mature_end, |trouble| trouble.shift_labels()),
@@ -67,6 +67,9 @@ pub async fn rehearse(gathered: &Gathered) -> Result<Vec<Rehearsed>, PlatformErr
     }
     Ok(all)
 }
+
+/// Puts a trouble in.
+type Act = for<'b> fn(&mut Trouble<'b>);
 
 /// What was there before the trouble does not count as having found it.
 fn is_in(quiet: &Look, finding: &crate::monitor::Finding) -> bool {
@@ -109,7 +112,7 @@ impl Trouble<'_> {
     fn lose_rows(&mut self) {
         let parts = std::mem::take(&mut self.parts);
         for part in parts {
-            let stays = |row: &u32| !self.holds(part.times[*row as usize]) || *row as usize % GAP_KEEPS == 0;
+            let stays = |row: &u32| !self.holds(part.times[*row as usize]) || (*row as usize).is_multiple_of(GAP_KEEPS);
             let rows: Vec<u32> = (0..part.rows() as u32).filter(stays).collect();
             self.parts.extend(part.take(&rows).ok());
         }
