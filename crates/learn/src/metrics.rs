@@ -221,27 +221,54 @@ fn thin(points: Vec<CurvePoint>, points_max: usize) -> Vec<CurvePoint> {
     kept
 }
 
-/// Mean surprise in nats: 0 for certainty that came true. probability: 0..=1, drawn to 2^-52 from either end so that
-/// one certain error costs 36, not infinity. `None` without rows. O(n). Source: scikit-learn, `log_loss`.
+/// What each row's probability cost: made once, then averaged under any weights (a logarithm costs more than all else).
+#[derive(Clone, Debug)]
+pub struct Losses {
+    by_row: Vec<f64>,
+}
+
+impl Losses {
+    /// Surprise in nats: 0 for certainty that came true. probability: 0..=1, drawn to 2^-52 from either end so that one
+    /// certain error costs 36, not infinity. truth: as many. O(n). Source: scikit-learn, `log_loss`.
+    pub fn log(probability: &[f64], truth: &[bool]) -> Losses {
+        Losses::new(probability, truth, |probability, truth| {
+            let probability = probability.clamp(f64::EPSILON, 1.0 - f64::EPSILON);
+            if truth { -probability.ln() } else { -(-probability).ln_1p() }
+        })
+    }
+
+    /// Squared distance of a probability (0..=1) from the truth. 0..=1, 0 is best. O(n). Source: Brier 1950.
+    pub fn squared(probability: &[f64], truth: &[bool]) -> Losses {
+        Losses::new(probability, truth, |probability, truth| (probability - f64::from(truth)).powi(2))
+    }
+
+    fn new(probability: &[f64], truth: &[bool], loss: impl Fn(f64, bool) -> f64) -> Losses {
+        assert_eq!(probability.len(), truth.len(), "a truth for each row");
+        Losses {
+            by_row: probability.iter().zip(truth).map(|(&probability, &truth)| loss(probability, truth)).collect(),
+        }
+    }
+
+    /// weight: how many times each row counts. `None` without rows. O(n).
+    pub fn mean(&self, weight: &[u32]) -> Option<f64> {
+        assert_eq!(self.by_row.len(), weight.len(), "a weight for each row");
+        let (mut sum, mut rows) = (0.0, 0u64);
+        for (loss, &weight) in self.by_row.iter().zip(weight).filter(|(_, weight)| **weight > 0) {
+            sum += loss * f64::from(weight);
+            rows += u64::from(weight);
+        }
+        (rows > 0).then(|| sum / rows as f64)
+    }
+}
+
+/// Mean of [`Losses::log`].
 pub fn log_loss(probability: &[f64], truth: &[bool], weight: &[u32]) -> Option<f64> {
-    weighted_mean(probability, truth, weight, |probability, truth| {
-        let probability = probability.clamp(f64::EPSILON, 1.0 - f64::EPSILON);
-        if truth { -probability.ln() } else { -(-probability).ln_1p() }
-    })
+    Losses::log(probability, truth).mean(weight)
 }
 
-/// Mean squared distance of a probability (0..=1) from the truth. 0..=1, 0 is best; `None` without rows. O(n).
-/// Source: Brier 1950.
+/// Mean of [`Losses::squared`].
 pub fn brier(probability: &[f64], truth: &[bool], weight: &[u32]) -> Option<f64> {
-    weighted_mean(probability, truth, weight, |probability, truth| (probability - f64::from(truth)).powi(2))
-}
-
-fn weighted_mean(probability: &[f64], truth: &[bool], weight: &[u32], loss: impl Fn(f64, bool) -> f64) -> Option<f64> {
-    assert_eq!(probability.len(), truth.len(), "a truth for each row");
-    let (_, rows) = count(truth, weight);
-    let rows_with_weight = probability.iter().zip(truth).zip(weight).filter(|(_, weight)| **weight > 0);
-    let sum: f64 = rows_with_weight.map(|((&p, &truth), &weight)| loss(p, truth) * f64::from(weight)).sum();
-    (rows > 0).then(|| sum / rows as f64)
+    Losses::squared(probability, truth).mean(weight)
 }
 
 /// What a threshold gets right and wrong, in rows.

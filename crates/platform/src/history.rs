@@ -7,7 +7,8 @@ use septet_tables::arrow::compute::{cast, concat_batches, take_record_batch};
 use septet_tables::arrow::datatypes::{DataType, Int64Type};
 use septet_tables::{Engine, TablesError};
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::ops::Range;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// All rows of the first input by event time; rows of one time stay in source order.
 #[derive(Clone, Debug)]
@@ -15,9 +16,12 @@ pub struct History {
     pub batch: RecordBatch,
     /// Microseconds, rising.
     pub times: Vec<i64>,
+    /// Columns that were asked for as small numbers: windows, splits and intervals ask for the same ones.
+    interned: Arc<Mutex<HashMap<String, Arc<Interned>>>>,
 }
 
 /// A column as small numbers: `codes[row]` is an index into `words`; null is a word of its own.
+#[derive(Debug)]
 pub struct Interned {
     pub codes: Vec<u32>,
     pub words: Vec<String>,
@@ -28,6 +32,11 @@ pub fn arrow_error(error: impl std::fmt::Display) -> PlatformError {
 }
 
 impl History {
+    /// `times` of the rows in microseconds, rising.
+    pub fn new(batch: RecordBatch, times: Vec<i64>) -> History {
+        History { batch, times, interned: Arc::default() }
+    }
+
     /// Reads the published or just made table of the domain's first input.
     pub async fn read(engine: &Engine, domain: &Domain) -> Result<History, PlatformError> {
         let (name, _) = domain.spec.input.first().expect("checked: a domain has an input");
@@ -40,18 +49,23 @@ impl History {
         let (_, input) = domain.spec.input.first().expect("checked: a domain has an input");
         let times = times_of(&batch, input.time.get_ref())?;
         if times.is_sorted() {
-            return Ok(History { batch, times });
+            return Ok(History::new(batch, times));
         }
         let mut order: Vec<u32> = (0..batch.num_rows() as u32).collect();
         order.sort_by_key(|&row| times[row as usize]);
         let sorted: Vec<i64> = order.iter().map(|&row| times[row as usize]).collect();
         let batch = take_record_batch(&batch, &UInt32Array::from(order)).map_err(arrow_error)?;
-        Ok(History { batch, times: sorted })
+        Ok(History::new(batch, sorted))
     }
 
     /// The first so many rows.
     pub fn until(&self, rows: usize) -> History {
-        History { batch: self.batch.slice(0, rows), times: self.times[..rows].to_vec() }
+        self.range(0..rows)
+    }
+
+    /// Some rows that follow each other.
+    pub fn range(&self, rows: Range<usize>) -> History {
+        History::new(self.batch.slice(rows.start, rows.len()), self.times[rows].to_vec())
     }
 
     pub fn rows(&self) -> usize {
@@ -69,8 +83,15 @@ impl History {
         Ok(values.iter().map(|value| value.unwrap_or(f64::NAN)).collect())
     }
 
-    pub fn intern(&self, name: &str) -> Result<Interned, PlatformError> {
-        intern(self.column(name)?)
+    pub fn intern(&self, name: &str) -> Result<Arc<Interned>, PlatformError> {
+        // Held while it is made: whoever asks for the same column waits for it instead of making it again.
+        let mut interned = self.interned.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = interned.get(name) {
+            return Ok(known.clone());
+        }
+        let made = Arc::new(intern(self.column(name)?)?);
+        interned.insert(name.to_owned(), made.clone());
+        Ok(made)
     }
 
     /// What was known at `time`: earlier events, and of them the labels whose delay had passed.
@@ -93,7 +114,7 @@ impl History {
             batch.schema().fields().iter().map(|field| field.as_ref().clone().with_nullable(true)).collect::<Vec<_>>();
         let schema = std::sync::Arc::new(septet_tables::arrow::datatypes::Schema::new(fields));
         let batch = RecordBatch::try_new(schema, columns).map_err(arrow_error)?;
-        Ok(History { batch, times })
+        Ok(History::new(batch, times))
     }
 }
 

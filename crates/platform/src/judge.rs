@@ -6,7 +6,7 @@ use crate::split::DAY;
 use crate::version::MetricValue;
 use septet_domain::{Domain, Metric};
 use septet_learn::bootstrap::grouped_intervals;
-use septet_learn::metrics::{EntityPrecisionAtK, Ranking, brier, log_loss};
+use septet_learn::metrics::{EntityPrecisionAtK, Losses, Ranking};
 use std::collections::BTreeMap;
 
 /// Bootstrap samples. 200 place the ends of a 95 % interval to about a tenth of its width.
@@ -56,7 +56,7 @@ impl Exam {
         for metric in &domain.spec.metric {
             let resampled = model.interval_by.as_ref().is_some_and(|name| name.get_ref() == metric.entity.get_ref());
             entity_metrics.push((metric.name.clone(), metric.k as usize, resampled));
-            entity_codes.push(history.intern(metric.entity.get_ref())?.codes);
+            entity_codes.push(history.intern(metric.entity.get_ref())?);
         }
         let mut groups = Vec::new();
         let mut exam_folds = Vec::new();
@@ -68,7 +68,7 @@ impl Exam {
                 rows: start..groups.len(),
                 truth: rows.iter().map(|row| label[at(row)] == 1.0).collect(),
                 day: rows.iter().map(|row| history.times[at(row)].div_euclid(DAY) as i32).collect(),
-                entities: entity_codes.iter().map(|codes| rows.iter().map(|row| codes[at(row)]).collect()).collect(),
+                entities: entity_codes.iter().map(|own| rows.iter().map(|row| own.codes[at(row)]).collect()).collect(),
             });
         }
         let group_count = group.as_ref().map_or(groups.len(), |group| group.words.len());
@@ -92,7 +92,9 @@ impl Exam {
         let (names, chosen) = (self.metric_names(), metric_name(metric));
         let sign = if larger_is_better(chosen) { 1.0 } else { -1.0 };
         let statistics = |rows: &[u32], groups: &[u32]| {
-            let own: Vec<Option<f64>> = names.iter().map(|name| self.mean(&prepared, name, rows, groups)).collect();
+            let drawn =
+                |name: &String| self.can_resample(name).then(|| self.mean(&prepared, name, rows, groups)).flatten();
+            let own: Vec<Option<f64>> = names.iter().map(drawn).collect();
             let ours = names.iter().position(|name| name == chosen).and_then(|at| own[at]);
             let advantage = |other: &[Prepared]| Some(sign * (ours? - self.mean(other, chosen, rows, groups)?));
             own.into_iter().chain(others.iter().map(|(_, other)| advantage(other))).collect()
@@ -101,16 +103,19 @@ impl Exam {
         let interval_of = |statistic: usize| intervals[statistic].map(|interval| (interval.low, interval.high));
         let mut metrics = BTreeMap::new();
         for (at, name) in names.iter().enumerate() {
-            // Resampled rows are never as well calibrated as the sample: the bootstrap's interval would lie above the value.
-            let can_resample = name != "calibration_error"
-                && self.entity_metrics.iter().all(|(own, _, resampled)| own != name || *resampled);
-            let interval = can_resample.then(|| interval_of(at)).flatten();
+            let interval = self.can_resample(name).then(|| interval_of(at)).flatten();
             if let Some(value) = self.metric_value(&prepared, &others, name, interval) {
                 metrics.insert(name.clone(), value);
             }
         }
         let advantages = others.iter().enumerate().map(|(at, (name, _))| (name.clone(), interval_of(names.len() + at)));
         Judgement { metrics, advantage: advantages.collect() }
+    }
+
+    /// Resampled rows are never as well calibrated as the sample: the bootstrap's interval would lie above the value. And an
+    /// entity that is not the group resampled would count some of its rows only.
+    fn can_resample(&self, name: &str) -> bool {
+        name != "calibration_error" && self.entity_metrics.iter().all(|(own, _, resampled)| own != name || *resampled)
     }
 
     fn metric_value(
@@ -150,16 +155,17 @@ impl Exam {
         vec![1; self.group_count]
     }
 
-    fn prepare<'a>(&'a self, scored: &'a [Scored]) -> Vec<Prepared<'a>> {
-        let one = |(fold, scored): (&'a ExamFold, &'a Scored)| Prepared {
+    fn prepare(&self, scored: &[Scored]) -> Vec<Prepared> {
+        let one = |(fold, scored): (&ExamFold, &Scored)| Prepared {
             ranking: Ranking::new(&scored.score),
             calibrated: Ranking::new(&scored.probability),
+            log_losses: Losses::log(&scored.probability, &fold.truth),
+            squares: Losses::squared(&scored.probability, &fold.truth),
             entities: fold
                 .entities
                 .iter()
                 .map(|codes| EntityPrecisionAtK::new(&scored.score, &fold.truth, codes, &fold.day))
                 .collect(),
-            scored,
         };
         self.folds.iter().zip(scored).map(one).collect()
     }
@@ -177,8 +183,8 @@ impl Exam {
         match name {
             "average_precision" => own.ranking.average_precision(&fold.truth, weight),
             "roc_auc" => own.ranking.roc_auc(&fold.truth, weight),
-            "log_loss" => log_loss(&own.scored.probability, &fold.truth, weight),
-            "brier" => brier(&own.scored.probability, &fold.truth, weight),
+            "log_loss" => own.log_losses.mean(weight),
+            "brier" => own.squares.mean(weight),
             "calibration_error" => own.calibrated.calibration_error(&fold.truth, weight, CALIBRATION_BINS),
             _ => {
                 let metric = self.entity_metrics.iter().position(|(known, ..)| known == name)?;
@@ -190,11 +196,12 @@ impl Exam {
     }
 }
 
-struct Prepared<'a> {
+struct Prepared {
     ranking: Ranking,
     calibrated: Ranking,
+    log_losses: Losses,
+    squares: Losses,
     entities: Vec<EntityPrecisionAtK>,
-    scored: &'a Scored,
 }
 
 pub fn metric_name(metric: Metric) -> &'static str {

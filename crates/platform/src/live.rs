@@ -25,7 +25,7 @@ impl LiveWindows {
             let entities = history.intern(&window.entity)?;
             let inputs = window.inputs(&history.batch)?;
             let states = replay_states(&window.group, &entities.codes, entities.words.len(), &history.times, &inputs);
-            Ok::<_, PlatformError>(entities.words.into_iter().zip(states).collect::<States>())
+            Ok::<_, PlatformError>(entities.words.iter().cloned().zip(states).collect::<States>())
         };
         let states = windows.par_iter().map(rebuilt).collect::<Result<_, _>>()?;
         Ok(LiveWindows { windows, states })
@@ -133,7 +133,10 @@ pub fn features_online(
 ) -> Result<Vec<Vec<OwnedValue>>, PlatformError> {
     let Some(&last) = rows.last() else { return Ok(Vec::new()) };
     let first = rows[0];
-    let mut live = LiveWindows::of_history(windows.to_vec(), &history.until(first))?;
+    // As a service is rebuilt: what is too old for every window is not replayed.
+    let oldest = history.times[first].saturating_sub(LiveWindows::horizon(windows));
+    let from = history.times.partition_point(|&time| time <= oldest).min(first);
+    let mut live = LiveWindows::of_history(windows.to_vec(), &history.range(from..first))?;
     let mut answers = Vec::with_capacity(rows.len());
     let mut wanted = rows.iter().copied().peekable();
     for row in first..=last {

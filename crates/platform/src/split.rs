@@ -68,7 +68,7 @@ fn by_time(
         None => default_end(history, domain),
     };
     let known = match &split.exclude_known {
-        Some(name) => Some(history.intern(name.get_ref())?.codes),
+        Some(name) => Some(history.intern(name.get_ref())?.codes.clone()),
         None => None,
     };
     let rows_of = |from: i64, until: i64| {

@@ -164,7 +164,7 @@ pub fn from_log(answerer: &Answerer, logged: Vec<Decision>, labels: &Labels) -> 
     let events = answerer.contract.batch(&rows.iter().map(|(event, _)| event).collect::<Vec<_>>())?;
     let (_, input) = answerer.domain.spec.input.first().expect("checked: a domain has an input");
     let times = times_of(&events, input.time.get_ref())?;
-    let label = History { batch: events.clone(), times: times.clone() }.label(target)?;
+    let label = History::new(events.clone(), times.clone()).label(target)?;
     let features = rows.iter().map(|(_, one)| serde_json::from_str::<Vec<serde_json::Value>>(&one.features));
     let features: Vec<Vec<serde_json::Value>> = features.collect::<Result<_, _>>().map_err(arrow_error)?;
     let mut frame = Frame::default();

@@ -71,7 +71,7 @@ impl Rebuilding<'_> {
         let oldest = history.times.last().map_or(0, |newest| newest - LiveWindows::horizon(&answerer.windows));
         let first = history.times.partition_point(|&time| time <= oldest);
         let rows = history.rows() - first;
-        let recent = History { batch: history.batch.slice(first, rows), times: history.times[first..].to_vec() };
+        let recent = history.range(first..history.rows());
         let recent = with_labels(&answerer, recent, labels)?;
         say(&format!("rebuilding windows from {rows} events of the published history"));
         let live = LiveWindows::of_history(answerer.windows.clone(), &recent)?;
@@ -99,7 +99,7 @@ pub fn with_labels(answerer: &Answerer, history: History, labels: &Labels) -> Re
     let fields =
         history.batch.schema().fields().iter().map(|f| f.as_ref().clone().with_nullable(true)).collect::<Vec<_>>();
     let batch = RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).map_err(arrow_error)?;
-    Ok(History { batch, times: history.times })
+    Ok(History::new(batch, history.times))
 }
 
 /// Counts what was answered after the place up to which the windows were rebuilt. Feedback waits meanwhile.
