@@ -5,6 +5,7 @@
 
 pub mod bootstrap;
 pub mod calibration;
+pub mod clv;
 pub mod drift;
 pub mod encoding;
 pub mod frame;

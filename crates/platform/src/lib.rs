@@ -33,7 +33,7 @@ pub use profiles::{ColumnDrift, ROWS_MIN};
 pub use progress::{NoProgress, Progress};
 pub use run::{Kept, Run, RunOptions, RunReport, StepName, StepReport, new_run_id, start, step};
 pub use steps::health::CHAMPION;
-pub use steps::validate::{again as gates_again, papers_are_current};
+pub use steps::validate::{GatesSpoiled, again as gates_again, papers_are_current};
 pub use store::{AlertRecord, Alias, DeliveryRecord, GateRecord, Store, VersionRecord};
 pub use version::{FeatureSchema, Manifest, MetricValue, Scorer};
 

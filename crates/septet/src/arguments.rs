@@ -80,6 +80,9 @@ pub enum Command {
         /// A+, A, A-, B+ ... F
         #[arg(long, value_name = "GRADE")]
         min_grade: Option<String>,
+        /// Break the thing that a line grades (`all`: every one), to see that the line notices
+        #[arg(long, value_name = "LINE")]
+        sabotage: Option<String>,
         /// Where the result is written for programs
         #[arg(long, value_name = "FILE", default_value = "production_validation.json")]
         out: PathBuf,

@@ -130,11 +130,11 @@ impl Workshop {
     }
 
     /// Puts troubles into what was observed and looks whether they are found.
-    pub async fn rehearse(&self, settings: &Settings) -> anyhow::Result<Vec<Rehearsed>> {
+    pub async fn rehearse(&self, settings: &Settings, spoiled: &[&str]) -> anyhow::Result<Vec<Rehearsed>> {
         let looking = Looking { rehearsal: true, ..self.looking(settings).await? };
         let quiet = septet_platform::NoProgress;
         let gathered = septet_platform::monitor::gather(&looking, &quiet).await?;
-        Ok(septet_platform::monitor::rehearse(&gathered).await?)
+        Ok(septet_platform::monitor::rehearse(&gathered, spoiled).await?)
     }
 
     async fn looking(&self, settings: &Settings) -> anyhow::Result<Looking> {

@@ -3,14 +3,14 @@
 
 use crate::bars::Bars;
 use crate::commands::{Workshop, domains_of};
-use crate::rehearsed::{Evidence, Stage};
+use crate::rehearsed::{Evidence, Sabotage, Stage};
 use crate::settings::Settings;
 use crate::show;
 use anyhow::bail;
-use septet_platform::{CHAMPION, Progress, RunOptions};
+use septet_platform::{CHAMPION, GatesSpoiled, Progress, RunOptions};
 use serde::Serialize;
 use serde_json::json;
-use std::path::Path;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -54,24 +54,36 @@ pub struct Grade {
     pub lines: Vec<Line>,
 }
 
-pub async fn validate(
-    settings: &Settings,
-    only: Option<&str>,
-    min_grade: Option<&str>,
-    out: &Path,
-    json: bool,
-) -> anyhow::Result<ExitCode> {
-    let floor = match min_grade {
+/// What is wanted of a validation.
+pub struct Wish {
+    pub domain: Option<String>,
+    pub min_grade: Option<String>,
+    pub sabotage: Option<String>,
+    pub out: PathBuf,
+}
+
+pub async fn validate(settings: &Settings, wish: &Wish, json: bool) -> anyhow::Result<ExitCode> {
+    let sabotage = Sabotage(wish.sabotage.clone());
+    if let Some(line) =
+        wish.sabotage.as_deref().filter(|line| *line != "all" && ALL.iter().all(|(name, ..)| name != line))
+    {
+        let known: Vec<&str> = ALL.iter().map(|(name, ..)| *name).collect();
+        bail!("`{line}` is no line; expected all, or one of {}", known.join(", "));
+    }
+    let floor = match wish.min_grade.as_deref() {
         None => 0.0,
         Some(letter) => match LETTERS.iter().find(|(known, _)| *known == letter) {
             Some((_, score)) => *score,
             None => bail!("`{letter}` is no grade; expected one of A+, A, A-, B+ ... D-, F"),
         },
     };
-    let names = only.map_or_else(|| domains_of(settings).map(|all| all.names()), |name| Ok(vec![name.to_owned()]))?;
+    let names = match &wish.domain {
+        Some(name) => vec![name.clone()],
+        None => domains_of(settings)?.names(),
+    };
     let mut grades = Vec::new();
     for name in names {
-        let grade = grade(settings, &name, json).await?;
+        let grade = grade(settings, &name, &sabotage, json).await?;
         if !json {
             show_grade(&grade);
         }
@@ -79,11 +91,11 @@ pub async fn validate(
     }
     let document =
         json!({ "made_at": septet_platform::instant_text(septet_platform::now_micros()), "domains": grades });
-    std::fs::write(out, serde_json::to_vec_pretty(&document)?)?;
+    std::fs::write(&wish.out, serde_json::to_vec_pretty(&document)?)?;
     if json {
         println!("{document}");
     } else {
-        println!("\nWritten: {}", out.display());
+        println!("\nWritten: {}", wish.out.display());
     }
     let enough = grades.iter().all(|grade| grade.score >= floor);
     Ok(if enough { ExitCode::SUCCESS } else { ExitCode::from(1) })
@@ -124,13 +136,13 @@ impl Sheet<'_> {
     }
 }
 
-async fn grade(settings: &Settings, name: &str, quiet: bool) -> anyhow::Result<Grade> {
+async fn grade(settings: &Settings, name: &str, sabotage: &Sabotage, quiet: bool) -> anyhow::Result<Grade> {
     let workshop = Workshop::open(settings, name).await?;
     let bars = Bars::new(quiet);
     bars.begin(&format!("{name}: validating"), Some(17), "lines");
     let version = workshop.store().alias(name, CHAMPION).await?.map(|alias| alias.version);
     let mut sheet = Sheet { bars: &bars, lines: Vec::new() };
-    let stage = Stage::build(settings, &workshop).await;
+    let stage = Stage::build(settings, &workshop, sabotage.clone()).await;
     if let Err(error) = &stage {
         for (name, what, points) in ALL {
             sheet.put(name, what, points, Err(anyhow::anyhow!("{error:#}")), "septet run", Instant::now());
@@ -179,12 +191,21 @@ async fn fill(sheet: &mut Sheet<'_>, settings: &Settings, workshop: &Workshop, s
     let validate = format!("septet validate {name}");
     let bars = Bars::new(true);
     let run = workshop.run(RunOptions::default(), stage.run_id.clone(), &bars);
-    let again = septet_platform::gates_again(&run, version).await;
+    let spoil = GatesSpoiled {
+        baselines: stage.sabotage.hits("beats_baselines"),
+        parity: stage.sabotage.hits("parity"),
+        look_ahead: stage.sabotage.hits("no_look_ahead"),
+        calibration: stage.sabotage.hits("calibration"),
+    };
+    let again = septet_platform::gates_again(&run, version, spoil).await;
     let recorded = workshop.store().version(&name, version).await;
     results.push((
         "champion",
         recorded.map_err(Into::into).map(|record| {
-            let gates = record.map(|record| record.gates).unwrap_or_default();
+            let mut gates = record.map(|record| record.gates).unwrap_or_default();
+            if let Some(gate) = gates.first_mut().filter(|_| stage.sabotage.hits("champion")) {
+                gate.passed = false;
+            }
             let failed: Vec<&str> = gates.iter().filter(|gate| !gate.passed).map(|gate| gate.name.as_str()).collect();
             Evidence::new(
                 !gates.is_empty() && failed.is_empty(),
@@ -224,7 +245,15 @@ async fn fill(sheet: &mut Sheet<'_>, settings: &Settings, workshop: &Workshop, s
     });
     results.push(("latency", latency, format!("septet serve {name}"), start));
     let rehearsal_start = Instant::now();
-    let rehearsed = workshop.rehearse(settings).await;
+    let kinds = [
+        ("monitoring_quiet", "quiet"),
+        ("monitoring_drift", "drift"),
+        ("monitoring_gap", "gap"),
+        ("monitoring_labels", "label_shift"),
+    ];
+    let spoiled: Vec<&'static str> =
+        kinds.iter().filter(|(line, _)| stage.sabotage.hits(line)).map(|(_, kind)| *kind).collect();
+    let rehearsed = workshop.rehearse(settings, &spoiled).await;
     let monitoring = |wanted: &str| -> anyhow::Result<Evidence> {
         let all = rehearsed.as_ref().map_err(|error| anyhow::anyhow!("{error:#}"))?;
         let one = all.iter().find(|one| one.name == wanted);
@@ -233,18 +262,14 @@ async fn fill(sheet: &mut Sheet<'_>, settings: &Settings, workshop: &Workshop, s
             |one| Evidence::new(one.passed, one.evidence.clone()),
         ))
     };
-    for (line, kind) in [
-        ("monitoring_quiet", "quiet"),
-        ("monitoring_drift", "drift"),
-        ("monitoring_gap", "gap"),
-        ("monitoring_labels", "label_shift"),
-    ] {
+    for (line, kind) in kinds {
         results.push((line, monitoring(kind), format!("septet monitor {name}"), rehearsal_start));
     }
     results.push(("recovery", of(|served| &served.recovery), format!("septet serve {name}"), start));
     results.push(("secrets", of(|served| &served.secrets), validate.clone(), start));
     let start = Instant::now();
     let papers = septet_platform::papers_are_current(&run, version).await.map_err(anyhow::Error::from);
+    let papers = papers.map(|current| current && !stage.sabotage.hits("documentation"));
     results.push((
         "documentation",
         papers.map(|current| stage.documented(workshop.domain(), current)),

@@ -75,8 +75,9 @@ async fn dispatch(arguments: Arguments) -> anyhow::Result<ExitCode> {
             let wish = watching::AlertWish { domain, all, change, by, note, deliveries };
             watching::alerts(&settings, &wish, json).await
         }
-        Command::Validate { domain, min_grade, out } => {
-            grade::validate(&settings, domain.as_deref(), min_grade.as_deref(), &out, json).await
+        Command::Validate { domain, min_grade, sabotage, out } => {
+            let wish = grade::Wish { domain, min_grade, sabotage, out };
+            grade::validate(&settings, &wish, json).await
         }
         Command::Drift { reference, current } => watching::drift(&settings, &reference, &current, json).await,
         Command::Models { domain } => commands::models(&settings, &domain, json).await,

@@ -13,6 +13,7 @@ use septet_tables::{Engine, EngineSettings, TableFile};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::fs::File;
+use std::io::Write;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -27,6 +28,16 @@ const TIMED_ANSWERS: usize = 200;
 const ANSWER_MS_MAX: f64 = 50.0;
 /// A service that is not ready by then has failed.
 const READY_MAX: Duration = Duration::from_secs(60);
+
+/// A line whose thing is broken on purpose, `all` of them, or none.
+#[derive(Clone, Debug, Default)]
+pub struct Sabotage(pub Option<String>);
+
+impl Sabotage {
+    pub fn hits(&self, line: &str) -> bool {
+        self.0.as_deref().is_some_and(|wanted| wanted == line || wanted == "all")
+    }
+}
 
 /// Whether a thing held, and what was seen.
 #[derive(Clone, Debug)]
@@ -58,6 +69,7 @@ pub struct Stage {
     pub run_id: String,
     /// The input's columns as text, in the contract's order.
     rows: Vec<Vec<Option<String>>>,
+    pub sabotage: Sabotage,
 }
 
 impl Drop for Stage {
@@ -94,7 +106,7 @@ fn copy(from: &Path, to: &Path) -> anyhow::Result<()> {
 }
 
 impl Stage {
-    pub async fn build(settings: &Settings, workshop: &Workshop) -> anyhow::Result<Stage> {
+    pub async fn build(settings: &Settings, workshop: &Workshop, sabotage: Sabotage) -> anyhow::Result<Stage> {
         let (home, domain) = (Home::open(&settings.home())?, workshop.domain().clone());
         let name = domain.name().to_owned();
         let champion = workshop.store().alias(&name, CHAMPION).await?.map(|alias| alias.version);
@@ -110,8 +122,14 @@ impl Stage {
         let store = Store::open(&own.store_file(), None).await?;
         store.put_version(&name, &version, &published.run_id, "{}").await?;
         store.move_alias(&name, CHAMPION, None, &version).await?;
-        let mut stage =
-            Stage { folder, domain, domains: settings.domains(), run_id: published.run_id.clone(), rows: Vec::new() };
+        let mut stage = Stage {
+            folder,
+            domain,
+            domains: settings.domains(),
+            run_id: published.run_id.clone(),
+            rows: Vec::new(),
+            sabotage,
+        };
         stage.rows = stage.sample(&own, settings.memory_max()?).await?;
         Ok(stage)
     }
@@ -236,6 +254,12 @@ impl Stage {
         let again = self.rows[0].clone();
         rows.push(again);
         *expected.entry((columns[key].0.to_owned(), "duplicate_key".to_owned())).or_default() += 1;
+        if self.sabotage.hits("contract") {
+            // One broken row that nobody expects.
+            let mut row = rows[0].clone();
+            row[self.time()] = Some("no such time".to_owned());
+            rows.push(row);
+        }
         let (file, layout) = self.write("spoiled", &rows)?;
         let report = self.step("extract", "spoiled", &file, &layout)?;
         let mut found: BTreeMap<(String, String), u64> = BTreeMap::new();
@@ -269,6 +293,9 @@ impl Stage {
             ("transform", "second"),
             ("transform", "second"),
         ] {
+            if self.sabotage.hits("idempotence") && run == "second" {
+                self.write("sample", &self.rows[1..])?;
+            }
             let report = self.step(step, run, &file, &layout)?;
             prints.push(report["fingerprint"].as_str().unwrap_or_default().to_owned());
         }
@@ -368,9 +395,24 @@ impl Stage {
         }
         let mut service = self.start(offset, &log)?;
         caller.wait(&mut service).await?;
+        if self.sabotage.hits("recovery") {
+            drop(service);
+            self.lose_an_answer()?;
+            service = self.start(offset, &log)?;
+            caller.wait(&mut service).await?;
+        }
         let recovery = self.recovered(&caller, &given).await?;
+        if self.sabotage.hits("secrets") {
+            writeln!(File::options().append(true).open(&log)?, "password = not-to-be-seen")?;
+        }
         let secrets = self.secrets(&service.log)?;
         Ok(Served { api, problems, latency, recovery, secrets })
+    }
+
+    /// Takes the newest answer out of the log.
+    fn lose_an_answer(&self) -> anyhow::Result<()> {
+        let file = self.folder.join("home/decisions").join(format!("{}.sqlite", self.domain.name()));
+        septet_platform::serve::forget_newest(&file, self.domain.name()).map_err(Into::into)
     }
 
     async fn ask_everything(&self, caller: &Caller) -> anyhow::Result<Evidence> {
@@ -386,7 +428,10 @@ impl Stage {
                 }
             }
         }
-        let (status, answer) = caller.post("/predict", &self.event(1).to_string()).await?;
+        let (status, mut answer) = caller.post("/predict", &self.event(1).to_string()).await?;
+        if self.sabotage.hits("api") {
+            answer["prediction"] = Value::Null;
+        }
         asked += 1;
         if status != 200 {
             wrong.push(format!("POST /predict answered {status}: {answer}"));
@@ -419,6 +464,10 @@ impl Stage {
                 bodies.push((event.to_string(), 422));
             }
         }
+        if self.sabotage.hits("problems") {
+            // A good request where a bad one is due.
+            bodies.push((self.event(5).to_string(), 422));
+        }
         for (body, expected) in &bodies {
             let (status, problem) = caller.post("/predict", body).await?;
             let pointed = *expected != 422 || problem["errors"].as_array().is_some_and(|errors| !errors.is_empty());
@@ -444,6 +493,9 @@ impl Stage {
             let event = self.event(1_000 + number);
             let start = Instant::now();
             caller.predict(&event).await?;
+            if self.sabotage.hits("latency") {
+                tokio::time::sleep(Duration::from_millis(60)).await;
+            }
             times.push(start.elapsed().as_secs_f64() * 1e3);
         }
         times.sort_by(f64::total_cmp);

@@ -10,8 +10,8 @@ pub mod tally;
 pub mod thresholds;
 
 mod kolmogorov;
-mod sampling;
-mod special;
+pub(crate) mod sampling;
+pub(crate) mod special;
 
 #[cfg(test)]
 mod evidently_oracle;

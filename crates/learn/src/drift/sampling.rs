@@ -4,12 +4,12 @@ use super::special::ln_choose;
 use crate::bootstrap::SplitMix64;
 
 /// A multiple of 2^-53 in 0..1.
-pub(super) fn unit(random: &mut SplitMix64) -> f64 {
+pub(crate) fn unit(random: &mut SplitMix64) -> f64 {
     (random.next_u64() >> 11) as f64 * (0.5f64).powi(53)
 }
 
 /// A standard normal number. Source: Box & Muller 1958.
-pub(super) fn normal(random: &mut SplitMix64) -> f64 {
+pub(crate) fn normal(random: &mut SplitMix64) -> f64 {
     // 1 - u is never 0, so the logarithm is finite.
     let radius = (-2.0 * (1.0 - unit(random)).ln()).sqrt();
     radius * (2.0 * std::f64::consts::PI * unit(random)).cos()

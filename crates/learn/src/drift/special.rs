@@ -1,7 +1,7 @@
 //! The few special functions behind the p-values, to about 12 digits: enough for any decision, and no dependency.
 
 /// The logarithm of the gamma function; `value` > 0. Source: Stirling's series after a shift to 10 and above.
-pub(super) fn ln_gamma(value: f64) -> f64 {
+pub(crate) fn ln_gamma(value: f64) -> f64 {
     let (mut shifted, mut shift) = (value, 0.0);
     while shifted < 10.0 {
         shift += shifted.ln();

@@ -29,9 +29,18 @@ pub struct Rehearsed {
     pub evidence: String,
 }
 
-/// Rehearses on windows after the reference: there must be some.
-pub async fn rehearse(gathered: &Gathered) -> Result<Vec<Rehearsed>, PlatformError> {
+/// Rehearses on windows after the reference: there must be some. `spoiled`: tries that are made wrongly on purpose (a
+/// trouble in the quiet one, none in the others), to see that they fail then.
+pub async fn rehearse(gathered: &Gathered, spoiled: &[&str]) -> Result<Vec<Rehearsed>, PlatformError> {
     let quiet = gathered.look(&NoProgress).await?;
+    let undisturbed = match spoiled.contains(&"quiet") {
+        false => quiet.clone(),
+        true => {
+            let mut trouble = Trouble::new(gathered, gathered.grid.watched.end);
+            trouble.lose_rows();
+            gathered.look_at(&trouble.parts, &NoProgress).await?
+        }
+    };
     let pages = |look: &Look| {
         look.findings
             .iter()
@@ -39,7 +48,7 @@ pub async fn rehearse(gathered: &Gathered) -> Result<Vec<Rehearsed>, PlatformErr
             .map(|finding| finding.watch.clone())
             .collect::<Vec<String>>()
     };
-    let before = pages(&quiet);
+    let before = pages(&undisturbed);
     let evidence = match before.as_slice() {
         [] => format!("{} windows looked at, no page", quiet.watched.windows),
         found => format!("{} windows looked at, pages: {}", quiet.watched.windows, found.join(", ")),
@@ -53,9 +62,10 @@ pub async fn rehearse(gathered: &Gathered) -> Result<Vec<Rehearsed>, PlatformErr
         ("label_shift", "label_share", mature_end, |trouble| trouble.shift_labels()),
     ];
     for (name, watch, end, act) in tries {
-        let mut trouble =
-            Trouble { gathered, from: end - WINDOWS, until: end, parts: gathered.parts.clone(), told: String::new() };
-        act(&mut trouble);
+        let mut trouble = Trouble::new(gathered, end);
+        if !spoiled.contains(&name) {
+            act(&mut trouble);
+        }
         let Trouble { parts, told, .. } = trouble;
         let look = gathered.look_at(&parts, &NoProgress).await?;
         let found = look.findings.iter().find(|finding| finding.watch == watch && !is_in(&quiet, finding));
@@ -84,7 +94,11 @@ struct Trouble<'a> {
     told: String,
 }
 
-impl Trouble<'_> {
+impl<'a> Trouble<'a> {
+    fn new(gathered: &'a Gathered, end: i64) -> Trouble<'a> {
+        Trouble { gathered, from: end - WINDOWS, until: end, parts: gathered.parts.clone(), told: "nothing".to_owned() }
+    }
+
     fn holds(&self, time: i64) -> bool {
         (self.from..self.until).contains(&self.gathered.grid.number(time))
     }

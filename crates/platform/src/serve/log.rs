@@ -335,6 +335,13 @@ impl DecisionLog {
     }
 }
 
+/// Takes the newest answer out of a log that nobody serves: for trials of what notices such a loss.
+pub fn forget_newest(path: &Path, domain: &str) -> Result<(), PlatformError> {
+    let DecisionLog::Sqlite { connection, .. } = sqlite(path, domain, OpenFlags::default())? else { return Ok(()) };
+    let sql = format!("DELETE FROM {domain}_decisions WHERE sequence = (SELECT max(sequence) FROM {domain}_decisions)");
+    connection.execute(&sql, []).map(drop).map_err(store_error)
+}
+
 fn decisions_batch(decisions: &[Decision]) -> Result<RecordBatch, PlatformError> {
     let text = |of: fn(&Decision) -> &str| -> ArrayRef {
         Arc::new(decisions.iter().map(|d| Some(of(d))).collect::<StringArray>())

@@ -13,7 +13,7 @@ mod writer;
 
 pub use answerer::{Answerer, Scored, check_decision};
 pub use event::{Cell, Event, EventColumn, EventContract, KEY_CHARACTERS_MAX, TEXT_CHARACTERS_MAX, Violation, escaped};
-pub use log::{Decision, DecisionLog, LogPlace, Outcome};
+pub use log::{Decision, DecisionLog, LogPlace, Outcome, forget_newest};
 pub use quality::Counts;
 pub(crate) use rebuild::{Labels, label_cell, with_labels};
 pub use replay::{Replayed, replay};

@@ -61,7 +61,8 @@ pub async fn prepare(run: &Run<'_>) -> Result<Arc<Prepared>, PlatformError> {
     Ok(prepared)
 }
 
-async fn prepare_anew(run: &Run<'_>, extracted: StepReport) -> Result<Prepared, PlatformError> {
+/// The same, made whether or not it was made before.
+pub async fn prepare_anew(run: &Run<'_>, extracted: StepReport) -> Result<Prepared, PlatformError> {
     let (layout, simulated) =
         (extracted.detail["layout"].as_str().unwrap_or_default().to_owned(), extracted.detail["simulated"] == true);
     let engine = run.engine()?;

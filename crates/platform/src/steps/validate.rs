@@ -8,11 +8,12 @@ use crate::replay::replay;
 use crate::report::{self, ReportInput};
 use crate::run::{Made, Run, StepName};
 use crate::split::day_name;
-use crate::steps::material::{Prepared, prepare};
+use crate::steps::material::{Prepared, prepare, prepare_anew};
 use crate::steps::train::read_charts;
 use crate::store::GateRecord;
 use crate::version::{DecisionRule, Scorer, to_json};
 use septet_domain::Domain;
+use septet_learn::frame::Column;
 use septet_tables::ExtractReport;
 use serde_json::json;
 use std::path::Path;
@@ -97,11 +98,36 @@ async fn papers(
     ])
 }
 
+/// What is broken on purpose before gates are asked again, to see that they notice.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct GatesSpoiled {
+    pub baselines: bool,
+    pub parity: bool,
+    pub look_ahead: bool,
+    pub calibration: bool,
+}
+
 /// The gates of the champion once more, on the published run's own tables.
-pub async fn again(run: &Run<'_>, version: &str) -> Result<Vec<GateRecord>, PlatformError> {
+pub async fn again(run: &Run<'_>, version: &str, spoil: GatesSpoiled) -> Result<Vec<GateRecord>, PlatformError> {
     let folder = run.home.version_folder(run.domain.name(), version);
-    let scorer = Scorer::load(&folder)?;
-    let prepared = prepare(run).await?;
+    let mut scorer = Scorer::load(&folder)?;
+    let mut prepared = prepare_anew(run, run.report_of(StepName::Extract).await?).await?;
+    if spoil.baselines {
+        scorer.manifest.advantage.values_mut().for_each(|advantage| *advantage = Some((-0.1, 0.1)));
+    }
+    if let Some(metric) = scorer.manifest.metrics.get_mut("calibration_error").filter(|_| spoil.calibration) {
+        metric.value = f64::NAN;
+    }
+    let last = prepared.frame.rows().saturating_sub(1);
+    // The newest row is asked again online; the middle ones after a cut.
+    let rows = [(spoil.parity, last), (spoil.look_ahead, last / 2)];
+    for row in rows.into_iter().filter(|(wanted, _)| *wanted).map(|(_, row)| row) {
+        let number = prepared.frame.columns.iter_mut().find_map(|column| match column {
+            Column::Number(values) => values.get_mut(row),
+            Column::Category { .. } => None,
+        });
+        number.into_iter().for_each(|value| *value = -1e9);
+    }
     gates(run, &prepared, &scorer, &folder)
 }
 

@@ -303,6 +303,14 @@ fn a_grade_says_what_was_run_and_breaking_a_thing_takes_its_points_away() {
     let broken = grade(&machine);
     assert_eq!(points(&broken, "documentation"), 0.0, "{broken}");
     assert!(broken["score"].as_f64() < whole["score"].as_f64());
+    // Every thing broken at once: no line may keep its points.
+    let output = machine.run(&["--domains", &domains, "--json", "validate", "fraud", "--sabotage", "all"]);
+    let all: Value = serde_json::from_str(String::from_utf8(output.stdout).unwrap().trim()).unwrap();
+    for line in all["domains"][0]["lines"].as_array().unwrap() {
+        assert_eq!(line["points"], 0.0, "{line}");
+        assert!(!line["evidence"].as_str().unwrap().contains("could not be run"), "{line}");
+    }
+    assert_eq!(all["domains"][0]["letter"], "F");
     let below = machine.run(&["--domains", &domains, "validate", "fraud", "--min-grade", "A+"]);
     assert_eq!(below.status.code(), Some(1));
     assert!(machine.error(&["validate", "fraud", "--min-grade", "Z"]).contains("`Z` is no grade"));
