@@ -16,7 +16,8 @@ import time
 import compare
 
 ENVIRONMENT = compare.ROOT / ".tools" / "bench-drift"
-ROUNDS = 3
+# One call of the peer takes some minutes.
+ROUNDS = 1
 
 MAKER = '''
 import sys

@@ -3,16 +3,27 @@
 //! Everything is drawn from one seed: the same seed and size give the same bytes, as long as `Cargo.lock` stands.
 
 mod payments;
+mod restaurant;
 
 use std::io::{self, Write};
 
+pub use restaurant::{BoughtReviews, QualityChange, RestaurantTruth, truth as restaurant_truth};
+
 /// Every maker of demo data. Adding one touches its own file and this list.
-pub const DEMO_SOURCES: &[DemoSource] = &[DemoSource {
-    name: "payments",
-    title: "Card payments with three kinds of fraud",
-    write: payments::write,
-    write_truth: payments::write_truth,
-}];
+pub const DEMO_SOURCES: &[DemoSource] = &[
+    DemoSource {
+        name: "payments",
+        title: "Card payments with three kinds of fraud",
+        write: payments::write,
+        write_truth: payments::write_truth,
+    },
+    DemoSource {
+        name: "reviews",
+        title: "Restaurant reviews with turning places and bought praise",
+        write: restaurant::write,
+        write_truth: restaurant::write_truth,
+    },
+];
 
 /// The source of that name, or `None`.
 pub fn demo_source(name: &str) -> Option<&'static DemoSource> {
@@ -28,8 +39,8 @@ pub struct DemoSource {
     /// Writes the rows as CSV with a header, oldest first; arguments: where to, size, seed, progress.
     /// Holds all rows in memory, a few dozen bytes each. Fails only where the writer fails.
     pub write: fn(&mut dyn Write, Size, u64, Progress<'_>) -> io::Result<DemoSummary>,
-    /// Writes what the rows must not tell, as CSV with a header: the story behind each labelled row of `write`
-    /// with the same size and seed.
+    /// Writes what the rows must not tell, as CSV with a header: the story behind the rows of `write` with the same
+    /// size and seed.
     pub write_truth: fn(&mut dyn Write, Size, u64) -> io::Result<()>,
 }
 
@@ -39,9 +50,9 @@ pub type Progress<'a> = &'a mut dyn FnMut(u64, u64);
 /// How much to make.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Size {
-    /// About 40,000 rows over 90 days: enough for a test to train on.
+    /// Enough for a test to train on: 40,000 payments over 90 days, 4,000 reviews.
     Small,
-    /// About 400,000 rows over 120 days: the demo that people see.
+    /// The demo that people see: 400,000 payments over 120 days, 30,000 reviews.
     Normal,
 }
 
@@ -50,9 +61,9 @@ pub enum Size {
 pub struct DemoSummary {
     /// Rows written, the header not counted.
     pub rows: u64,
-    /// Things that appear in the rows at least once: `customers`, `terminals`.
+    /// Things that appear in the rows at least once: `customers`, `terminals`, `businesses`.
     pub entities: Vec<NamedCount>,
-    /// Rows by true label, `fraud` in all first and then each scenario; the scenarios add up to `fraud`.
+    /// Rows by what is true of them; the maker says which names there are and whether they overlap.
     pub labels: Vec<NamedCount>,
 }
 

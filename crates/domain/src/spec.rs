@@ -267,6 +267,9 @@ pub enum ModelKind {
     Trees,
     /// Logistic regression, standardised, categories one-hot. Parameters: `c` (inverse penalty), `l1_ratio`.
     Linear,
+    /// Logistic regression on the words, pairs and runs of letters of every text feature, VADER's scores and the numbers.
+    /// Parameters: `c` (inverse penalty), `documents_min`, `grams_max`; as 0 or 1 `pairs`, `negation`, `characters`, `sentiment`.
+    Text,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema, PartialEq, Eq)]

@@ -44,6 +44,17 @@ impl Default for TextSettings {
     }
 }
 
+/// What a column counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GramKind {
+    /// A word or a pair.
+    Words,
+    /// A run of characters.
+    Letters,
+    /// A score of VADER.
+    Sentiment,
+}
+
 /// What was learned from texts: which grams there are and what each is worth. Serialised as lists in the order of the
 /// columns, so equal texts give equal bytes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -101,6 +112,15 @@ impl TextFeatures {
         let mut rows = SparseRows::new(self.width());
         texts.iter().for_each(|text| rows.push(&self.row(text)));
         rows
+    }
+
+    /// Which kind of thing a column stands for.
+    pub fn kind(&self, column: usize) -> GramKind {
+        match column {
+            column if column < self.words.grams.len() => GramKind::Words,
+            column if column < self.words.grams.len() + self.characters.grams.len() => GramKind::Letters,
+            _ => GramKind::Sentiment,
+        }
     }
 
     /// What a column stands for: the gram (`not good`, or ` goo` for a run), or `sentiment compound` and so on; `None`

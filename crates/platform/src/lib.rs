@@ -23,6 +23,7 @@ pub mod serve;
 mod split;
 mod steps;
 mod store;
+mod text;
 mod train;
 mod version;
 

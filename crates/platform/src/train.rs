@@ -5,6 +5,7 @@ use crate::PlatformError;
 use crate::judge::{Exam, Judgement, Scored, larger_is_better, metric_name};
 use crate::progress::Progress;
 use crate::split::{DAY, Fold, Plan};
+use crate::text::TextModel;
 use crate::version::{Candidate, DecisionRule, FoldSummary, MetricValue, Model, sigmoid};
 use rayon::prelude::*;
 use septet_domain::{Baseline, Domain, Metric, ModelKind, Monotone};
@@ -349,7 +350,7 @@ fn scored_by(raw: Vec<f64>, calibrator: &Calibrator) -> Scored {
 fn raw_on(material: &Material, fitted: &Fitted, rows: &[u32]) -> Result<Vec<f64>, PlatformError> {
     let frame = material.frame.take(&material.rows(rows));
     let matrix = fitted.encoder.transform(&frame).map_err(training_error)?;
-    Ok(fitted.model.raw_batch(&matrix))
+    Ok(fitted.model.raw_batch(&frame, &matrix))
 }
 
 /// Scores by each of the candidates that share a fit, fewest trees first.
@@ -378,6 +379,7 @@ fn fit(material: &Material, rows: &[u32], parameters: &BTreeMap<String, f64>) ->
     let fitted = match material.domain.spec.model.kind {
         ModelKind::Trees => fit_trees(material, rows, parameters),
         ModelKind::Linear => fit_linear(material, rows, parameters),
+        ModelKind::Text => fit_text(material, rows, parameters),
     }?;
     debug!(
         domain = material.domain.name(),
@@ -511,6 +513,15 @@ fn fit_linear(material: &Material, rows: &[u32], parameters: &BTreeMap<String, f
     Ok(Fitted { encoder, model: Model::Linear(fit.model) })
 }
 
+fn fit_text(material: &Material, rows: &[u32], parameters: &BTreeMap<String, f64>) -> Result<Fitted, PlatformError> {
+    let frame = material.frame.take(&material.rows(rows));
+    // Texts are no categories: the encoder is for the numbers.
+    let encoder = OneHot { min_count: usize::MAX }.fit(&frame).map_err(training_error)?;
+    let matrix = encoder.transform(&frame).map_err(training_error)?;
+    let model = TextModel::fit(&frame, &matrix, &material.truth(rows), parameters)?;
+    Ok(Fitted { encoder, model: Model::Text(Box::new(model)) })
+}
+
 fn baselines(
     material: &Material,
     plan: &Plan,
@@ -544,13 +555,19 @@ fn prior(material: &Material, fold: &Fold) -> Scored {
     Scored { score: vec![0.0; fold.test.len()], probability: vec![share; fold.test.len()] }
 }
 
-/// Shares of total gain (trees) or of absolute standardised weight (linear), summed by input, largest first.
+/// Shares of total gain (trees), of absolute standardised weight (linear and the numbers of text) or of the mean absolute
+/// contribution (texts), summed by input, largest first.
 fn importances(material: &Material, encoder: &Encoder, model: &Model) -> Vec<(String, f64)> {
+    let mut by_input = vec![0.0; material.frame.names.len()];
     let columns: Vec<f64> = match model {
         Model::Trees { trees, .. } => trees.gain().to_vec(),
         Model::Linear(model) => model.weights.iter().map(|weight| weight.abs()).collect(),
+        Model::Text(model) => {
+            let (texts, numbers) = model.mean_contributions(&material.frame, encoder.output_names().len());
+            texts.into_iter().for_each(|(input, value)| by_input[input] += value);
+            numbers
+        }
     };
-    let mut by_input = vec![0.0; material.frame.names.len()];
     for (&input, value) in encoder.output_inputs().iter().zip(columns) {
         by_input[input] += value;
     }

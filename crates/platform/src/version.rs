@@ -2,9 +2,10 @@
 
 use crate::PlatformError;
 use crate::features::OwnedValue;
+use crate::text::{Said, TextModel};
 use septet_learn::calibration::Calibrator;
 use septet_learn::encoding::{Encoder, RowValue};
-use septet_learn::frame::Matrix;
+use septet_learn::frame::{Frame, Matrix};
 use septet_learn::linear::LinearModel;
 use septet_learn::trees::Trees;
 use serde::{Deserialize, Serialize};
@@ -36,6 +37,9 @@ pub struct Manifest {
     /// End of the newest test fold, microseconds since 1970: what comes later the version has never been held against.
     #[serde(default)]
     pub judged_until: Option<i64>,
+    /// First and last moment that the version kept was fitted on: what it says of those rows is no answer to new ones.
+    #[serde(default)]
+    pub fitted_on: Option<(i64, i64)>,
     /// The model's inputs, in order: name and `number` or `category`.
     pub features: Vec<FeatureSchema>,
     /// Columns beyond the contract among them.
@@ -112,20 +116,25 @@ pub struct MetricValue {
 pub enum Model {
     Trees { text: String, trees: Box<Trees> },
     Linear(LinearModel),
+    Text(Box<TextModel>),
 }
 
 impl Model {
-    pub fn raw(&self, row: &[f64]) -> f64 {
+    /// Of one row: its values, and what the encoder made of them.
+    pub fn raw(&self, row: &[OwnedValue], encoded: &[f64]) -> f64 {
         match self {
-            Model::Trees { trees, .. } => trees.raw(row),
-            Model::Linear(model) => model.raw_row(row),
+            Model::Trees { trees, .. } => trees.raw(encoded),
+            Model::Linear(model) => model.raw_row(encoded),
+            Model::Text(model) => model.raw(&|input| text_of(row, input), encoded),
         }
     }
 
-    pub fn raw_batch(&self, matrix: &Matrix) -> Vec<f64> {
+    /// Of every row of a frame, and what the encoder made of it.
+    pub fn raw_batch(&self, frame: &Frame, matrix: &Matrix) -> Vec<f64> {
         match self {
             Model::Trees { trees, .. } => trees.raw_batch(matrix),
             Model::Linear(model) => model.predict_raw(matrix),
+            Model::Text(model) => model.raw_batch(frame, matrix),
         }
     }
 
@@ -133,6 +142,7 @@ impl Model {
         match self {
             Model::Trees { .. } => "trees",
             Model::Linear(_) => "linear",
+            Model::Text(_) => "text",
         }
     }
 
@@ -141,6 +151,7 @@ impl Model {
         match self {
             Model::Trees { text, .. } => Ok(("model.txt", text.clone().into_bytes())),
             Model::Linear(model) => Ok(("linear.json", to_json(model)?)),
+            Model::Text(model) => Ok(("text.json", to_json(model)?)),
         }
     }
 }
@@ -203,6 +214,9 @@ impl Scorer {
             "linear" => {
                 Model::Linear(serde_json::from_slice(&read("linear.json")?).map_err(|error| failed(error.to_string()))?)
             }
+            "text" => Model::Text(Box::new(
+                serde_json::from_slice(&read("text.json")?).map_err(|error| failed(error.to_string()))?,
+            )),
             kind => return Err(failed(format!("its kind `{kind}` is not known"))),
         };
         let (names, width) = (
@@ -210,6 +224,8 @@ impl Scorer {
             match &model {
                 Model::Trees { trees, .. } => trees.features(),
                 Model::Linear(model) => model.weights.len(),
+                // Its numbers stand behind the words.
+                Model::Text(_) => encoder.output_names().len(),
             },
         );
         if names.len() != width {
@@ -225,14 +241,23 @@ impl Scorer {
 
     /// Scores one row of features, in the manifest's order.
     pub fn score(&self, row: &[OwnedValue]) -> Result<Score, PlatformError> {
-        let raw = self.model.raw(&self.encode(row)?);
+        let raw = self.model.raw(row, &self.encode(row)?);
         Ok(Score { raw, probability: self.manifest.calibrator.apply(sigmoid(raw)) })
+    }
+
+    /// What was said in the row's texts and how much it weighed; empty for models that read no texts.
+    pub fn said(&self, row: &[OwnedValue]) -> Result<Vec<Said>, PlatformError> {
+        match &self.model {
+            Model::Text(model) => Ok(model.explain(&|input| text_of(row, input), &self.encode(row)?).0),
+            Model::Trees { .. } | Model::Linear(_) => Ok(Vec::new()),
+        }
     }
 
     /// What each input contributed to the log-odds, and the base value they add up from.
     pub fn explain(&self, row: &[OwnedValue]) -> Result<(Vec<f64>, f64), PlatformError> {
         let encoded = self.encode(row)?;
         let mut columns = vec![0.0; encoded.len()];
+        let mut texts = vec![0.0; self.manifest.features.len()];
         let base = match &self.model {
             Model::Trees { trees, .. } => trees.explain(&encoded, &mut columns),
             Model::Linear(model) => {
@@ -240,12 +265,26 @@ impl Scorer {
                 columns = model.contributions(&encoded, &vec![0.0; encoded.len()]);
                 model.intercept
             }
+            Model::Text(model) => {
+                let (said, numbers, base) = model.explain(&|input| text_of(row, input), &encoded);
+                columns = numbers;
+                said.iter().for_each(|one| texts[one.input] += one.contribution);
+                base
+            }
         };
-        let mut contributions = vec![0.0; self.manifest.features.len()];
+        let mut contributions = texts;
         for (value, &input) in columns.iter().zip(&self.inputs) {
             contributions[input] += value;
         }
         Ok((contributions, base))
+    }
+}
+
+/// A text among a row's values; empty if it is missing.
+fn text_of(row: &[OwnedValue], input: usize) -> &str {
+    match row.get(input) {
+        Some(OwnedValue::Word(Some(text))) => text,
+        _ => "",
     }
 }
 

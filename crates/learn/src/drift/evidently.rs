@@ -95,15 +95,35 @@ fn present(column: Column<'_>) -> Present<'_> {
 }
 
 fn default_method(reference: &Present, current: &Present) -> Option<Method> {
-    let distinct = counts(reference, current)?.0.len();
-    let many_numbers = matches!(reference, Present::Numbers(_)) && distinct > FEW_VALUES_MAX;
+    if rows(reference) == 0 || rows(current) == 0 {
+        return None;
+    }
+    let many_numbers = match (reference, current) {
+        (Present::Numbers(reference), Present::Numbers(current)) => has_many(reference.iter().chain(current)),
+        (Present::Words(_), Present::Words(_)) => false,
+        (Present::Numbers(_), Present::Words(_)) | (Present::Words(_), Present::Numbers(_)) => return None,
+    };
     Some(match (rows(reference) <= TEST_ROWS_MAX, many_numbers) {
         (true, true) => Method::KolmogorovSmirnov,
-        (true, false) if distinct > 2 => Method::ChiSquare,
+        (true, false) if counts(reference, current)?.0.len() > 2 => Method::ChiSquare,
         (true, false) => Method::ZTest,
         (false, true) => Method::Wasserstein,
         (false, false) => Method::JensenShannon,
     })
+}
+
+/// Whether there are more distinct numbers than are treated like categories: mostly told by the first few rows.
+fn has_many<'a>(values: impl Iterator<Item = &'a f64>) -> bool {
+    let mut seen: Vec<f64> = Vec::with_capacity(FEW_VALUES_MAX);
+    for value in values {
+        if !seen.contains(value) {
+            if seen.len() == FEW_VALUES_MAX {
+                return true;
+            }
+            seen.push(*value);
+        }
+    }
+    false
 }
 
 fn drift_by(method: Method, reference: &Present, current: &Present) -> Option<ColumnDrift> {

@@ -13,6 +13,8 @@ use std::ops::Range;
 
 /// A column with more values than this is told by new and known values only.
 const VALUES_MAX: usize = 50;
+/// Of free text and of numbers of things: values by rows.
+const UNIQUE_SHARE_MAX: f64 = 0.2;
 /// Causes told.
 const CAUSES_MAX: usize = 3;
 /// A share must differ by so many standard errors, and by so much, before it is told.
@@ -68,6 +70,10 @@ fn of_column(
             counts.entry(word).or_default().add(grid, windows, window);
             all.add(grid, windows, window);
         }
+    }
+    // Nearly every row has a value of its own: that a value is new says nothing.
+    if counts.len() as f64 > UNIQUE_SHARE_MAX * (all.before + all.now) {
+        return Ok(Vec::new());
     }
     if personal || counts.len() > VALUES_MAX {
         let unseen: f64 = counts.values().filter(|count| count.before == 0.0).map(|count| count.now).sum();

@@ -99,10 +99,20 @@ impl Windows {
     }
 }
 
+/// `fitted_on`: windows that the champion learned from, whose scores are surer than those of new rows.
 /// `q_max`: chance of a false alarm in one window over all columns together, from the alarm budget.
-pub fn drift(parts: &[Part], grid: &Grid, monitor: &Monitor, q_max: f64, seed: u64) -> DriftSeen {
+pub fn drift(
+    parts: &[Part],
+    grid: &Grid,
+    monitor: &Monitor,
+    q_max: f64,
+    seed: u64,
+    fitted_on: &(dyn Fn(i64) -> bool + Sync),
+) -> DriftSeen {
     let reference = Windows::of(parts, grid, grid.learned.clone());
     let live = Windows::of(parts, grid, grid.learned.end..grid.watched.end);
+    let mut new = Windows::of(parts, grid, grid.learned.clone());
+    new.rows.retain(|&window, _| !fitted_on(window));
     if monitor.drift == DriftLines::Learned && reference.rows.len() < WINDOWS_MIN {
         let unable = format!("needs {WINDOWS_MIN} windows of reference, has {}", reference.rows.len());
         return DriftSeen { unable: Some(unable), ..DriftSeen::default() };
@@ -119,6 +129,9 @@ pub fn drift(parts: &[Part], grid: &Grid, monitor: &Monitor, q_max: f64, seed: u
         .par_iter()
         .enumerate()
         .filter_map(|(at, (name, values))| match monitor.drift {
+            DriftLines::Learned if at + 1 == columns.len() && new.rows.len() >= WINDOWS_MIN => {
+                learned_column(name, values, &new, &live, seed.wrapping_add(at as u64))
+            }
             DriftLines::Learned => learned_column(name, values, &reference, &live, seed.wrapping_add(at as u64)),
             DriftLines::Evidently => fixed_column(name, values, &reference, &live),
         })

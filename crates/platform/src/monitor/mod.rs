@@ -365,7 +365,8 @@ impl Desk<'_> {
         numbers.extend(measured.first().map(|metric| self.earned(metric)));
         progress.done(2);
         let q_max = 1.0 / budget.run_length;
-        let mut drift = drift::drift(self.parts, self.grid, &spec.monitor, q_max, spec.model.seed);
+        let fitted_on = |window: i64| self.fitted_on(window);
+        let mut drift = drift::drift(self.parts, self.grid, &spec.monitor, q_max, spec.model.seed, &fitted_on);
         notes.extend(drift.unable.take().map(|why| format!("drift: {why}")));
         let mut findings = Vec::new();
         for episode in &drift.episodes {
@@ -591,8 +592,18 @@ impl Desk<'_> {
             concerns: "model owners".to_owned(),
             severity: Severity::Page,
             rule: Rule::Band(side),
-            values: performance::series(metric, self.grid),
+            // What a model says of rows that it learned from is better than it will ever be again.
+            values: performance::series(metric, self.grid)
+                .into_iter()
+                .filter(|value| !self.fitted_on(value.window))
+                .collect(),
         }
+    }
+
+    /// Whether the champion was fitted on rows of this window.
+    fn fitted_on(&self, window: i64) -> bool {
+        let span = self.answerer.manifest().fitted_on;
+        span.is_some_and(|(from, until)| (self.grid.number(from)..=self.grid.number(until)).contains(&window))
     }
 
     fn judge(&self, number: &Number, budget: &Budget) -> (WatchLook, Vec<Episode>) {

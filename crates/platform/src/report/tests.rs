@@ -101,6 +101,7 @@ fn manifest() -> Manifest {
         data_from: "2018-04-01".to_owned(),
         data_until: "2018-09-30".to_owned(),
         judged_until: None,
+        fitted_on: None,
         features: names.map(feature).to_vec(),
         extras: vec!["is_weekend".to_owned()],
         parameters: parameters(0.05, 5.0),

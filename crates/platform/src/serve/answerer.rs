@@ -259,17 +259,29 @@ impl Answerer {
 
     fn reasons(&self, scored: &Scored, all: bool) -> Result<Vec<ReasonGiven<'_>>, PlatformError> {
         let (contributions, _) = self.scorer.explain(&scored.features)?;
-        let mut order: Vec<usize> = (0..contributions.len()).collect();
-        order.sort_by(|&a, &b| contributions[b].abs().total_cmp(&contributions[a].abs()));
-        let shown =
-            if all { order.len() } else { order.iter().take(REASONS).filter(|&&at| contributions[at] != 0.0).count() };
-        let reason = |&at: &usize| ReasonGiven {
-            feature: &self.manifest().features[at].name,
-            value: value_of(&scored.features[at]),
-            contribution: contributions[at],
-            text: self.phrases[at].sentence(&scored.features[at], contributions[at]),
-        };
-        Ok(order[..shown].iter().map(reason).collect())
+        let said = self.scorer.said(&scored.features)?;
+        // A text is told by its words.
+        let whole = (0..contributions.len()).filter(|at| said.iter().all(|one| one.input != *at));
+        let mut reasons: Vec<ReasonGiven> = whole
+            .map(|at| ReasonGiven {
+                feature: &self.manifest().features[at].name,
+                value: value_of(&scored.features[at]),
+                contribution: contributions[at],
+                text: self.phrases[at].sentence(&scored.features[at], contributions[at]),
+            })
+            .collect();
+        reasons.extend(said.iter().map(|one| ReasonGiven {
+            feature: &self.manifest().features[one.input].name,
+            value: Value::from(one.words.as_str()),
+            contribution: one.contribution,
+            text: format!("`{}` in the text, {}.", one.words, effect(one.contribution)),
+        }));
+        reasons.sort_by(|a, b| b.contribution.abs().total_cmp(&a.contribution.abs()));
+        if !all {
+            reasons.truncate(REASONS);
+            reasons.retain(|reason| reason.contribution != 0.0);
+        }
+        Ok(reasons)
     }
 }
 
@@ -378,6 +390,15 @@ fn json_of(column: &ArrayRef, row: usize) -> Result<Value, PlatformError> {
     }
     Ok(match column.data_type() {
         DataType::Boolean => Value::from(column.as_boolean().value(row)),
+        DataType::List(_) => {
+            let items = column.as_list::<i32>().value(row);
+            (0..items.len()).map(|at| json_of(&items, at)).collect::<Result<Vec<_>, _>>()?.into()
+        }
+        DataType::Struct(fields) => {
+            let own = column.as_struct();
+            let field = |(field, column): (&Arc<Field>, &ArrayRef)| Ok((field.name().clone(), json_of(column, row)?));
+            Value::Object(fields.iter().zip(own.columns()).map(field).collect::<Result<_, PlatformError>>()?)
+        }
         kind if kind.is_integer() => {
             let column = cast(column, &DataType::Int64).map_err(arrow_error)?;
             Value::from(column.as_primitive::<septet_tables::arrow::datatypes::Int64Type>().value(row))
@@ -406,6 +427,14 @@ fn phrases(domain: &Domain, manifest: &Manifest) -> Vec<Phrase> {
     manifest.features.iter().map(phrase).collect()
 }
 
+fn effect(contribution: f64) -> &'static str {
+    match contribution {
+        0.0 => "which changes nothing",
+        up if up > 0.0 => "which raises the probability",
+        _ => "which lowers the probability",
+    }
+}
+
 impl Phrase {
     /// "Mean amount of the card in 7 days is 21.5 EUR, which raises the probability."
     fn sentence(&self, value: &OwnedValue, contribution: f64) -> String {
@@ -418,11 +447,7 @@ impl Phrase {
         };
         let unit =
             self.unit.as_ref().filter(|_| shown != "not known").map(|unit| format!(" {unit}")).unwrap_or_default();
-        let effect = match contribution {
-            0.0 => "which changes nothing",
-            up if up > 0.0 => "which raises the probability",
-            _ => "which lowers the probability",
-        };
+        let effect = effect(contribution);
         let mut meaning = self.meaning.chars();
         let first = meaning.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
         format!("{first}{} is {shown}{unit}, {effect}.", meaning.as_str())

@@ -95,6 +95,7 @@ fn manifest(run: &Run, prepared: &Prepared, outcome: &Outcome, version: &str) ->
         data_rows: prepared.history.rows() as u64,
         data_from: prepared.history.times.first().map_or_else(String::new, |&time| day_name(time)),
         data_until: prepared.history.times.last().map_or_else(String::new, |&time| day_name(time)),
+        fitted_on: span(&prepared.plan.test[0].train, &prepared.history.times),
         judged_until: prepared.plan.test[0].test.iter().map(|&row| prepared.history.times[row as usize] + 1).max(),
         features: prepared.frame.names.iter().zip(&prepared.frame.columns).map(feature).collect(),
         extras: prepared.extras.clone(),
@@ -107,6 +108,12 @@ fn manifest(run: &Run, prepared: &Prepared, outcome: &Outcome, version: &str) ->
         advantage: outcome.advantage.clone(),
         importances: outcome.importances.clone(),
     }
+}
+
+/// First and last time of some rows.
+fn span(rows: &[u32], times: &[i64]) -> Option<(i64, i64)> {
+    let own = || rows.iter().map(|&row| times[row as usize]);
+    own().min().zip(own().max())
 }
 
 fn charts(run: &Run, prepared: &Prepared, outcome: &Outcome) -> Charts {

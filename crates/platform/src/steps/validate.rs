@@ -233,7 +233,7 @@ fn decides(decision: &DecisionRule) -> GateRecord {
 
 fn size(folder: &Path, max: f64) -> Result<GateRecord, PlatformError> {
     let mut bytes = 0;
-    for name in ["model.txt", "linear.json", "encoder.json"] {
+    for name in ["model.txt", "linear.json", "text.json", "encoder.json"] {
         bytes += folder.join(name).metadata().map_or(0, |facts| facts.len());
     }
     let mb = bytes as f64 / 1e6;

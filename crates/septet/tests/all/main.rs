@@ -6,6 +6,7 @@ mod handbook;
 mod http;
 mod machine;
 mod pipeline;
+mod reviews;
 mod serving;
 mod sources;
 mod watching;

@@ -1,0 +1,219 @@
+//! A model of texts: their words, pairs and runs of letters, each with a weight, beside the numbers of the row.
+
+use crate::PlatformError;
+use septet_language::features::{GramKind, TextFeatures, TextSettings};
+use septet_language::sparse::{self, LogisticModel, LogisticSettings, SparseRows};
+use septet_learn::frame::{Column, Frame, MISSING, Matrix};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// As scikit-learn stops by default: later digits of the weights cost more rounds than they are worth.
+const TOLERANCE: f64 = 1e-4;
+/// Rows that importances are taken from.
+const IMPORTANCE_ROWS: usize = 2_000;
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct TextModel {
+    texts: Vec<TextInput>,
+    /// Columns: those of each text one after the other, then the encoded numbers.
+    model: LogisticModel,
+}
+
+/// A text among the inputs.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct TextInput {
+    /// Its place among the model's inputs.
+    input: usize,
+    features: TextFeatures,
+}
+
+/// What one word, or a kind of thing that no word names, gave to the log-odds.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Said {
+    /// Place of the text among the inputs.
+    pub input: usize,
+    pub words: String,
+    pub contribution: f64,
+}
+
+impl TextModel {
+    /// Every category of the frame is a text; `matrix` holds its numbers, encoded. Parameters: `c` (inverse penalty),
+    /// `documents_min`, `grams_max`, and as 0 or 1 `pairs`, `negation`, `characters`, `sentiment`.
+    pub fn fit(
+        frame: &Frame,
+        matrix: &Matrix,
+        truth: &[bool],
+        parameters: &BTreeMap<String, f64>,
+    ) -> Result<TextModel, PlatformError> {
+        let settings = text_settings(parameters);
+        let learn = |(input, column): (usize, &Column)| match column {
+            Column::Number(_) => None,
+            Column::Category { .. } => {
+                let texts: Vec<&str> = (0..frame.rows()).map(|row| text_at(column, row)).collect();
+                Some(TextInput { input, features: TextFeatures::fit(&texts, settings) })
+            }
+        };
+        let texts: Vec<TextInput> = frame.columns.iter().enumerate().filter_map(learn).collect();
+        if texts.is_empty() {
+            let what = "kind `text` needs a text among the columns of features.sql".to_owned();
+            return Err(PlatformError::Training(what));
+        }
+        let width = texts.iter().map(|text| text.features.width()).sum::<usize>() + matrix.columns();
+        let mut unfitted =
+            TextModel { texts, model: LogisticModel { classes: 2, intercepts: vec![], weights: vec![] } };
+        let mut rows = SparseRows::new(width);
+        unfitted.each_row(frame, matrix, |cells| rows.push(&cells));
+        let labels: Vec<u32> = truth.iter().map(|&positive| u32::from(positive)).collect();
+        let c = parameters.get("c").copied().unwrap_or(LogisticSettings::default().c);
+        let settings = LogisticSettings { c, tolerance: TOLERANCE, ..LogisticSettings::default() };
+        let fitted = sparse::fit(&rows, &labels, 2, &settings);
+        unfitted.model = fitted.map_err(|error| PlatformError::Training(error.to_string()))?.model;
+        Ok(unfitted)
+    }
+
+    fn each_row(&self, frame: &Frame, matrix: &Matrix, mut act: impl FnMut(Vec<(u32, f64)>)) {
+        let mut encoded = vec![0.0; matrix.columns()];
+        for row in 0..frame.rows() {
+            matrix.row_into(row, &mut encoded);
+            act(self.cells(&|input| text_at(&frame.columns[input], row), &encoded));
+        }
+    }
+
+    /// (column, value) of one row.
+    fn cells<'a>(&self, text_of: &dyn Fn(usize) -> &'a str, encoded: &[f64]) -> Vec<(u32, f64)> {
+        let (mut cells, mut offset) = (Vec::new(), 0);
+        for text in &self.texts {
+            cells.extend(text.features.row(text_of(text.input)).into_iter().map(|(column, v)| (column + offset, v)));
+            offset += text.features.width() as u32;
+        }
+        let numbers = encoded.iter().enumerate().filter(|(_, value)| **value != 0.0);
+        cells.extend(numbers.map(|(column, &value)| (column as u32 + offset, value)));
+        cells
+    }
+
+    /// Log-odds of one row.
+    pub fn raw<'a>(&self, text_of: &dyn Fn(usize) -> &'a str, encoded: &[f64]) -> f64 {
+        self.model.raw(self.cells(text_of, encoded).into_iter()).first().copied().unwrap_or(f64::NAN)
+    }
+
+    /// Log-odds of every row.
+    pub fn raw_batch(&self, frame: &Frame, matrix: &Matrix) -> Vec<f64> {
+        let mut raw = Vec::with_capacity(frame.rows());
+        let first = |cells: Vec<(u32, f64)>| self.model.raw(cells.into_iter()).first().copied().unwrap_or(f64::NAN);
+        self.each_row(frame, matrix, |cells| raw.push(first(cells)));
+        raw
+    }
+
+    /// What was said: each word and pair, what runs of letters gave together, what VADER's scores gave; and the encoded
+    /// numbers' own contributions, in their order. The intercept is the base that all add up from.
+    pub fn explain<'a>(&self, text_of: &dyn Fn(usize) -> &'a str, encoded: &[f64]) -> (Vec<Said>, Vec<f64>, f64) {
+        let (mut said, mut offset) = (Vec::new(), 0);
+        for text in &self.texts {
+            let (mut letters, mut sentiment) = (0.0, 0.0);
+            for (column, value) in text.features.row(text_of(text.input)) {
+                let contribution = value * self.weight(offset + column as usize);
+                match text.features.kind(column as usize) {
+                    GramKind::Words => {
+                        let words = text.features.name(column as usize).unwrap_or_default().to_owned();
+                        said.push(Said { input: text.input, words, contribution });
+                    }
+                    GramKind::Letters => letters += contribution,
+                    GramKind::Sentiment => sentiment += contribution,
+                }
+            }
+            for (words, contribution) in [("its letters", letters), ("its sentiment", sentiment)] {
+                if contribution != 0.0 {
+                    said.push(Said { input: text.input, words: words.to_owned(), contribution });
+                }
+            }
+            offset += text.features.width();
+        }
+        let numbers = encoded.iter().enumerate().map(|(at, value)| value * self.weight(offset + at)).collect();
+        (said, numbers, self.model.intercepts.first().copied().unwrap_or(0.0))
+    }
+
+    /// How much each text moves the log-odds on average over some rows, and the weight of each encoded number.
+    pub fn mean_contributions(&self, frame: &Frame, numbers: usize) -> (Vec<(usize, f64)>, Vec<f64>) {
+        let (mut by_text, mut offset) = (Vec::new(), 0);
+        let apart = (frame.rows() / IMPORTANCE_ROWS).max(1);
+        for text in &self.texts {
+            let rows: Vec<usize> = (0..frame.rows()).step_by(apart).collect();
+            let moved = |&row: &usize| {
+                let cells = text.features.row(text_at(&frame.columns[text.input], row));
+                cells.iter().map(|&(column, value)| value * self.weight(offset + column as usize)).sum::<f64>().abs()
+            };
+            by_text.push((text.input, rows.iter().map(moved).sum::<f64>() / rows.len().max(1) as f64));
+            offset += text.features.width();
+        }
+        (by_text, (0..numbers).map(|at| self.weight(offset + at).abs()).collect())
+    }
+
+    fn weight(&self, column: usize) -> f64 {
+        self.model.weights.get(column).copied().unwrap_or(0.0)
+    }
+}
+
+fn text_at(column: &Column, row: usize) -> &str {
+    match column {
+        Column::Category { codes, words } if codes[row] != MISSING => words[codes[row] as usize].as_str(),
+        _ => "",
+    }
+}
+
+fn text_settings(parameters: &BTreeMap<String, f64>) -> TextSettings {
+    let usual = TextSettings::default();
+    let flag = |name: &str, usual: bool| parameters.get(name).map_or(usual, |value| *value != 0.0);
+    let count = |name: &str, usual: f64| parameters.get(name).copied().unwrap_or(usual).max(1.0);
+    TextSettings {
+        pairs: flag("pairs", usual.pairs),
+        negation: flag("negation", usual.negation),
+        characters: usual.characters.filter(|_| flag("characters", true)),
+        sentiment: flag("sentiment", usual.sentiment),
+        documents_min: count("documents_min", f64::from(usual.documents_min)) as u32,
+        grams_max: count("grams_max", usual.grams_max as f64) as usize,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+
+    fn reviews() -> (Frame, Matrix, Vec<bool>) {
+        let said =
+            ["the food was great", "slow and rude service", "great place, lovely food", "rude waiter, cold food"];
+        let words: Vec<String> = said.iter().map(|text| (*text).to_owned()).collect();
+        let codes: Vec<u32> = (0..200).map(|row| row % 4).collect();
+        let truth = codes.iter().map(|code| code % 2 == 1).collect();
+        let mut frame = Frame::default();
+        frame.push("text", Column::Category { codes, words: Arc::new(words) });
+        (frame, Matrix::with_rows(200), truth)
+    }
+
+    #[test]
+    fn words_that_go_with_complaints_weigh_for_them_and_all_parts_add_up() {
+        let (frame, matrix, truth) = reviews();
+        let model = TextModel::fit(&frame, &matrix, &truth, &BTreeMap::new()).unwrap();
+        let raw = |text: &'static str| model.raw(&move |_| text, &[]);
+        assert!(raw("what a rude waiter") > 0.0 && raw("great food") < 0.0);
+        let text = "rude but great";
+        let (said, numbers, base) = model.explain(&move |_| text, &[]);
+        let rude = said.iter().find(|one| one.words == "rude").unwrap();
+        assert!(rude.contribution > 0.0 && numbers.is_empty());
+        let sum = base + said.iter().map(|one| one.contribution).sum::<f64>();
+        assert!((sum - raw(text)).abs() < 1e-12);
+        assert_eq!(model.raw_batch(&frame, &matrix)[1], raw("slow and rude service"));
+    }
+
+    #[test]
+    fn it_comes_back_from_json_to_the_bit_and_a_frame_without_text_is_refused() {
+        let (frame, matrix, truth) = reviews();
+        let model = TextModel::fit(&frame, &matrix, &truth, &BTreeMap::from([("c".to_owned(), 3.0)])).unwrap();
+        let again: TextModel = serde_json::from_str(&serde_json::to_string(&model).unwrap()).unwrap();
+        assert_eq!(again.raw_batch(&frame, &matrix), model.raw_batch(&frame, &matrix));
+        let mut numbers = Frame::default();
+        numbers.push("stars", Column::Number(vec![1.0, 2.0]));
+        let error = TextModel::fit(&numbers, &Matrix::with_rows(2), &[true, false], &BTreeMap::new()).unwrap_err();
+        assert!(error.to_string().contains("needs a text"), "{error}");
+    }
+}
