@@ -563,7 +563,7 @@ fn importances(material: &Material, encoder: &Encoder, model: &Model) -> Vec<(St
         Model::Trees { trees, .. } => trees.gain().to_vec(),
         Model::Linear(model) => model.weights.iter().map(|weight| weight.abs()).collect(),
         Model::Text(model) => {
-            let (texts, numbers) = model.mean_contributions(&material.frame, encoder.output_names().len());
+            let (texts, numbers) = model.mean_contributions(material.frame, encoder.output_names().len());
             texts.into_iter().for_each(|(input, value)| by_input[input] += value);
             numbers
         }
