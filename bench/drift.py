@@ -16,8 +16,8 @@ import time
 import compare
 
 ENVIRONMENT = compare.ROOT / ".tools" / "bench-drift"
-# One call of the peer takes some minutes.
-ROUNDS = 1
+# Of ours, before and after the one call of the peer, which takes some minutes.
+ROUNDS = 3
 
 MAKER = '''
 import sys
@@ -118,13 +118,13 @@ def same_numbers(septet, python, folder):
 
 def ratio(septet, python, folder):
     make(python, 1_000_000, 40, 10, folder)
-    rows = []
-    for _ in range(ROUNDS):
-        rows.append((ours(septet, folder)[1:], peer(python, folder)[1:]))
-    own, theirs = ([min(one[side][at] for one in rows) for at in (0, 1)] for side in (0, 1))
-    spread = lambda side: f"{min(one[side][0] for one in rows):.2f} to {max(one[side][0] for one in rows):.2f} s"
-    print(f"1,000,000 x 50: ours {spread(0)}, {own[1]:.0f} MB; Evidently {spread(1)}, {theirs[1]:.0f} MB")
-    print(f"ratio: {theirs[0] / own[0]:.1f} in time, {theirs[1] / own[1]:.1f} in memory")
+    own = [ours(septet, folder)[1:] for _ in range(ROUNDS)]
+    seconds, memory = peer(python, folder)[1:]
+    own += [ours(septet, folder)[1:] for _ in range(ROUNDS)]
+    times = sorted(one[0] for one in own)
+    median, most = times[len(times) // 2], max(one[1] for one in own)
+    print(f"1,000,000 x 50: ours {median:.2f} s ({times[0]:.2f} to {times[-1]:.2f}), {most:.0f} MB; Evidently {seconds:.1f} s, {memory:.0f} MB")
+    print(f"ratio: {seconds / median:.1f} in time, {memory / most:.1f} in memory")
 
 
 if __name__ == "__main__":

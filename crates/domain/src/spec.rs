@@ -498,6 +498,9 @@ pub struct Monitor {
     /// The alarm budget: so many false pages, on average, in `per`. Learned levels are set from it.
     pub false_pages: f64,
     pub per: Duration,
+    /// The newest event must be younger than this, by the clock: a feed that ends leaves no window to judge. Default: not
+    /// asked, for files that are looked at once.
+    pub fresh_within: Option<Duration>,
     /// Windows in a row in which a column must have moved.
     pub persistence: u32,
     /// Where the lines of drift come from.
@@ -512,6 +515,7 @@ impl Default for Monitor {
             watched: Duration::from_days(28),
             false_pages: 1.0,
             per: Duration::from_days(30),
+            fresh_within: None,
             persistence: persistence(),
             drift: DriftLines::Learned,
         }

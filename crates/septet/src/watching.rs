@@ -125,15 +125,18 @@ pub async fn drift(settings: &Settings, reference: &Path, current: &Path, json: 
     let threads = settings.threads()?;
     let engine_settings = EngineSettings { memory_max: settings.memory_max()?, spill_folder, partitions: threads };
     let engine = Engine::new(&engine_settings)?.with_files();
-    let mut tables = Vec::new();
     for path in [reference, current] {
         if !path.exists() {
             bail!("`{}` is not there; expected a Parquet, CSV or JSON file", path.display());
         }
-        let sql = format!("SELECT * FROM '{}'", path.display().to_string().replace('\'', "''"));
-        tables.push(engine.query(&sql).await.with_context(|| path.display().to_string())?);
     }
-    let found = files::compare(&tables[0], &tables[1])?;
+    let read = |path: &Path| {
+        let sql = format!("SELECT * FROM '{}'", path.display().to_string().replace('\'', "''"));
+        let (engine, name) = (&engine, path.display().to_string());
+        async move { engine.query(&sql).await.context(name) }
+    };
+    let (reference, current) = tokio::try_join!(read(reference), read(current))?;
+    let found = files::compare(&reference, &current)?;
     if json {
         println!("{}", serde_json::to_string(&found)?);
     } else {

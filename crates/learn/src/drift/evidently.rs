@@ -3,7 +3,9 @@
 //!
 //! Followed: Evidently 0.7.23, its defaults for columns of numbers and of categories (text columns are not covered).
 
-use std::collections::BTreeMap;
+use std::hash::Hash;
+
+use rustc_hash::FxHashMap;
 
 use super::exact::{Proportion, chi_square_test, jensen_shannon, ks_test, proportions_test, psi, wasserstein_normed};
 
@@ -231,11 +233,13 @@ fn counts(reference: &Present, current: &Present) -> Option<(Vec<u64>, Vec<u64>)
     }
 }
 
-fn paired_counts<Value: Ord>(reference: &[Value], current: &[Value]) -> (Vec<u64>, Vec<u64>) {
-    let mut pairs: BTreeMap<&Value, (u64, u64)> = BTreeMap::new();
+fn paired_counts<Value: Ord + Hash>(reference: &[Value], current: &[Value]) -> (Vec<u64>, Vec<u64>) {
+    let mut pairs: FxHashMap<&Value, (u64, u64)> = FxHashMap::default();
     reference.iter().for_each(|value| pairs.entry(value).or_default().0 += 1);
     current.iter().for_each(|value| pairs.entry(value).or_default().1 += 1);
-    pairs.into_values().unzip()
+    let mut pairs: Vec<(&Value, (u64, u64))> = pairs.into_iter().collect();
+    pairs.sort_unstable_by(|one, other| one.0.cmp(other.0));
+    pairs.into_iter().map(|(_, pair)| pair).unzip()
 }
 
 /// A finite number's bits, in the numbers' order.

@@ -70,13 +70,19 @@ pub fn compare(reference: &Table, current: &Table) -> Result<FileDrift, Platform
 
 fn values(table: &Table, name: &str) -> Result<Option<Values>, PlatformError> {
     let at = table.0.index_of(name).map_err(arrow_error)?;
-    let parts: Vec<&dyn Array> = table.1.iter().map(|batch| batch.column(at).as_ref()).collect();
-    if parts.is_empty() {
+    if table.1.is_empty() {
         return Ok(None);
     }
+    if table.0.field(at).data_type().is_numeric() {
+        let mut numbers = Vec::with_capacity(table.1.iter().map(RecordBatch::num_rows).sum());
+        for batch in &table.1 {
+            numbers.extend(septet_tables::numbers(batch.column(at))?);
+        }
+        return Ok(Some(Values::Numbers(numbers)));
+    }
+    let parts: Vec<&dyn Array> = table.1.iter().map(|batch| batch.column(at).as_ref()).collect();
     let column = concat(&parts).map_err(arrow_error)?;
     Ok(match column.data_type() {
-        kind if kind.is_numeric() => Some(Values::Numbers(septet_tables::numbers(&column)?)),
         DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View | DataType::Boolean | DataType::Dictionary(..) => {
             let words = cast(&column, &DataType::Utf8).map_err(arrow_error)?;
             Some(Values::Words(words.as_string::<i32>().clone()))

@@ -30,7 +30,9 @@ use observed::Part;
 use performance::performance;
 use septet_domain::{BandSide, Domain, Severity, Watch};
 use septet_learn::drift::runs::Direction;
+use septet_learn::drift::season::RobustScale;
 use septet_learn::drift::thresholds::Verdict;
+use septet_learn::frame::Column;
 use septet_tables::arrow::array::{Array, AsArray, RecordBatch};
 use septet_tables::arrow::compute::cast;
 use septet_tables::arrow::datatypes::{DataType, Int64Type};
@@ -48,6 +50,10 @@ const LOGGED_ROWS_MAX: i64 = 1_000_000;
 const WINDOWS_MAX: i64 = 2_000;
 /// Rows of a panel.
 const PANEL_ROWS_MAX: usize = 50;
+/// Farther than any number should be: a convention; what is usual of it is learned like every band.
+const ROBUST_Z_MAX: f64 = 6.0;
+/// Values that a median is taken of.
+const OUTLIER_SAMPLE: usize = 20_000;
 /// Columns named in a finding.
 const COLUMNS_TOLD: usize = 5;
 
@@ -380,6 +386,7 @@ impl Desk<'_> {
             }
             watches.push(look);
         }
+        findings.extend(self.freshness());
         findings.sort_by(|a, b| b.active.cmp(&a.active).then_with(|| b.found.cmp(&a.found)));
         let mut panels = Vec::new();
         for (name, sql) in self.domain().files_in("monitor", ".sql") {
@@ -491,6 +498,14 @@ impl Desk<'_> {
             let name = format!("new_{}", known.entity);
             all.push(number(&name, title, "data engineering", Rule::Band(Direction::Up), shares.collect()));
         }
+        let outliers = number(
+            "outliers",
+            format!("share of rows with a number more than {ROBUST_Z_MAX} robust deviations from its median"),
+            "data engineering",
+            Rule::Band(Direction::Up),
+            self.outlier_shares(),
+        );
+        all.push(Number { severity: Severity::Notice, ..outliers });
         all.push(number(
             "label_share",
             format!("share of `{}`, labels that are known", self.domain().spec.model.target.get_ref()),
@@ -499,6 +514,66 @@ impl Desk<'_> {
             self.label_shares(),
         ));
         Ok(all)
+    }
+
+    /// Rows in which any number of the model's inputs lies far from where the reference's numbers are.
+    fn outlier_shares(&self) -> Vec<Value> {
+        let Some(first) = self.parts.first() else { return Vec::new() };
+        let scale = |at: usize| {
+            let mut values = Vec::new();
+            for part in self.parts {
+                if let Column::Number(column) = &part.frame.columns[at] {
+                    let own = column.iter().zip(&part.times);
+                    values.extend(
+                        own.filter(|(_, time)| self.grid.reference.contains(&self.grid.number(**time)))
+                            .map(|(v, _)| *v),
+                    );
+                }
+            }
+            let apart = (values.len() / OUTLIER_SAMPLE).max(1);
+            RobustScale::learn(&values.into_iter().step_by(apart).collect::<Vec<f64>>())
+        };
+        let scales: Vec<Option<RobustScale>> = (0..first.frame.columns.len()).map(scale).collect();
+        let mut counts: BTreeMap<i64, (f64, f64)> = BTreeMap::new();
+        for part in self.parts {
+            let mut far = vec![false; part.rows()];
+            for (column, scale) in part.frame.columns.iter().zip(&scales) {
+                if let (Column::Number(values), Some(scale)) = (column, scale) {
+                    let beyond = |value: &f64| scale.standardise(*value).abs() > ROBUST_Z_MAX;
+                    far.iter_mut().zip(values).for_each(|(far, value)| *far |= beyond(value));
+                }
+            }
+            for (&time, far) in part.times.iter().zip(far) {
+                let (outliers, rows) = counts.entry(self.grid.number(time)).or_default();
+                *outliers += f64::from(u8::from(far));
+                *rows += 1.0;
+            }
+        }
+        counts.iter().map(|(&window, (outliers, rows))| self.value(window, outliers / rows, Some(*rows))).collect()
+    }
+
+    /// By the clock, where the domain asks for it and nobody asks about another time.
+    fn freshness(&self) -> Option<Finding> {
+        let within = self.domain().spec.monitor.fresh_within?.micros();
+        let newest = self.parts.iter().filter_map(|part| part.times.last().copied()).max()?;
+        let now = crate::now_micros();
+        if now - newest <= within || self.looking.as_of.is_some() || self.looking.rehearsal {
+            return None;
+        }
+        let hours = (now - newest) as f64 / 3.6e9;
+        Some(Finding {
+            watch: "freshness".to_owned(),
+            title: "no new rows".to_owned(),
+            severity: "page",
+            concerns: "data engineering".to_owned(),
+            since: time_text(newest + within),
+            found: time_text(newest + within),
+            last: time_text(now),
+            active: true,
+            sentence: format!("the newest row is {hours:.1} hours old, of {}", time_text(newest)),
+            evidence: Vec::new(),
+            causes: Vec::new(),
+        })
     }
 
     fn label_shares(&self) -> Vec<Value> {

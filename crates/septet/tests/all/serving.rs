@@ -17,12 +17,18 @@ fn machine_with_champion() -> (Machine, String) {
 
 /// Makes the domain under a name, and its champion; the folder to give as --domains.
 pub fn make_champion(machine: &Machine, name: &str) -> String {
+    make_champion_with(machine, name, &[])
+}
+
+/// The same with more changed.
+pub fn make_champion_with(machine: &Machine, name: &str, more: &[(&str, &str, &str)]) -> String {
     let changes = [
         ("domain.toml", "baselines = [\"prior\", \"linear\"]", "baselines = [\"prior\"]"),
         ("domain.toml", "trees = [200, 300, 400]", "trees = [60]"),
         ("cases/payments.json", "\"probability_min\": 0.1", "\"probability_min\": 0.0"),
         ("domain.toml", "[decision]\n", "[gates]\ncalibration_error_max = 1\nparity_rows = 200\n\n[decision]\n"),
     ];
+    let changes: Vec<_> = changes.iter().chain(more).copied().collect();
     let domains = copied_domain(machine, "fraud", name, &changes).display().to_string();
     let report = machine.json(&["--domains", &domains, "run", name, "--small", "--json"]);
     assert_eq!(report["promoted"], true, "{}", report["gates"]);

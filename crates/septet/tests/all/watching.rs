@@ -2,7 +2,7 @@
 
 use crate::http::Server;
 use crate::machine::Machine;
-use crate::serving::make_champion;
+use crate::serving::{make_champion, make_champion_with};
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -248,6 +248,19 @@ fn a_service_looks_by_itself_and_shows_what_it_found() {
     let unsigned = server.post("/monitoring/alerts/none/resolve", "{}");
     assert_eq!((unsigned.status, unsigned.json()["errors"][0]["pointer"].as_str()), (422, Some("/by")));
     assert!(server.get("/monitoring/system").json()["levels"].as_array().unwrap().len() >= 6);
+}
+
+#[test]
+fn a_feed_that_has_ended_is_told_by_the_clock() {
+    let machine = Machine::new();
+    let asked = [("domain.toml", "[decision]\n", "[monitor]\nfresh_within = \"12h\"\n\n[decision]\n")];
+    let domains = make_champion_with(&machine, "fraud", &asked);
+    let look = monitored(&machine, &domains);
+    let told = look["findings"].as_array().unwrap().iter().find(|finding| finding["watch"] == "freshness").unwrap();
+    assert!(told["sentence"].as_str().unwrap().contains("hours old") && told["active"] == true, "{told}");
+    let past = ["--json", "monitor", "fraud", "--as-of", "2026-03-20"];
+    let look = machine.json(&[&["--domains", &domains], &past[..]].concat());
+    assert!(look["findings"].as_array().unwrap().iter().all(|finding| finding["watch"] != "freshness"));
 }
 
 #[test]
