@@ -2,6 +2,7 @@
 //!
 //! Everything is drawn from one seed: the same seed and size give the same bytes, as long as `Cargo.lock` stands.
 
+mod almanac;
 mod payments;
 mod restaurant;
 

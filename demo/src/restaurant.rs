@@ -9,17 +9,16 @@ mod grammar;
 mod words;
 mod world;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::io::{self, BufWriter, Write};
 use std::ops::Range;
 
-use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
+use crate::almanac::{DAY_SECONDS, distinct, stream, timestamp};
 use crate::{DemoSummary, NamedCount, Progress, Size};
 use world::World;
 
-const DAY_SECONDS: u32 = 86_400;
 const DAYS: u32 = 180; // 2026-01-01 to 2026-06-29, in either size
 const PROGRESS_ROWS: usize = 4_096; // a review takes some ten times a payment's time
 
@@ -253,10 +252,6 @@ impl Book {
     }
 }
 
-fn distinct(numbers: impl Iterator<Item = u32>) -> u64 {
-    numbers.collect::<BTreeSet<_>>().len() as u64
-}
-
 /// Numbered by time, so that the id of a review says nothing about its story.
 fn review_id(position: usize) -> String {
     format!("R{:07}", position + 1)
@@ -264,19 +259,6 @@ fn review_id(position: usize) -> String {
 
 fn business_id(number: u32) -> String {
     format!("B{:03}", number + 1)
-}
-
-/// `2026-01-05 13:45:07`, UTC. The data starts at 2026-01-01 00:00:00 and stays within that year.
-fn timestamp(second: u32) -> String {
-    const MONTH_DAYS: [u32; 12] = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
-    let (mut month, mut day) = (0, second / DAY_SECONDS);
-    while day >= MONTH_DAYS[month] {
-        day -= MONTH_DAYS[month];
-        month += 1;
-    }
-    let second = second % DAY_SECONDS;
-    let (hour, minute, second) = (second / 3_600, second / 60 % 60, second % 60);
-    format!("2026-{:02}-{:02} {hour:02}:{minute:02}:{second:02}", month + 1, day + 1)
 }
 
 /// What a run of random numbers is for. Each entity has a run of its own for each purpose, so that one more draw
@@ -291,7 +273,5 @@ enum Purpose {
 }
 
 fn random(seed: u64, purpose: Purpose, entity: u32) -> ChaCha8Rng {
-    let mut random = ChaCha8Rng::seed_from_u64(seed);
-    random.set_stream(((purpose as u64) << 32) | u64::from(entity));
-    random
+    stream(seed, purpose as u64, entity)
 }

@@ -58,6 +58,15 @@ pub struct DomainSpec {
     pub monitor: Monitor,
 }
 
+impl DomainSpec {
+    /// How long after its event the predicted label is known; 0 if the domain does not say.
+    pub fn known_after(&self) -> Duration {
+        let columns = self.input.values().next().into_iter().flat_map(|input| &input.columns);
+        let target = columns.filter(|(name, _)| name.get_ref() == self.model.target.get_ref());
+        target.filter_map(|(_, column)| column.known_after).next().unwrap_or_default()
+    }
+}
+
 /// One input table: its grain, its key and its columns.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

@@ -11,8 +11,9 @@ use rand::RngExt;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
-use super::world::{World, log_normal, whole_minor};
-use super::{DAY_SECONDS, Payment, Purpose, random};
+use super::world::{World, whole_minor};
+use super::{Payment, Purpose, random};
+use crate::almanac::{DAY_SECONDS, log_normal};
 
 const STOLEN_AT_NIGHT_SHARE: f64 = 0.55;
 const STOLEN_TRIED_FIRST_SHARE: f64 = 0.3; // thieves who try the card with a trifle first

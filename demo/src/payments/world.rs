@@ -9,9 +9,10 @@ use rand::RngExt;
 use rand::distr::Distribution;
 use rand::distr::weighted::WeightedIndex;
 use rand_chacha::ChaCha8Rng;
-use rand_distr::{Poisson, StandardNormal};
+use rand_distr::Poisson;
 
-use super::{DAY_SECONDS, Extent, Payment, Purpose, random};
+use super::{Extent, Payment, Purpose, random};
+use crate::almanac::{DAY_SECONDS, log_normal};
 
 const MAP_SIDE: f64 = 100.0;
 const TERMINALS_IN_REACH: f64 = 12.0; // on average; sets the radius, so a sparser map gives wider circles
@@ -247,12 +248,6 @@ fn hours(peaks: [f64; 3], night_owl: bool, random: &mut ChaCha8Rng) -> WeightedI
 /// Monday is 0.
 fn weekday(day: u32) -> u32 {
     (START_WEEKDAY + day) % 7
-}
-
-/// A positive number whose logarithm is normal around `median.ln()`; `spread` is the logarithm's deviation.
-pub(super) fn log_normal(median: f64, spread: f64, random: &mut ChaCha8Rng) -> f64 {
-    let normal: f64 = StandardNormal.sample(random);
-    median * (spread * normal).exp()
 }
 
 /// Rounded and held within what a card can pay.

@@ -14,7 +14,8 @@ use rand_distr::{Poisson, StandardNormal};
 
 use super::grammar::{Voice, write_text};
 use super::words::{CUISINES, Noun};
-use super::{DAY_SECONDS, DAYS, Extent, Purpose, Review, Story, random};
+use super::{DAYS, Extent, Purpose, Review, Story, random};
+use crate::almanac::{DAY_SECONDS, log_normal};
 
 const ASPECTS: usize = 6;
 const CHANGED_SHARE: f64 = 0.3; // of the businesses
@@ -316,9 +317,4 @@ fn weekday_weight(day: u32) -> f64 {
 
 fn normal(random: &mut ChaCha8Rng) -> f64 {
     StandardNormal.sample(random)
-}
-
-/// A positive number whose logarithm is normal around `median.ln()`; `spread` is the logarithm's deviation.
-fn log_normal(median: f64, spread: f64, random: &mut ChaCha8Rng) -> f64 {
-    median * (spread * normal(random)).exp()
 }

@@ -46,16 +46,12 @@ impl Grid {
         let back = (monitor.watched.micros() / window).max(1);
         let watched_start = since.map_or(watched_end - back, number).min(watched_end);
         let start = learned_end.min(watched_start);
-        let (_, input) = domain.spec.input.first().expect("checked: a domain has an input");
-        let target = domain.spec.model.target.get_ref();
-        let label = input.columns.iter().find(|(name, _)| name.get_ref() == target).map(|(_, column)| column);
-        let known_after = label.and_then(|column| column.known_after).unwrap_or_default().micros();
         Grid {
             window,
             reference: start - length..start,
             learned: learned_end - length..learned_end,
             watched: start..watched_end,
-            known_after,
+            known_after: domain.spec.known_after().micros(),
             as_of,
         }
     }

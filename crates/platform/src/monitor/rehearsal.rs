@@ -13,11 +13,7 @@ const GAP_KEEPS: usize = 3;
 
 /// Time after the reference that troubles need: as many windows as they last before the newest one whose labels are known.
 pub fn room(domain: &Domain) -> i64 {
-    let (_, input) = domain.spec.input.first().expect("checked: a domain has an input");
-    let target = domain.spec.model.target.get_ref();
-    let label = input.columns.iter().find(|(name, _)| name.get_ref() == target).map(|(_, column)| column);
-    let known_after = label.and_then(|column| column.known_after).unwrap_or_default().micros();
-    known_after + (WINDOWS + 2) * domain.spec.monitor.window.micros()
+    domain.spec.known_after().micros() + (WINDOWS + 2) * domain.spec.monitor.window.micros()
 }
 
 /// A trouble, or its absence, and what the look said.
