@@ -56,14 +56,23 @@ impl Ranking {
         Ranking { order, tie_ends, tie_scores }
     }
 
+    /// What belongs to the rows, from the highest score to the lowest; equal scores in row order. values: one a row. O(n).
+    pub fn arrange<T: Copy>(&self, values: &[T]) -> Vec<T> {
+        assert_eq!(values.len(), self.order.len(), "a value for each ranked row");
+        self.order.iter().map(|&row| values[row as usize]).collect()
+    }
+
     /// Area under the ROC curve: how often a positive outranks a negative. 0..=1; ties count half; `None` if a class
     /// is absent. O(n). Source: Hanley & McNeil 1982.
     pub fn roc_auc(&self, truth: &[bool], weight: &[u32]) -> Option<f64> {
         let (mut positives, mut negatives, mut half_pairs_lost) = (0, 0, 0);
-        for tie in self.ties(truth, weight) {
+        for tie in self.all_ties(truth, weight) {
             let tied_negatives = tie.rows - tie.positives;
-            half_pairs_lost += u128::from(tie.positives) * u128::from(2 * negatives + tied_negatives);
-            positives += tie.positives;
+            // Positives are rare: most ties cost one branch that is guessed right.
+            if tie.positives > 0 {
+                half_pairs_lost += u128::from(tie.positives) * u128::from(2 * negatives + tied_negatives);
+                positives += tie.positives;
+            }
             negatives += tied_negatives;
         }
         let half_pairs = 2 * u128::from(positives) * u128::from(negatives);
@@ -75,10 +84,12 @@ impl Ranking {
     /// Source: scikit-learn, `average_precision_score`.
     pub fn average_precision(&self, truth: &[bool], weight: &[u32]) -> Option<f64> {
         let (mut positives, mut rows, mut sum) = (0, 0, 0.0);
-        for tie in self.ties(truth, weight) {
-            positives += tie.positives;
+        for tie in self.all_ties(truth, weight) {
             rows += tie.rows;
-            sum += tie.positives as f64 * (positives as f64 / rows as f64);
+            if tie.positives > 0 {
+                positives += tie.positives;
+                sum += tie.positives as f64 * (positives as f64 / rows as f64);
+            }
         }
         (positives > 0).then(|| sum / positives as f64)
     }
@@ -155,6 +166,11 @@ impl Ranking {
 
     /// The ties that hold at least one row, from the highest score.
     fn ties(&self, truth: &[bool], weight: &[u32]) -> impl DoubleEndedIterator<Item = Tie> {
+        self.all_ties(truth, weight).filter(|tie| tie.rows > 0)
+    }
+
+    /// The ties, those among them whose rows all weigh nothing, from the highest score.
+    fn all_ties(&self, truth: &[bool], weight: &[u32]) -> impl DoubleEndedIterator<Item = Tie> {
         assert_eq!(truth.len(), self.order.len(), "a truth for each ranked row");
         assert_eq!(weight.len(), self.order.len(), "a weight for each ranked row");
         let tie_at = move |tie: usize| {
@@ -167,7 +183,7 @@ impl Ranking {
             }
             Tie { score: self.tie_scores[tie], positives, rows }
         };
-        (0..self.tie_ends.len()).map(tie_at).filter(|tie| tie.rows > 0)
+        (0..self.tie_ends.len()).map(tie_at)
     }
 }
 
@@ -253,7 +269,7 @@ impl Losses {
     pub fn mean(&self, weight: &[u32]) -> Option<f64> {
         assert_eq!(self.by_row.len(), weight.len(), "a weight for each row");
         let (mut sum, mut rows) = (0.0, 0u64);
-        for (loss, &weight) in self.by_row.iter().zip(weight).filter(|(_, weight)| **weight > 0) {
+        for (loss, &weight) in self.by_row.iter().zip(weight) {
             sum += loss * f64::from(weight);
             rows += u64::from(weight);
         }

@@ -24,7 +24,7 @@ const FITS: usize = 5;
 pub async fn windows(run: &Run<'_>, out: &Path) -> Result<Value, PlatformError> {
     let prepared = extracted_and_prepared(run).await?;
     let start = Instant::now();
-    let columns = replay(&prepared.history, &prepared.windows)?;
+    let columns = replay(&prepared.history, &prepared.windows, 0..prepared.history.rows())?;
     let seconds = start.elapsed().as_secs_f64();
     let (_, input) = run.domain.spec.input.first().expect("checked: a domain has an input");
     let key = input.key.get_ref();

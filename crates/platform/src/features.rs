@@ -84,7 +84,7 @@ impl FeatureSet {
         RecordBatch::try_new(self.expressions.schema().clone(), own.chain(windows).collect()).map_err(arrow_error)
     }
 
-    /// The features of a range of a history's rows, with the window columns of the whole history.
+    /// The features of a range of a history's rows, with the window columns of these rows.
     pub fn frame(
         &self,
         history: &History,
@@ -94,7 +94,8 @@ impl FeatureSet {
         let starts: Vec<usize> = rows.clone().step_by(CHUNK_ROWS).collect();
         let chunk = |&start: &usize| {
             let length = CHUNK_ROWS.min(rows.end - start);
-            let windows = windows.iter().map(|(_, values)| nullable(values[start..start + length].to_vec())).collect();
+            let own = start - rows.start..start - rows.start + length;
+            let windows = windows.iter().map(|(_, values)| nullable(values[own.clone()].to_vec())).collect();
             let batch = self.row_batch(&history.batch.slice(start, length), windows)?;
             Ok::<_, PlatformError>(self.expressions.evaluate(&batch)?)
         };

@@ -92,11 +92,13 @@ impl Exam {
         let (names, chosen) = (self.metric_names(), metric_name(metric));
         let sign = if larger_is_better(chosen) { 1.0 } else { -1.0 };
         let statistics = |rows: &[u32], groups: &[u32]| {
-            let drawn =
-                |name: &String| self.can_resample(name).then(|| self.mean(&prepared, name, rows, groups)).flatten();
+            let weights = Weights::of(&prepared, rows, groups);
+            let drawn = |name: &String| self.can_resample(name).then(|| self.mean(&prepared, name, &weights)).flatten();
             let own: Vec<Option<f64>> = names.iter().map(drawn).collect();
             let ours = names.iter().position(|name| name == chosen).and_then(|at| own[at]);
-            let advantage = |other: &[Prepared]| Some(sign * (ours? - self.mean(other, chosen, rows, groups)?));
+            let advantage = |other: &[Prepared]| {
+                Some(sign * (ours? - self.mean(other, chosen, &Weights::of(other, rows, groups))?))
+            };
             own.into_iter().chain(others.iter().map(|(_, other)| advantage(other))).collect()
         };
         let intervals = grouped_intervals(&self.groups, self.group_count, REPLICATES, self.seed, statistics);
@@ -125,10 +127,11 @@ impl Exam {
         name: &str,
         interval: Option<(f64, f64)>,
     ) -> Option<MetricValue> {
-        let (rows, groups) = (self.ones(), self.one_each());
-        let value = self.mean(prepared, name, &rows, &groups)?;
+        let (rows, groups) = (vec![1; self.groups.len()], vec![1; self.group_count]);
+        let weights = Weights::of(prepared, &rows, &groups);
+        let value = self.mean(prepared, name, &weights)?;
         let value_of = |(other, prepared): &(String, Vec<Prepared>)| {
-            Some((other.clone(), self.mean(prepared, name, &rows, &groups)?))
+            Some((other.clone(), self.mean(prepared, name, &Weights::of(prepared, &rows, &groups))?))
         };
         let baselines: BTreeMap<String, f64> = others.iter().filter_map(value_of).collect();
         let worse_first = |a: &(&String, &f64), b: &(&String, &f64)| match larger_is_better(name) {
@@ -142,22 +145,14 @@ impl Exam {
             high: interval.map(|interval| interval.1),
             baseline: best.as_ref().map(|best| best.1),
             baseline_name: best.map(|best| best.0),
-            by_fold: (0..self.folds.len()).map(|fold| self.of_fold(prepared, fold, name, &rows, &groups)).collect(),
+            by_fold: (0..self.folds.len()).map(|fold| self.of_fold(prepared, fold, name, &weights)).collect(),
             baselines,
         })
     }
 
-    fn ones(&self) -> Vec<u32> {
-        vec![1; self.groups.len()]
-    }
-
-    fn one_each(&self) -> Vec<u32> {
-        vec![1; self.group_count]
-    }
-
     fn prepare(&self, scored: &[Scored]) -> Vec<Prepared> {
         let one = |(fold, scored): (&ExamFold, &Scored)| Prepared {
-            ranking: Ranking::new(&scored.score),
+            ranked: Ranked::new(&scored.score, &fold.truth, &self.groups[fold.rows.clone()]),
             calibrated: Ranking::new(&scored.probability),
             log_losses: Losses::log(&scored.probability, &fold.truth),
             squares: Losses::squared(&scored.probability, &fold.truth),
@@ -170,26 +165,26 @@ impl Exam {
         self.folds.iter().zip(scored).map(one).collect()
     }
 
-    fn mean(&self, prepared: &[Prepared], name: &str, rows: &[u32], groups: &[u32]) -> Option<f64> {
+    fn mean(&self, prepared: &[Prepared], name: &str, weights: &Weights) -> Option<f64> {
         let values: Option<Vec<f64>> =
-            (0..self.folds.len()).map(|fold| self.of_fold(prepared, fold, name, rows, groups)).collect();
+            (0..self.folds.len()).map(|fold| self.of_fold(prepared, fold, name, weights)).collect();
         let values = values?;
         Some(values.iter().sum::<f64>() / values.len() as f64)
     }
 
-    fn of_fold(&self, prepared: &[Prepared], at: usize, name: &str, rows: &[u32], groups: &[u32]) -> Option<f64> {
+    fn of_fold(&self, prepared: &[Prepared], at: usize, name: &str, weights: &Weights) -> Option<f64> {
         let (fold, own) = (&self.folds[at], &prepared[at]);
-        let weight = &rows[fold.rows.clone()];
+        let weight = &weights.rows[fold.rows.clone()];
         match name {
-            "average_precision" => own.ranking.average_precision(&fold.truth, weight),
-            "roc_auc" => own.ranking.roc_auc(&fold.truth, weight),
+            "average_precision" => own.ranked.ranking.average_precision(&own.ranked.truth, &weights.ranked[at]),
+            "roc_auc" => own.ranked.ranking.roc_auc(&own.ranked.truth, &weights.ranked[at]),
             "log_loss" => own.log_losses.mean(weight),
             "brier" => own.squares.mean(weight),
             "calibration_error" => own.calibrated.calibration_error(&fold.truth, weight, CALIBRATION_BINS),
             _ => {
                 let metric = self.entity_metrics.iter().position(|(known, ..)| known == name)?;
                 let everyone = vec![1; fold.entities[metric].iter().max().map_or(0, |&max| max as usize + 1)];
-                let weight = if self.entity_metrics[metric].2 { groups } else { &everyone };
+                let weight = if self.entity_metrics[metric].2 { weights.groups } else { &everyone };
                 own.entities[metric].mean(weight, self.entity_metrics[metric].1)
             }
         }
@@ -197,11 +192,44 @@ impl Exam {
 }
 
 struct Prepared {
-    ranking: Ranking,
+    ranked: Ranked,
     calibrated: Ranking,
     log_losses: Losses,
     squares: Losses,
     entities: Vec<EntityPrecisionAtK>,
+}
+
+/// A fold's rows from the highest score to the lowest: a measure of rank is then one pass without a jump in memory.
+struct Ranked {
+    ranking: Ranking,
+    truth: Vec<bool>,
+    groups: Vec<u32>,
+}
+
+impl Ranked {
+    fn new(score: &[f64], truth: &[bool], groups: &[u32]) -> Ranked {
+        let order = Ranking::new(score);
+        Ranked {
+            ranking: Ranking::new(&order.arrange(score)),
+            truth: order.arrange(truth),
+            groups: order.arrange(groups),
+        }
+    }
+}
+
+/// How many times everything counts in one sample.
+struct Weights<'a> {
+    rows: &'a [u32],
+    groups: &'a [u32],
+    /// For each fold, of its ranked rows.
+    ranked: Vec<Vec<u32>>,
+}
+
+impl Weights<'_> {
+    fn of<'a>(prepared: &[Prepared], rows: &'a [u32], groups: &'a [u32]) -> Weights<'a> {
+        let one = |own: &Prepared| own.ranked.groups.iter().map(|&group| groups[group as usize]).collect();
+        Weights { rows, groups, ranked: prepared.iter().map(one).collect() }
+    }
 }
 
 pub fn metric_name(metric: Metric) -> &'static str {

@@ -4,7 +4,7 @@
 use crate::PlatformError;
 use crate::features::{FeatureSet, OwnedValue};
 use crate::history::{History, intern, nullable};
-use crate::replay::CompiledWindow;
+use crate::replay::{CompiledWindow, oldest_seen};
 use rayon::prelude::*;
 use septet_learn::windows::{EntityState, replay_states};
 use septet_tables::arrow::array::{ArrayRef, RecordBatch};
@@ -29,11 +29,6 @@ impl LiveWindows {
         };
         let states = windows.par_iter().map(rebuilt).collect::<Result<_, _>>()?;
         Ok(LiveWindows { windows, states })
-    }
-
-    /// How far back an event can matter, in microseconds.
-    pub fn horizon(windows: &[CompiledWindow]) -> i64 {
-        windows.iter().map(|window| window.group.horizon()).max().unwrap_or(0)
     }
 
     /// Entities held, for gauges.
@@ -134,8 +129,7 @@ pub fn features_online(
     let Some(&last) = rows.last() else { return Ok(Vec::new()) };
     let first = rows[0];
     // As a service is rebuilt: what is too old for every window is not replayed.
-    let oldest = history.times[first].saturating_sub(LiveWindows::horizon(windows));
-    let from = history.times.partition_point(|&time| time <= oldest).min(first);
+    let from = oldest_seen(history, windows, first);
     let mut live = LiveWindows::of_history(windows.to_vec(), &history.range(from..first))?;
     let mut answers = Vec::with_capacity(rows.len());
     let mut wanted = rows.iter().copied().peekable();

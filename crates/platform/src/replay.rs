@@ -8,6 +8,7 @@ use septet_learn::windows::{Aggregate, ENTRIES_MAX, WindowColumn, WindowGroup, r
 use septet_tables::arrow::array::{ArrayRef, RecordBatch};
 use septet_tables::arrow::datatypes::{DataType, SchemaRef};
 use septet_tables::{Engine, RowExpressions};
+use std::ops::Range;
 
 /// Larger than any amount, count or microsecond: 106 bits still hold the millionths beside it.
 const WINDOW_VALUE_MAX: f64 = 1e24;
@@ -109,16 +110,41 @@ fn input_values(column: &ArrayRef) -> Result<Vec<f64>, PlatformError> {
     Ok(interned.codes.iter().map(|&code| values[code as usize]).collect())
 }
 
-/// Window columns of every event: `(name, one value a row)`, NaN for null. Deterministic for any number of threads.
-pub fn replay(history: &History, windows: &[CompiledWindow]) -> Result<Vec<(String, Vec<f64>)>, PlatformError> {
-    let columns: Vec<_> =
-        windows.par_iter().map(|window| replay_one(history, window)).collect::<Result<_, PlatformError>>()?;
+/// How far back an event can matter to any of the windows, in microseconds.
+pub fn horizon(windows: &[CompiledWindow]) -> i64 {
+    windows.iter().map(|window| window.group.horizon()).max().unwrap_or(0)
+}
+
+/// The first row of the history that windows of row `first` and later ones can see.
+pub fn oldest_seen(history: &History, windows: &[CompiledWindow], first: usize) -> usize {
+    let Some(&time) = history.times.get(first) else { return first };
+    let unseen = time.saturating_sub(horizon(windows));
+    history.times.partition_point(|&time| time <= unseen).min(first)
+}
+
+/// Window columns of some rows: `(name, one value a row)`, NaN for null. What is too old for every window is not replayed,
+/// as a service is rebuilt. Deterministic for any number of threads.
+pub fn replay(
+    history: &History,
+    windows: &[CompiledWindow],
+    rows: Range<usize>,
+) -> Result<Vec<(String, Vec<f64>)>, PlatformError> {
+    let from = oldest_seen(history, windows, rows.start);
+    let seen = history.range(from..rows.end);
+    let one = |window: &CompiledWindow| replay_one(&seen, window, rows.start - from);
+    let columns: Vec<_> = windows.par_iter().map(one).collect::<Result<_, PlatformError>>()?;
     Ok(columns.into_iter().flatten().collect())
 }
 
-fn replay_one(history: &History, window: &CompiledWindow) -> Result<Vec<(String, Vec<f64>)>, PlatformError> {
+/// The columns of the rows from `first` on.
+fn replay_one(
+    history: &History,
+    window: &CompiledWindow,
+    first: usize,
+) -> Result<Vec<(String, Vec<f64>)>, PlatformError> {
     let entities = history.intern(&window.entity)?;
     let inputs = window.inputs(&history.batch)?;
-    let columns = replay_events(&window.group, &entities.codes, entities.words.len(), &history.times, &inputs);
+    let mut columns = replay_events(&window.group, &entities.codes, entities.words.len(), &history.times, &inputs);
+    columns.iter_mut().for_each(|column| drop(column.drain(..first)));
     Ok(window.names.iter().cloned().zip(columns).collect())
 }

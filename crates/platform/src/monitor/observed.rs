@@ -79,7 +79,7 @@ pub fn from_history(
     rows: Range<usize>,
     reasons_from: i64,
 ) -> Result<Part, PlatformError> {
-    let windows = replay(history, &answerer.windows)?;
+    let windows = replay(history, &answerer.windows, rows.clone())?;
     let frame = answerer.features.frame(history, &windows, rows.clone())?;
     drop(windows);
     let events = history.batch.slice(rows.start, rows.len());

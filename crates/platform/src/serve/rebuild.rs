@@ -4,6 +4,7 @@
 use crate::PlatformError;
 use crate::history::{History, arrow_error, times_of};
 use crate::live::LiveWindows;
+use crate::replay::oldest_seen;
 use crate::serve::answerer::Answerer;
 use crate::serve::event::{Cell, Event, EventColumn};
 use crate::serve::log::{DecisionLog, LoggedEvent};
@@ -67,9 +68,7 @@ impl Rebuilding<'_> {
         let keys = keys.map_err(arrow_error)?;
         let keys = keys.as_string::<i32>();
         let history_keys: Keys = keys.iter().flatten().map(key_hash).collect();
-        // What is too old for every window is not replayed.
-        let oldest = history.times.last().map_or(0, |newest| newest - LiveWindows::horizon(&answerer.windows));
-        let first = history.times.partition_point(|&time| time <= oldest);
+        let first = oldest_seen(&history, &answerer.windows, history.rows().saturating_sub(1));
         let rows = history.rows() - first;
         let recent = history.range(first..history.rows());
         let recent = with_labels(&answerer, recent, labels)?;

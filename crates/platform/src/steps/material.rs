@@ -80,8 +80,12 @@ pub async fn prepare_anew(run: &Run<'_>, extracted: StepReport) -> Result<Prepar
         .collect();
     let extras = telling_extras(&history, &beyond)?;
     let windows = compile_windows(&engine, run.domain, &history.batch.schema()).await?;
-    run.progress.begin("train: windows", Some(history.rows() as u64), "rows");
-    let window_columns = replay(&history, &windows)?;
+    let plan = plan(&history, run.domain, &label, run.domain.spec.layout.get(&layout))?;
+    let rows = plan.validation.iter().chain(&plan.test).flat_map(|fold| fold.train.iter().chain(&fold.test));
+    let (first, last) = rows.fold((u32::MAX, 0), |(first, last), &row| (first.min(row), last.max(row)));
+    let range = first as usize..last as usize + 1;
+    run.progress.begin("train: windows", Some(range.len() as u64), "rows");
+    let window_columns = replay(&history, &windows, range.clone())?;
     run.progress.end();
     let names: Vec<String> = window_columns.iter().map(|(name, _)| name.clone()).collect();
     let features = FeatureSet::compile(&engine, run.domain, &history.batch.schema(), &names, &extras).await;
@@ -89,10 +93,6 @@ pub async fn prepare_anew(run: &Run<'_>, extracted: StepReport) -> Result<Prepar
         PlatformError::Tables(error) => at_file(run.domain, "features.sql", error),
         other => other,
     })?;
-    let plan = plan(&history, run.domain, &label, run.domain.spec.layout.get(&layout))?;
-    let rows = plan.validation.iter().chain(&plan.test).flat_map(|fold| fold.train.iter().chain(&fold.test));
-    let (first, last) = rows.fold((u32::MAX, 0), |(first, last), &row| (first.min(row), last.max(row)));
-    let range = first as usize..last as usize + 1;
     run.progress.begin("train: features", Some(range.len() as u64), "rows");
     let frame = features.frame(&history, &window_columns, range.clone())?;
     run.progress.end();

@@ -201,9 +201,9 @@ fn no_look_ahead(domain: &Domain, prepared: &Prepared) -> Result<GateRecord, Pla
     let cut_row = fold.test[fold.test.len() / 2] as usize;
     let cut = prepared.history.times[cut_row];
     let before = prepared.history.as_known_at(domain, cut)?;
-    let window_columns = replay(&before, &prepared.windows)?;
     let last = before.rows();
     let first = last.saturating_sub(prepared.frame.rows()).max(prepared.first_row);
+    let window_columns = replay(&before, &prepared.windows, first..last)?;
     let frame = prepared.features.frame(&before, &window_columns, first..last)?;
     let different = differing_values(&frame, &prepared.frame, first - prepared.first_row);
     let evidence = format!(
