@@ -3,6 +3,7 @@
 
 use crate::folder::Domain;
 use crate::problem::{Place, Problem, did_you_mean};
+use crate::Duration;
 use crate::spec::*;
 use std::ops::Range;
 use toml::Spanned;
@@ -15,6 +16,7 @@ pub(crate) fn check(domain: &Domain, folder: &str) -> Vec<Problem> {
     check.model();
     check.rules();
     check.decision();
+    check.estimates();
     check.watches();
     check.files();
     check.problems.sort();
@@ -87,6 +89,11 @@ impl Check<'_> {
         if is(&input.key) && !matches!(column.kind, ColumnType::Text | ColumnType::Integer) {
             self.say(name.span(), format!("`{}` is the key; its type must be text or integer", name.get_ref()), None);
         }
+        let labels = input.columns.iter().filter(|(_, column)| column.label).map(|(name, _)| name.get_ref().as_str());
+        if let Some(label) = column.reveals.as_ref().filter(|label| !labels.clone().any(|own| own == label.get_ref())) {
+            let message = format!("`{}` reveals `{}`, which is no label", name.get_ref(), label.get_ref());
+            self.say(label.span(), message, did_you_mean(label.get_ref(), labels));
+        }
         if column.known_after.is_some() && !column.label {
             self.say(name.span(), format!("`{}` has known_after but not label = true", name.get_ref()), None);
         }
@@ -121,13 +128,22 @@ impl Check<'_> {
     /// A label used before it is known would leak the future into training.
     fn label_delay(&mut self, input: &Input, window: &Window, text: &Spanned<String>, expression: &WindowExpression) {
         let Some(argument) = &expression.argument else { return };
-        for (name, column) in input.columns.iter().filter(|(_, column)| column.label) {
-            let known_after = column.known_after.unwrap_or_default();
-            if mentions(argument, name.get_ref()) && window.delay < known_after {
-                let label = name.get_ref();
-                let message =
-                    format!("`{label}` is known after {known_after}, but this window's delay is {}", window.delay);
-                self.say(text.span(), message, Some(format!("set delay = \"{known_after}\" for this window")));
+        for (name, column) in input.columns.iter().filter(|(name, _)| mentions(argument, name.get_ref())) {
+            let revealed = column.reveals.as_ref().map(|label| label.get_ref());
+            let label = input.columns.iter().find(|(known, own)| {
+                own.label && (known.get_ref() == name.get_ref() || Some(known.get_ref()) == revealed)
+            });
+            let known_after = label.map(|(_, label)| label.known_after.unwrap_or_default());
+            // Without a delay an event would see its own label.
+            let needed = known_after.map(|after| after.max(Duration::SECOND));
+            if let Some(needed) = needed.filter(|needed| window.delay < *needed) {
+                let known_after = known_after.unwrap_or_default();
+                let message = format!(
+                    "`{}` is known after {known_after}, but this window's delay is {}",
+                    name.get_ref(),
+                    window.delay
+                );
+                self.say(text.span(), message, Some(format!("set delay = \"{needed}\" for this window")));
             }
         }
     }
@@ -235,6 +251,22 @@ impl Check<'_> {
         if monitor.window.micros() == 0 || monitor.per.micros() == 0 || monitor.false_pages <= 0.0 {
             let offset = self.domain.files.get("domain.toml").and_then(|text| text.find("[monitor]")).unwrap_or(0);
             self.say(offset..offset, "[monitor] window, per and false_pages must be above 0".to_owned(), None);
+        }
+    }
+
+    fn estimates(&mut self) {
+        let Some(input) = self.domain.spec.input.values().next() else { return };
+        for (name, estimate) in &self.domain.spec.estimate {
+            self.refers("of", &estimate.of, input.columns.keys().map(|name| name.get_ref().as_str()));
+            let of = input.columns.iter().find(|(known, _)| known.get_ref() == estimate.of.get_ref());
+            if of.is_some_and(|(_, column)| !matches!(column.kind, ColumnType::Number | ColumnType::Integer)) {
+                let message = format!("`{}` is no number: nothing can be estimated of it", estimate.of.get_ref());
+                self.say(estimate.of.span(), message, None);
+            }
+            if input.columns.keys().any(|column| column.get_ref() == name.get_ref()) {
+                let message = format!("`{}` is a column of the input; give the estimate another name", name.get_ref());
+                self.say(name.span(), message, None);
+            }
         }
     }
 

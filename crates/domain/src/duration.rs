@@ -13,6 +13,8 @@ pub struct Duration {
 const UNITS: [(char, i64); 5] = [('w', 604_800), ('d', 86_400), ('h', 3_600), ('m', 60), ('s', 1)];
 
 impl Duration {
+    pub const SECOND: Duration = Duration { micros: 1_000_000 };
+
     pub const fn from_days(days: i64) -> Duration {
         Duration { micros: days * 86_400_000_000 }
     }

@@ -37,6 +37,10 @@ pub struct DomainSpec {
     pub feature: IndexMap<Spanned<String>, Feature>,
     /// How a version is learned and judged.
     pub model: Model,
+    /// Numbers that go with a score, by the name that `answer.sql` reads them by.
+    #[serde(default)]
+    #[schemars(with = "IndexMap<String, Estimate>")]
+    pub estimate: IndexMap<Spanned<String>, Estimate>,
     /// What is done with a score.
     #[schemars(with = "Option<Decision>")]
     pub decision: Option<Decision>,
@@ -117,6 +121,10 @@ pub struct Column {
     pub label: bool,
     /// How long after the event a label is known. A label younger than that is no label.
     pub known_after: Option<Duration>,
+    /// The label that this column gives away, such as the stars that a complaint is told by: a request may have it, rules and
+    /// the answer may read it, features may not, and windows only as they may the label.
+    #[schemars(with = "Option<String>")]
+    pub reveals: Option<Spanned<String>>,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema, PartialEq, Eq)]
@@ -158,10 +166,16 @@ pub struct Layout {
     pub split_end: Option<String>,
     /// Where the validation folds of a split by time lie. Default `earlier`.
     pub validation: Option<Validation>,
-    /// CSV: one character between fields. Default `,`.
+    /// Another split than the model's, where the source has no such times or a published protocol says so.
+    #[schemars(with = "Option<Split>")]
+    pub split: Option<Spanned<Split>>,
+    /// CSV: one character between fields, or `blanks` for any number of spaces and tabs. Default `,`.
     pub delimiter: Option<String>,
-    /// CSV: the quote character. Default `"`.
+    /// CSV: the quote character; empty where quotation marks are part of the text. Default `"`.
     pub quote: Option<String>,
+    /// CSV without a header: the names of its columns, in order.
+    #[serde(default)]
+    pub columns: Vec<String>,
     /// The decimal sign of numbers in text. Default `.`.
     pub decimal: Option<String>,
     /// Words that mean missing, beside the empty field.
@@ -339,6 +353,18 @@ pub enum SplitBy {
     Time,
     Group,
     Stratified,
+}
+
+/// The mean of a number given the score, such as the stars that go with a probability of complaint: learned on the validation
+/// folds as a curve that only rises or only falls (isotonic regression), judged on the test folds beside the plain mean.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Estimate {
+    /// The number: a column of the first input. Rows without it are left out.
+    #[schemars(with = "String")]
+    pub of: Spanned<String>,
+    /// What it says, for a person.
+    pub meaning: Option<String>,
 }
 
 /// Turns a score into an action.

@@ -9,6 +9,7 @@ pub mod clv;
 pub mod drift;
 pub mod encoding;
 pub mod frame;
+pub mod isotonic;
 pub mod linear;
 pub mod metrics;
 pub mod trees;

@@ -4,7 +4,7 @@
 use crate::PlatformError;
 use crate::history::{History, arrow_error, intern, nullable};
 use rayon::prelude::*;
-use septet_domain::Domain;
+use septet_domain::{Column as ContractColumn, Domain};
 use septet_learn::encoding::RowValue;
 use septet_learn::frame::{Column, Frame, MISSING};
 use septet_tables::arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
@@ -49,7 +49,7 @@ impl OwnedValue {
 pub struct FeatureSet {
     pub names: Vec<String>,
     expressions: RowExpressions,
-    /// Columns of the input that an expression may read, labels left out.
+    /// Columns of the input that an expression may read: no labels, nothing that reveals one.
     inputs: Vec<usize>,
 }
 
@@ -64,8 +64,11 @@ impl FeatureSet {
         extras: &[String],
     ) -> Result<FeatureSet, PlatformError> {
         let (table, input) = domain.spec.input.first().expect("checked: a domain has an input");
-        let is_label = |name: &str| input.columns.iter().any(|(known, column)| known.get_ref() == name && column.label);
-        let inputs: Vec<usize> = (0..schema.fields().len()).filter(|&at| !is_label(schema.field(at).name())).collect();
+        let tells = |name: &str| {
+            let tells = |column: &ContractColumn| column.label || column.reveals.is_some();
+            input.columns.iter().any(|(known, column)| known.get_ref() == name && tells(column))
+        };
+        let inputs: Vec<usize> = (0..schema.fields().len()).filter(|&at| !tells(schema.field(at).name())).collect();
         let own = inputs.iter().map(|&at| schema.field(at).clone());
         let windows = windows.iter().map(|name| Field::new(name, DataType::Float64, true));
         let schema = Arc::new(Schema::new(own.chain(windows).collect::<Vec<_>>()));
@@ -119,12 +122,6 @@ impl FeatureSet {
         Ok(rows)
     }
 
-    /// The columns of the input, labels left out, as the expressions see them.
-    pub fn own_columns(&self, events: &RecordBatch) -> Vec<(Field, ArrayRef)> {
-        let fields = self.expressions.schema().fields().iter();
-        fields.zip(&self.inputs).map(|(field, &at)| (field.as_ref().clone(), events.column(at).clone())).collect()
-    }
-
     pub fn types(&self) -> &[DataType] {
         &self.expressions.types
     }
@@ -170,7 +167,7 @@ fn is_feature_type(kind: &DataType) -> bool {
         )
 }
 
-fn is_text(kind: &DataType) -> bool {
+pub fn is_text(kind: &DataType) -> bool {
     matches!(kind, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View)
 }
 

@@ -5,7 +5,7 @@ use crate::history::History;
 use crate::split::DAY;
 use crate::version::MetricValue;
 use septet_domain::{Domain, Metric};
-use septet_learn::bootstrap::grouped_intervals;
+use septet_learn::bootstrap::{grouped_interval, grouped_intervals};
 use septet_learn::metrics::{EntityPrecisionAtK, Losses, Ranking};
 use std::collections::BTreeMap;
 
@@ -76,6 +76,13 @@ impl Exam {
             groups = (0..groups.len() as u32).collect();
         }
         Ok(Exam { folds: exam_folds, groups, group_count, entity_metrics, seed: model.seed })
+    }
+
+    /// The range of a number over resampled groups, given how many times each row counts, fold after fold.
+    pub fn interval(&self, number: impl Fn(&[u32]) -> Option<f64> + Sync) -> Option<(f64, f64)> {
+        let drawn = |rows: &[u32], _: &[u32]| number(rows);
+        let interval = grouped_interval(&self.groups, self.group_count, REPLICATES, self.seed, drawn);
+        interval.map(|interval| (interval.low, interval.high))
     }
 
     pub fn metric_names(&self) -> Vec<String> {
@@ -241,5 +248,5 @@ pub fn metric_name(metric: Metric) -> &'static str {
 }
 
 pub fn larger_is_better(name: &str) -> bool {
-    !matches!(name, "log_loss" | "brier" | "calibration_error")
+    !matches!(name, "log_loss" | "brier") && !name.ends_with("_error")
 }

@@ -7,6 +7,7 @@ pub mod alerts;
 pub mod bench;
 mod demo;
 mod error;
+mod estimate;
 mod features;
 mod history;
 mod home;

@@ -29,7 +29,8 @@ pub struct Plan {
 
 /// Splits the rows whose label is known; a layout may repeat a published protocol.
 pub fn plan(history: &History, domain: &Domain, label: &[f64], layout: Option<&Layout>) -> Result<Plan, PlatformError> {
-    let split = domain.spec.model.split.get_ref();
+    let own = layout.and_then(|layout| layout.split.as_ref());
+    let split = own.unwrap_or(&domain.spec.model.split).get_ref();
     let plan = match split.by {
         SplitBy::Time => by_time(history, domain, split, label, layout)?,
         SplitBy::Group => by_group(history, split, &ripe(history, domain, label), domain.spec.model.seed)?,

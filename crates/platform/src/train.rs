@@ -51,8 +51,10 @@ pub struct Outcome {
     pub metrics: BTreeMap<String, MetricValue>,
     pub advantage: BTreeMap<String, Option<(f64, f64)>>,
     pub importances: Vec<(String, f64)>,
-    /// Scores on the newest test fold, for pictures.
-    pub newest: Scored,
+    /// What the chosen candidate said of the validation folds, which it was not trained on.
+    pub validation: Vec<Scored>,
+    /// Scores on the test folds; the newest comes first.
+    pub test: Vec<Scored>,
     /// The baseline that came closest, on the newest test fold.
     pub strongest_baseline: Option<(String, Scored)>,
 }
@@ -97,7 +99,8 @@ pub fn train(material: &Material, plan: &Plan, exam: &Exam, progress: &dyn Progr
         decision: material.decide(plan, &raws, &calibrator, &scored[0]),
         metrics,
         folds: summaries(material, plan),
-        newest: scored[0].clone(),
+        validation: raws.into_iter().map(|raw| scored_by(raw, &calibrator)).collect(),
+        test: scored,
         strongest_baseline: material.strongest(plan, baselines),
         advantage,
         encoder,

@@ -1,6 +1,7 @@
 //! A version: everything needed to answer and to repeat it, as a folder of data. Loading executes nothing.
 
 use crate::PlatformError;
+use crate::estimate::Estimate;
 use crate::features::OwnedValue;
 use crate::text::{Said, TextModel};
 use septet_learn::calibration::Calibrator;
@@ -47,6 +48,8 @@ pub struct Manifest {
     pub parameters: BTreeMap<String, f64>,
     pub candidates: Vec<Candidate>,
     pub calibrator: Calibrator,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub estimates: Vec<Estimate>,
     pub decision: Option<DecisionRule>,
     pub folds: Vec<FoldSummary>,
     pub metrics: BTreeMap<String, MetricValue>,

@@ -22,8 +22,12 @@ const KEY_ROWS: usize = 10_000;
 /// How text files are written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TextFormat {
-    pub delimiter: u8,
-    pub quote: u8,
+    /// None: any number of spaces and tabs.
+    pub delimiter: Option<u8>,
+    /// None: quotation marks are part of the text.
+    pub quote: Option<u8>,
+    /// Names of the columns of a file without a header; empty where there is one.
+    pub columns: Vec<String>,
     pub decimal: char,
     /// Words that mean missing; the empty field always does.
     pub null_words: Vec<String>,
@@ -32,7 +36,14 @@ pub struct TextFormat {
 
 impl Default for TextFormat {
     fn default() -> TextFormat {
-        TextFormat { delimiter: b',', quote: b'"', decimal: '.', null_words: Vec::new(), encoding: encoding_rs::UTF_8 }
+        TextFormat {
+            delimiter: Some(b','),
+            quote: Some(b'"'),
+            columns: Vec::new(),
+            decimal: '.',
+            null_words: Vec::new(),
+            encoding: encoding_rs::UTF_8,
+        }
     }
 }
 
@@ -47,8 +58,15 @@ impl TextFormat {
         let label = layout.encoding.as_deref().unwrap_or("utf-8");
         let encoding = encoding_rs::Encoding::for_label(label.as_bytes());
         Ok(TextFormat {
-            delimiter: one(&layout.delimiter, b',', "delimiter")?,
-            quote: one(&layout.quote, b'"', "quote")?,
+            delimiter: match layout.delimiter.as_deref() {
+                Some("blanks") => None,
+                _ => Some(one(&layout.delimiter, b',', "delimiter")?),
+            },
+            quote: match layout.quote.as_deref() {
+                Some("") => None,
+                _ => Some(one(&layout.quote, b'"', "quote")?),
+            },
+            columns: layout.columns.clone(),
             decimal: char::from(one(&layout.decimal, b'.', "decimal")?),
             null_words: layout.null_words.clone(),
             encoding: encoding
@@ -248,7 +266,7 @@ impl<'a> Rows<'a> {
     fn push_csv(&mut self, record: &csv::ByteRecord, line: u64, names: &[&str], sink: &mut dyn Sink) -> bool {
         self.row += 1;
         if record.len() != self.columns.len() {
-            let message = format!("line {line} has {} fields, the header has {}", record.len(), self.columns.len());
+            let message = format!("line {line} has {} fields, expected {}", record.len(), self.columns.len());
             let value = record.iter().map(|field| String::from_utf8_lossy(field)).collect::<Vec<_>>().join(",");
             return sink.broken(self.broken(None, value, message));
         }
@@ -374,17 +392,53 @@ impl Counted {
     }
 }
 
-fn csv_reader<R: Read>(input: R, format: &TextFormat) -> csv::Reader<R> {
-    csv::ReaderBuilder::new()
-        .delimiter(format.delimiter)
-        .quote(format.quote)
-        .flexible(true)
-        .buffer_capacity(1 << 17)
-        .from_reader(input)
+fn csv_reader(input: Box<dyn Read>, format: &TextFormat) -> csv::Reader<Box<dyn Read>> {
+    let mut builder = csv::ReaderBuilder::new();
+    builder.flexible(true).buffer_capacity(1 << 17).has_headers(format.columns.is_empty());
+    match format.quote {
+        Some(quote) => builder.quote(quote),
+        None => builder.quoting(false),
+    };
+    match format.delimiter {
+        Some(delimiter) => builder.delimiter(delimiter).from_reader(input),
+        None => builder.delimiter(b'\t').from_reader(Box::new(Blanks::new(input))),
+    }
+}
+
+/// Lines whose fields are parted by one tab instead of any number of blanks.
+struct Blanks {
+    lines: BufReader<Box<dyn Read>>,
+    line: Vec<u8>,
+    /// What is made of the line and not yet read.
+    made: std::collections::VecDeque<u8>,
+}
+
+impl Blanks {
+    fn new(input: Box<dyn Read>) -> Blanks {
+        Blanks { lines: BufReader::new(input), line: Vec::new(), made: std::collections::VecDeque::new() }
+    }
+}
+
+impl Read for Blanks {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        if self.made.is_empty() {
+            self.line.clear();
+            if self.lines.read_until(b'\n', &mut self.line)? == 0 {
+                return Ok(0);
+            }
+            let fields = self.line.split(u8::is_ascii_whitespace).filter(|field| !field.is_empty());
+            self.made.extend(fields.collect::<Vec<_>>().join(&b'\t'));
+            self.made.push_back(b'\n');
+        }
+        self.made.read(buffer)
+    }
 }
 
 fn csv_header(path: &Path, format: &TextFormat) -> Result<Vec<String>, TablesError> {
     let location = path.display().to_string();
+    if !format.columns.is_empty() {
+        return Ok(format.columns.clone());
+    }
     let mut reader = csv_reader(Counted::open(path, format)?.decoded, format);
     let header = reader.byte_headers().map_err(|error| damaged(&location, 0, &error))?;
     let names: Vec<String> = header

@@ -111,6 +111,7 @@ fn manifest() -> Manifest {
             candidate(0.1, 3.0, 0.671),
             candidate(0.1, 5.0, 0.684),
         ],
+        estimates: Vec::new(),
         calibrator: Calibrator::Isotonic { score: vec![0.1, 0.9], probability: vec![0.001, 0.9] },
         decision: Some(DecisionRule {
             threshold: 0.0873,

@@ -1,7 +1,7 @@
 //! A version ready to answer for its domain: everything compiled once, then events in, answers out. Knows no HTTP, no log
 //! and no clock.
 
-use crate::features::{FeatureSet, OwnedValue};
+use crate::features::{FeatureSet, OwnedValue, is_text};
 use crate::history::{arrow_error, nullable};
 use crate::plan::at_file;
 use crate::profiles::{LiveFeatures, Profiles};
@@ -124,7 +124,7 @@ impl Answerer {
         let windows = compile_windows(engine, &domain, contract.schema()).await?;
         let names: Vec<String> = windows.iter().flat_map(|window| window.names.clone()).collect();
         let features = FeatureSet::compile(engine, &domain, contract.schema(), &names, &scorer.manifest.extras).await?;
-        let schema = decision_schema(&contract, &features, &scorer.manifest);
+        let schema = decision_schema(&domain, &contract, &features);
         let rules = compile_rules(engine, &domain, &schema).await?;
         let answer = compile_answer(engine, &domain, &schema).await?;
         let phrases = phrases(&domain, &scorer.manifest);
@@ -202,12 +202,16 @@ impl Answerer {
         events: &RecordBatch,
         scored: &[Scored],
     ) -> Result<RecordBatch, PlatformError> {
-        let mut columns: Vec<ArrayRef> =
-            self.features.own_columns(events).into_iter().map(|(_, column)| column).collect();
+        let own = self.contract.columns.iter().zip(events.columns()).filter(|(column, _)| !column.label());
+        let mut columns: Vec<ArrayRef> = own.map(|(_, column)| column.clone()).collect();
         for (at, name) in self.features.names.iter().enumerate() {
             if self.contract.schema().index_of(name).is_err() {
                 columns.push(feature_column(scored, at, expressions.schema().field(columns.len()).data_type()));
             }
+        }
+        for estimate in &self.manifest().estimates {
+            let value = |scored: &Scored| Some(estimate.curve.as_ref()?.apply(scored.probability));
+            columns.push(Arc::new(scored.iter().map(value).collect::<Float64Array>()));
         }
         columns.push(Arc::new(scored.iter().map(|scored| Some(scored.probability)).collect::<Float64Array>()));
         columns.push(Arc::new(scored.iter().map(|scored| scored.action.as_deref()).collect::<StringArray>()));
@@ -285,18 +289,18 @@ impl Answerer {
     }
 }
 
-/// Columns that rules and `answer.sql` read: the event's, the features that are not among them, the probability, the action.
-fn decision_schema(contract: &EventContract, features: &FeatureSet, manifest: &Manifest) -> SchemaRef {
+/// Columns that rules and `answer.sql` read: the event's, the features that are not among them, the estimates, the probability,
+/// the action.
+fn decision_schema(domain: &Domain, contract: &EventContract, features: &FeatureSet) -> SchemaRef {
     let own = contract.columns.iter().zip(contract.schema().fields()).filter(|(column, _)| !column.label());
     let own = own.map(|(_, field)| field.as_ref().clone());
-    let made =
-        features.names.iter().zip(&manifest.features).filter(|(name, _)| contract.schema().index_of(name).is_err());
-    let made = made.map(|(name, feature)| {
-        let kind = if feature.kind == "number" { DataType::Float64 } else { DataType::Utf8 };
-        Field::new(name, kind, true)
+    let made = features.names.iter().zip(features.types());
+    let made = made.filter(|(name, _)| contract.schema().index_of(name).is_err()).map(|(name, kind)| {
+        Field::new(name, if is_text(kind) { DataType::Utf8 } else { DataType::Float64 }, true)
     });
+    let estimates = domain.spec.estimate.keys().map(|name| Field::new(name.get_ref(), DataType::Float64, true));
     let decided = [Field::new(PROBABILITY, DataType::Float64, true), Field::new(ACTION, DataType::Utf8, true)];
-    Arc::new(Schema::new(own.chain(made).chain(decided).collect::<Vec<_>>()))
+    Arc::new(Schema::new(own.chain(made).chain(estimates).chain(decided).collect::<Vec<_>>()))
 }
 
 async fn compile_rules(
@@ -346,14 +350,7 @@ pub async fn check_decision(
     features: &FeatureSet,
 ) -> Result<(), PlatformError> {
     let contract = EventContract::new(domain, published, 0);
-    let own = contract.columns.iter().zip(contract.schema().fields()).filter(|(column, _)| !column.label());
-    let own: Vec<Field> = own.map(|(_, field)| field.as_ref().clone()).collect();
-    let made = features.names.iter().zip(features.types()).filter(|(name, _)| published.index_of(name).is_err());
-    let made = made.map(|(name, kind)| {
-        Field::new(name, if *kind == DataType::Utf8 { DataType::Utf8 } else { DataType::Float64 }, true)
-    });
-    let decided = [Field::new(PROBABILITY, DataType::Float64, true), Field::new(ACTION, DataType::Utf8, true)];
-    let schema = Arc::new(Schema::new(own.into_iter().chain(made).chain(decided).collect::<Vec<_>>()));
+    let schema = decision_schema(domain, &contract, features);
     compile_rules(engine, domain, &schema).await?;
     compile_answer(engine, domain, &schema).await?;
     Ok(())

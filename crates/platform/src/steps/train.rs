@@ -1,6 +1,7 @@
 //! Tables to a trained and judged version, in the run's own folder; validation decides whether it is registered.
 
 use crate::PlatformError;
+use crate::estimate::{self, Estimate};
 use crate::history::arrow_error;
 use crate::home::{make_folder, write_whole};
 use crate::judge::Exam;
@@ -23,9 +24,12 @@ pub async fn run(run: &Run<'_>) -> Result<Made, PlatformError> {
     let all_labels = prepared.history.label(run.domain.spec.model.target.get_ref())?;
     let tests: Vec<Vec<u32>> = prepared.plan.test.iter().map(|fold| fold.test.clone()).collect();
     let exam = Exam::new(&prepared.history, run.domain, &all_labels, &tests)?;
-    let outcome = train(&material, &prepared.plan, &exam, run.progress)?;
+    let mut outcome = train(&material, &prepared.plan, &exam, run.progress)?;
+    let (estimates, errors) =
+        estimate::learn(run.domain, &prepared, &exam, &outcome.validation, &outcome.test)?;
+    outcome.metrics.extend(errors);
     let version = version_name(run, &prepared);
-    let manifest = manifest(run, &prepared, &outcome, &version);
+    let manifest = manifest(run, &prepared, &outcome, estimates, &version);
     let charts = charts(run, &prepared, &outcome);
     let folder = run.run_folder().join("version");
     let _ = std::fs::remove_dir_all(&folder);
@@ -36,7 +40,7 @@ pub async fn run(run: &Run<'_>) -> Result<Made, PlatformError> {
         ("encoder.json", to_json(&outcome.encoder)?),
         (model_name, model_bytes),
         ("charts.json", to_json(&charts)?),
-        Profiles::learn(&prepared.frame, &material.rows(&prepared.plan.test[0].train), &outcome.newest.probability)
+        Profiles::learn(&prepared.frame, &material.rows(&prepared.plan.test[0].train), &outcome.test[0].probability)
             .file()?,
     ];
     let mut hasher = blake3::Hasher::new();
@@ -67,7 +71,13 @@ fn version_name(run: &Run, prepared: &Prepared) -> String {
     blake3::hash(parts.join("\n").as_bytes()).to_hex()[..12].to_owned()
 }
 
-fn manifest(run: &Run, prepared: &Prepared, outcome: &Outcome, version: &str) -> Manifest {
+fn manifest(
+    run: &Run,
+    prepared: &Prepared,
+    outcome: &Outcome,
+    estimates: Vec<Estimate>,
+    version: &str,
+) -> Manifest {
     let spec = &run.domain.spec;
     let feature = |(name, column): (&String, &Column)| {
         let declared = spec.feature.iter().find(|(known, _)| known.get_ref() == name).map(|(_, feature)| feature);
@@ -102,6 +112,7 @@ fn manifest(run: &Run, prepared: &Prepared, outcome: &Outcome, version: &str) ->
         parameters: outcome.parameters.clone(),
         candidates: outcome.candidates.clone(),
         calibrator: outcome.calibrator.clone(),
+        estimates,
         decision: outcome.decision.clone(),
         folds: outcome.folds.clone(),
         metrics: outcome.metrics.clone(),
@@ -124,7 +135,7 @@ fn charts(run: &Run, prepared: &Prepared, outcome: &Outcome) -> Charts {
         fold.test.iter().map(|&row| prepared.history.times[row as usize].div_euclid(DAY) as i32).collect();
     let alerts = run.domain.spec.decision.as_ref().and_then(|decision| decision.alerts_per_day);
     let baseline = outcome.strongest_baseline.as_ref().map(|(name, scored)| (name.as_str(), scored.score.as_slice()));
-    Charts::new(&outcome.newest.score, &outcome.newest.probability, &truth, &day, baseline, alerts, CURVE_POINTS)
+    Charts::new(&outcome.test[0].score, &outcome.test[0].probability, &truth, &day, baseline, alerts, CURVE_POINTS)
 }
 
 /// Reads the charts back.
