@@ -492,6 +492,10 @@ pub struct Watch {
     pub severity: Severity,
     /// Whom it concerns.
     pub concerns: String,
+    /// A SELECT of one text column: the first three rows are told with the alert, in the words of the data. The table `finding`
+    /// says in one row from when (`since`) until when (`until`). What it selects goes wherever alerts go.
+    #[schemars(with = "Option<String>")]
+    pub examples: Option<Spanned<String>>,
 }
 
 /// Which side of what was usual is an alarm.

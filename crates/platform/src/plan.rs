@@ -104,6 +104,7 @@ async fn check_watches(
     let made: Vec<(String, DataType)> = features.names.iter().cloned().zip(features.types().iter().map(kind)).collect();
     let observed = std::sync::Arc::new(crate::monitor::empty_schema(schema, &made));
     engine.register_batches(crate::monitor::OBSERVED, observed, vec![])?;
+    engine.register_batches(crate::monitor::FINDING, crate::monitor::finding_schema(), vec![])?;
     for watch in &domain.spec.watch {
         let sql = &watch.get_ref().sql;
         let plan = engine.plan(sql.get_ref()).await.map_err(|error| at_offset(domain, sql.span().start, error))?;
@@ -112,6 +113,9 @@ async fn check_watches(
             let message = "expected one number, or a series with the columns `at` and `value` (which a band needs)";
             let error = TablesError::Sql { message: message.to_owned(), place: None };
             return Err(at_offset(domain, sql.span().start, error));
+        }
+        if let Some(sql) = &watch.get_ref().examples {
+            engine.plan(sql.get_ref()).await.map_err(|error| at_offset(domain, sql.span().start, error))?;
         }
     }
     for (name, sql) in domain.files_in("monitor", ".sql") {

@@ -191,6 +191,9 @@ pub fn findings(look: &Look) {
         for line in finding.evidence.iter().chain(&finding.causes) {
             println!("  {line}");
         }
+        for line in &finding.examples {
+            println!("  \"{line}\"");
+        }
     }
 }
 

@@ -146,7 +146,7 @@ fn letter(mail: &Mail, delivery: &DeliveryRecord, alert: &AlertRecord) -> Result
         alert.since,
         alert.last
     );
-    for (title, key) in [("Evidence", "evidence"), ("Where it changed most", "causes")] {
+    for (title, key) in [("Evidence", "evidence"), ("Where it changed most", "causes"), ("Examples", "examples")] {
         let lines = list(key);
         if !lines.is_empty() {
             body.push_str(&format!("\n{title}:\n{lines}"));

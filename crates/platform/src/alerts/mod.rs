@@ -158,6 +158,7 @@ mod tests {
             sentence: "rows are few".to_owned(),
             evidence: vec!["5 of 100".to_owned()],
             causes: vec![],
+            examples: vec![],
         }
     }
 

@@ -15,7 +15,7 @@ mod system;
 
 pub use drift::{ColumnSeen, DriftSeen, Point};
 pub use grid::{Grid, Span, time_text};
-pub use observed::{OBSERVED, empty_schema};
+pub use observed::{FINDING, OBSERVED, empty_schema, finding_schema};
 pub use page::html;
 pub use performance::MetricSeen;
 pub use rehearsal::{Rehearsed, rehearse};
@@ -28,7 +28,7 @@ use crate::serve::{Answerer, DecisionLog, Labels, LogPlace, with_labels};
 use crate::{CHAMPION, Home, PlatformError, Progress, Published, Store};
 use observed::Part;
 use performance::performance;
-use septet_domain::{BandSide, Domain, Severity, Watch};
+use septet_domain::{BandSide, Domain, Severity, Spanned, Watch};
 use septet_learn::drift::runs::Direction;
 use septet_learn::drift::season::RobustScale;
 use septet_learn::drift::thresholds::Verdict;
@@ -54,6 +54,9 @@ const PANEL_ROWS_MAX: usize = 50;
 const ROBUST_Z_MAX: f64 = 6.0;
 /// Values that a median is taken of.
 const OUTLIER_SAMPLE: usize = 20_000;
+/// Examples told with a finding, and characters of each.
+const EXAMPLES_MAX: usize = 3;
+const EXAMPLE_CHARACTERS_MAX: usize = 240;
 /// Columns named in a finding.
 const COLUMNS_TOLD: usize = 5;
 
@@ -178,6 +181,8 @@ pub struct Finding {
     pub evidence: Vec<String>,
     /// Segments that changed most in that time.
     pub causes: Vec<String>,
+    /// What the watch shows of that time, in the words of the data.
+    pub examples: Vec<String>,
 }
 
 /// Looks once. Nothing is written.
@@ -336,6 +341,7 @@ struct Number {
     severity: Severity,
     rule: Rule,
     values: Vec<Value>,
+    examples: Option<Spanned<String>>,
 }
 
 enum Rule {
@@ -382,7 +388,9 @@ impl Desk<'_> {
         for number in numbers {
             let (look, episodes) = self.judge(&number, &budget);
             for episode in &episodes {
-                findings.push(self.number_finding(&number, &look, episode)?);
+                let mut finding = self.number_finding(&number, &look, episode)?;
+                finding.examples = self.examples(&number, episode).await?;
+                findings.push(finding);
             }
             watches.push(look);
         }
@@ -476,6 +484,7 @@ impl Desk<'_> {
             severity: Severity::Page,
             rule,
             values,
+            examples: None,
         };
         let mut all = Vec::new();
         let counts = rows.iter().map(|(&window, &count)| self.value(window, count as f64, None)).collect();
@@ -573,6 +582,7 @@ impl Desk<'_> {
             sentence: format!("the newest row is {hours:.1} hours old, of {}", time_text(newest)),
             evidence: Vec::new(),
             causes: Vec::new(),
+            examples: Vec::new(),
         })
     }
 
@@ -655,6 +665,7 @@ impl Desk<'_> {
             severity: watch.severity,
             rule,
             values,
+            examples: watch.examples.clone(),
         })
     }
 
@@ -667,6 +678,7 @@ impl Desk<'_> {
             concerns: "model owners".to_owned(),
             severity: Severity::Page,
             rule: Rule::Band(side),
+            examples: None,
             // What a model says of rows that it learned from is better than it will ever be again.
             values: performance::series(metric, self.grid)
                 .into_iter()
@@ -739,6 +751,7 @@ impl Desk<'_> {
             sentence: format!("{} {words} {value}, not as usual since {}", number.title, self.grid.text(episode.since)),
             evidence,
             causes: self.causes(episode)?,
+            examples: Vec::new(),
         })
     }
 
@@ -792,7 +805,23 @@ impl Desk<'_> {
             ),
             evidence: evidence.collect(),
             causes: self.causes(episode)?,
+            examples: Vec::new(),
         })
+    }
+
+    async fn examples(&self, number: &Number, episode: &Episode) -> Result<Vec<String>, PlatformError> {
+        let Some(sql) = &number.examples else { return Ok(Vec::new()) };
+        self.engine.forget(FINDING)?;
+        observed::register_finding(self.engine, self.grid, episode.since..episode.last + 1)?;
+        let place = |error| at_offset(self.domain(), sql.span().start, error);
+        let (_, batches) = self.engine.query(sql.get_ref()).await.map_err(place)?;
+        let mut examples = Vec::new();
+        for batch in &batches {
+            let column = cast(batch.column(0), &DataType::Utf8).map_err(arrow_error)?;
+            let texts = column.as_string::<i32>().iter().flatten();
+            examples.extend(texts.take(EXAMPLES_MAX - examples.len()).map(shortened));
+        }
+        Ok(examples)
     }
 
     fn causes(&self, episode: &Episode) -> Result<Vec<String>, PlatformError> {
@@ -835,6 +864,15 @@ impl Desk<'_> {
             quarantined: report.quarantined,
             reasons: inputs.into_iter().flat_map(|(_, report)| report.reasons).collect(),
         })
+    }
+}
+
+/// As much of a text as an alert has room for, on one line.
+fn shortened(text: &str) -> String {
+    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    match line.char_indices().nth(EXAMPLE_CHARACTERS_MAX) {
+        Some((end, _)) => format!("{}...", &line[..end]),
+        None => line,
     }
 }
 

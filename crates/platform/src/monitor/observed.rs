@@ -14,7 +14,7 @@ use septet_tables::arrow::array::{
     Array, ArrayRef, AsArray, BooleanArray, RecordBatch, StringArray, TimestampMicrosecondArray, UInt32Array,
 };
 use septet_tables::arrow::compute::{cast, take_record_batch};
-use septet_tables::arrow::datatypes::{DataType, Field, Schema};
+use septet_tables::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use std::collections::HashSet;
 use std::ops::Range;
 use std::sync::Arc;
@@ -23,6 +23,8 @@ use std::sync::Arc;
 const CHUNK_ROWS: usize = 8_192;
 /// The SQL table of the rows observed.
 pub const OBSERVED: &str = "observed";
+/// The SQL table of one finding's time.
+pub const FINDING: &str = "finding";
 
 /// Rows of one origin, by event time.
 #[derive(Clone)]
@@ -227,6 +229,20 @@ pub fn register(engine: &Engine, answerer: &Answerer, parts: &[Part], grid: &Gri
     let same = |batch: RecordBatch| RecordBatch::try_new(schema.clone(), batch.columns().to_vec()).map_err(arrow_error);
     let batches = batches.into_iter().map(same).collect::<Result<Vec<_>, _>>()?;
     Ok(engine.register_batches(OBSERVED, schema.clone(), batches)?)
+}
+
+/// Makes a time the SQL table `finding`, of one row.
+pub fn register_finding(engine: &Engine, grid: &Grid, windows: Range<i64>) -> Result<(), PlatformError> {
+    let ends = [windows.start, windows.end].map(|window| window * grid.window);
+    let columns = ends.map(|end| Arc::new(TimestampMicrosecondArray::from(vec![end])) as ArrayRef);
+    let batch = RecordBatch::try_new(finding_schema(), columns.to_vec()).map_err(arrow_error)?;
+    Ok(engine.register_batches(FINDING, finding_schema(), vec![batch])?)
+}
+
+/// Columns of the table `finding`.
+pub fn finding_schema() -> SchemaRef {
+    let fields = ["since", "until"].map(|name| Field::new(name, arrow_time(), false));
+    Arc::new(Schema::new(fields.to_vec()))
 }
 
 fn table(answerer: &Answerer, part: &Part, grid: &Grid) -> Result<RecordBatch, PlatformError> {

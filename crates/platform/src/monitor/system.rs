@@ -185,6 +185,7 @@ impl SystemWatch {
                 sentence: format!("{} is {}, level {}", level.title, crate::report::figure(value), level.level),
                 evidence: Vec::new(),
                 causes: Vec::new(),
+                examples: Vec::new(),
             })
         };
         LEVELS.iter().filter_map(finding).collect()
