@@ -1,9 +1,9 @@
 //! What the types cannot say: that names refer to something, that labels are not used before they are
 //! known, that a domain's parts fit together. Finds everything that is wrong, not only the first.
 
+use crate::Duration;
 use crate::folder::Domain;
 use crate::problem::{Place, Problem, did_you_mean};
-use crate::Duration;
 use crate::spec::*;
 use std::ops::Range;
 use toml::Spanned;

@@ -49,14 +49,7 @@ fn known(folds: &[Fold], scored: &[Scored], values: &[f64]) -> (Vec<f64>, Vec<f6
     rows.map(|(&row, &probability)| (probability, values[row as usize])).filter(|(_, value)| !value.is_nan()).unzip()
 }
 
-fn error(
-    folds: &[Fold],
-    exam: &Exam,
-    scored: &[Scored],
-    values: &[f64],
-    curve: &Curve,
-    plain: f64,
-) -> MetricValue {
+fn error(folds: &[Fold], exam: &Exam, scored: &[Scored], values: &[f64], curve: &Curve, plain: f64) -> MetricValue {
     let off = |guess: &dyn Fn(f64) -> f64| -> Vec<Vec<f64>> {
         let of_fold = |(fold, scored): (&Fold, &Scored)| {
             let rows = fold.test.iter().zip(&scored.probability);

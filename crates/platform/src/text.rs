@@ -6,6 +6,8 @@ use septet_language::sparse::{self, LogisticModel, LogisticSettings, SparseRows}
 use septet_learn::frame::{Column, Frame, MISSING, Matrix};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::time::Instant;
+use tracing::debug;
 
 /// As scikit-learn stops by default: later digits of the weights cost more rounds than they are worth.
 const TOLERANCE: f64 = 1e-4;
@@ -45,6 +47,7 @@ impl TextModel {
         truth: &[bool],
         parameters: &BTreeMap<String, f64>,
     ) -> Result<TextModel, PlatformError> {
+        let start = Instant::now();
         let settings = text_settings(parameters);
         let learn = |(input, column): (usize, &Column)| match column {
             Column::Number(_) => None,
@@ -66,8 +69,12 @@ impl TextModel {
         let labels: Vec<u32> = truth.iter().map(|&positive| u32::from(positive)).collect();
         let c = parameters.get("c").copied().unwrap_or(LogisticSettings::default().c);
         let settings = LogisticSettings { c, tolerance: TOLERANCE, ..LogisticSettings::default() };
+        let read_ms = start.elapsed().as_millis() as u64;
         let fitted = sparse::fit(&rows, &labels, 2, &settings);
-        unfitted.model = fitted.map_err(|error| PlatformError::Training(error.to_string()))?.model;
+        let fitted = fitted.map_err(|error| PlatformError::Training(error.to_string()))?;
+        let fit_ms = start.elapsed().as_millis() as u64 - read_ms;
+        debug!(rows = rows.len(), columns = width, iterations = fitted.iterations, read_ms, fit_ms, "a fit of texts");
+        unfitted.model = fitted.model;
         Ok(unfitted)
     }
 

@@ -45,6 +45,12 @@ impl SparseRows {
         self.len() == 0
     }
 
+    /// Columns and values of a row, in the order given. Panics beyond the last row.
+    pub(super) fn cells(&self, row: usize) -> (&[u32], &[f64]) {
+        let cells = self.starts[row]..self.starts[row + 1];
+        (&self.columns[cells.clone()], &self.values[cells])
+    }
+
     /// The (column, value) cells of a row, in the order given. Panics beyond the last row.
     pub fn row(&self, row: usize) -> impl Iterator<Item = (u32, f64)> + Clone {
         let cells = self.starts[row]..self.starts[row + 1];

@@ -60,6 +60,10 @@ fn evaluate(rows: &SparseRows, labels: &[u32], c: f64, model: LogisticModel) -> 
     let (intercept_slopes, weight_slopes) = gradient.split_at_mut(outputs);
     weight_slopes.iter_mut().zip(&model.weights).for_each(|(slope, weight)| *slope = ridge * weight);
     let mut value = ridge / 2.0 * dot(&model.weights, &model.weights);
+    if outputs == 1 {
+        add_two_class_rows(rows, labels, &model, &mut value, &mut intercept_slopes[0], weight_slopes);
+        return Point { model, value, gradient };
+    }
     let mut scores = vec![0.0; outputs];
     for (row, &label) in labels.iter().enumerate() {
         scores.copy_from_slice(&model.intercepts);
@@ -73,6 +77,27 @@ fn evaluate(rows: &SparseRows, labels: &[u32], c: f64, model: LogisticModel) -> 
         }
     }
     Point { model, value, gradient }
+}
+
+/// Loss and slopes of all rows where one output says it all: most models are of two classes, and most of a fit is here.
+fn add_two_class_rows(
+    rows: &SparseRows,
+    labels: &[u32],
+    model: &LogisticModel,
+    value: &mut f64,
+    intercept_slope: &mut f64,
+    weight_slopes: &mut [f64],
+) {
+    let share = 1.0 / rows.len() as f64;
+    for (row, &label) in labels.iter().enumerate() {
+        let (columns, values) = rows.cells(row);
+        let products = columns.iter().zip(values).map(|(&column, value)| model.weights[column as usize] * value);
+        let mut score = [model.intercepts[0] + products.sum::<f64>()];
+        *value += share * loss_and_slopes(&mut score, label as usize);
+        let slope = share * score[0];
+        *intercept_slope += slope;
+        columns.iter().zip(values).for_each(|(&column, value)| weight_slopes[column as usize] += slope * value);
+    }
 }
 
 /// The log-loss of one row; turns its raw scores into the slopes of that loss.

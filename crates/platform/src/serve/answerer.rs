@@ -295,9 +295,9 @@ fn decision_schema(domain: &Domain, contract: &EventContract, features: &Feature
     let own = contract.columns.iter().zip(contract.schema().fields()).filter(|(column, _)| !column.label());
     let own = own.map(|(_, field)| field.as_ref().clone());
     let made = features.names.iter().zip(features.types());
-    let made = made.filter(|(name, _)| contract.schema().index_of(name).is_err()).map(|(name, kind)| {
-        Field::new(name, if is_text(kind) { DataType::Utf8 } else { DataType::Float64 }, true)
-    });
+    let made = made
+        .filter(|(name, _)| contract.schema().index_of(name).is_err())
+        .map(|(name, kind)| Field::new(name, if is_text(kind) { DataType::Utf8 } else { DataType::Float64 }, true));
     let estimates = domain.spec.estimate.keys().map(|name| Field::new(name.get_ref(), DataType::Float64, true));
     let decided = [Field::new(PROBABILITY, DataType::Float64, true), Field::new(ACTION, DataType::Utf8, true)];
     Arc::new(Schema::new(own.chain(made).chain(estimates).chain(decided).collect::<Vec<_>>()))

@@ -25,8 +25,7 @@ pub async fn run(run: &Run<'_>) -> Result<Made, PlatformError> {
     let tests: Vec<Vec<u32>> = prepared.plan.test.iter().map(|fold| fold.test.clone()).collect();
     let exam = Exam::new(&prepared.history, run.domain, &all_labels, &tests)?;
     let mut outcome = train(&material, &prepared.plan, &exam, run.progress)?;
-    let (estimates, errors) =
-        estimate::learn(run.domain, &prepared, &exam, &outcome.validation, &outcome.test)?;
+    let (estimates, errors) = estimate::learn(run.domain, &prepared, &exam, &outcome.validation, &outcome.test)?;
     outcome.metrics.extend(errors);
     let version = version_name(run, &prepared);
     let manifest = manifest(run, &prepared, &outcome, estimates, &version);
@@ -71,13 +70,7 @@ fn version_name(run: &Run, prepared: &Prepared) -> String {
     blake3::hash(parts.join("\n").as_bytes()).to_hex()[..12].to_owned()
 }
 
-fn manifest(
-    run: &Run,
-    prepared: &Prepared,
-    outcome: &Outcome,
-    estimates: Vec<Estimate>,
-    version: &str,
-) -> Manifest {
+fn manifest(run: &Run, prepared: &Prepared, outcome: &Outcome, estimates: Vec<Estimate>, version: &str) -> Manifest {
     let spec = &run.domain.spec;
     let feature = |(name, column): (&String, &Column)| {
         let declared = spec.feature.iter().find(|(known, _)| known.get_ref() == name).map(|(_, feature)| feature);
