@@ -3,11 +3,13 @@
 //! Everything is drawn from one seed: the same seed and size give the same bytes, as long as `Cargo.lock` stands.
 
 mod almanac;
+mod ecommerce;
 mod payments;
 mod restaurant;
 
 use std::io::{self, Write};
 
+pub use ecommerce::{BotNight, EcommerceTruth, PriceRise, PurchaseTruth, SpendingTruth, truth as ecommerce_truth};
 pub use restaurant::{BoughtReviews, QualityChange, RestaurantTruth, truth as restaurant_truth};
 
 /// Every maker of demo data. Adding one touches its own file and this list.
@@ -23,6 +25,12 @@ pub const DEMO_SOURCES: &[DemoSource] = &[
         title: "Restaurant reviews with turning places and bought praise",
         write: restaurant::write,
         write_truth: restaurant::write_truth,
+    },
+    DemoSource {
+        name: "order_lines",
+        title: "Order lines of a gift shop whose customers come, buy and leave by a known law",
+        write: ecommerce::write,
+        write_truth: ecommerce::write_truth,
     },
 ];
 
@@ -51,9 +59,9 @@ pub type Progress<'a> = &'a mut dyn FnMut(u64, u64);
 /// How much to make.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Size {
-    /// Enough for a test to train on: 40,000 payments over 90 days, 4,000 reviews.
+    /// Enough for a test to train on: 40,000 payments over 90 days, 4,000 reviews, 20,000 order lines.
     Small,
-    /// The demo that people see: 400,000 payments over 120 days, 30,000 reviews.
+    /// The demo that people see: 400,000 payments over 120 days, 30,000 reviews, 330,000 order lines.
     Normal,
 }
 
@@ -62,7 +70,7 @@ pub enum Size {
 pub struct DemoSummary {
     /// Rows written, the header not counted.
     pub rows: u64,
-    /// Things that appear in the rows at least once: `customers`, `terminals`, `businesses`.
+    /// Things that appear in the rows at least once: `customers`, `terminals`, `invoices`.
     pub entities: Vec<NamedCount>,
     /// Rows by what is true of them; the maker says which names there are and whether they overlap.
     pub labels: Vec<NamedCount>,
