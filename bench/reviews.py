@@ -18,6 +18,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 import compare
@@ -132,9 +133,16 @@ def wait_until_ready():
 
 def send(pid, body):
     before, start = processor_seconds(pid), time.perf_counter()
-    connection = http.client.HTTPConnection("127.0.0.1", PORT, timeout=600)
-    connection.request("POST", "/predict/batch", body, {"content-type": "application/x-ndjson"})
+    connection = http.client.HTTPConnection("127.0.0.1", PORT, timeout=100)
+    connection.putrequest("POST", "/predict/batch")
+    for name, value in (("content-type", "application/x-ndjson"), ("content-length", str(len(body)))):
+        connection.putheader(name, value)
+    connection.endheaders()
+    # Answers come while rows are sent: who only sends would fill every buffer in between.
+    sending = threading.Thread(target=connection.sock.sendall, args=(body,))
+    sending.start()
     lines = connection.getresponse().read().splitlines()
+    sending.join()
     seconds = time.perf_counter() - start
     return seconds, processor_seconds(pid) - before, json.loads(lines[-1])["summary"]["answered"]
 

@@ -182,6 +182,11 @@ impl Batch {
     }
 }
 
+/// False if nobody reads any more, or reads nothing for too long: a client that only sends is not waited for.
+async fn handed_over(sender: &mpsc::Sender<Bytes>, lines: Bytes) -> bool {
+    sender.send_timeout(lines, BODY_TIME).await.is_ok()
+}
+
 /// A reply of lines that somebody writes while it is read.
 fn lines_response(receiver: mpsc::Receiver<Bytes>) -> Response {
     let chunks = futures::stream::unfold(receiver, |mut receiver| async move {
@@ -220,7 +225,7 @@ fn stream(mut batch: Batch, mut body: BoxStream<'static, Result<Bytes, axum::Err
                 }
                 if rows.len() == ROWS_PER_CHUNK {
                     let lines = batch.answer(std::mem::take(&mut rows)).await;
-                    if sender.send(Bytes::from(lines)).await.is_err() {
+                    if !handed_over(&sender, Bytes::from(lines)).await {
                         return;
                     }
                 }
@@ -237,12 +242,12 @@ fn stream(mut batch: Batch, mut body: BoxStream<'static, Result<Bytes, axum::Err
             // What is there is answered before more is waited for.
             if !rows.is_empty() {
                 let lines = batch.answer(std::mem::take(&mut rows)).await;
-                if sender.send(Bytes::from(lines)).await.is_err() {
+                if !handed_over(&sender, Bytes::from(lines)).await {
                     return;
                 }
             }
             if ended {
-                let _ = sender.send(batch.last_line()).await;
+                handed_over(&sender, batch.last_line()).await;
                 return;
             }
         }
@@ -284,12 +289,12 @@ fn csv(mut batch: Batch, body: Bytes) -> Result<Response, Problem> {
             number += 1;
             if !rows.is_empty() && (rows.len() == ROWS_PER_CHUNK || !more) {
                 let lines = batch.answer(std::mem::take(&mut rows)).await;
-                if sender.send(Bytes::from(lines)).await.is_err() {
+                if !handed_over(&sender, Bytes::from(lines)).await {
                     return;
                 }
             }
             if !more {
-                let _ = sender.send(batch.last_line()).await;
+                handed_over(&sender, batch.last_line()).await;
                 return;
             }
         }
