@@ -17,6 +17,7 @@ pub(crate) fn check(domain: &Domain, folder: &str) -> Vec<Problem> {
     check.rules();
     check.decision();
     check.estimates();
+    check.lookups();
     check.watches();
     check.files();
     check.problems.sort();
@@ -150,7 +151,12 @@ impl Check<'_> {
 
     fn model(&mut self) {
         let Some(input) = self.domain.spec.input.values().next() else { return };
-        let model = &self.domain.spec.model;
+        if self.domain.spec.model.is_some() == self.domain.spec.purchases.is_some() {
+            let message = "a domain has either [model] or [purchases]".to_owned();
+            self.say(0..0, message, None);
+            return;
+        }
+        let Some(model) = &self.domain.spec.model else { return self.purchases() };
         let columns = input.columns.keys().map(|name| name.get_ref().as_str());
         let labels = input.columns.iter().filter(|(_, column)| column.label).map(|(name, _)| name.get_ref().as_str());
         if !labels.clone().any(|label| label == model.target.get_ref()) {
@@ -174,6 +180,38 @@ impl Check<'_> {
             self.refers("entity", &metric.entity, columns.clone());
         }
         self.split(input, &model.split);
+    }
+
+    fn purchases(&mut self) {
+        let Some(spec) = &self.domain.spec.purchases else { return };
+        let tables: Vec<&str> = self.domain.files_in("tables", ".sql").map(|(name, _)| name).collect();
+        if !tables.contains(&spec.table.get_ref().as_str()) {
+            let hint = did_you_mean(spec.table.get_ref(), tables.iter().copied());
+            self.say(spec.table.span(), format!("there is no tables/{}.sql", spec.table.get_ref()), hint);
+        }
+        let offset = self.domain.files.get("domain.toml").and_then(|text| text.find("[purchases]")).unwrap_or(0);
+        if spec.holdout.days() < 1.0 || spec.horizons.iter().any(|horizon| horizon.micros() == 0) {
+            self.say(offset..offset, "[purchases] holdout is at least 1d and each horizon above 0".to_owned(), None);
+        }
+        if !(spec.discount_rate >= 0.0 && spec.discount_rate < 10.0) || !(1..=1200).contains(&spec.value_months) {
+            let message = "[purchases] discount_rate is 0 or more, value_months from 1 to 1200".to_owned();
+            self.say(offset..offset, message, None);
+        }
+        let labelled = [!self.domain.spec.window.is_empty(), self.domain.spec.decision.is_some()];
+        if labelled.contains(&true) {
+            let message = "[purchases] answers about customers: [[window]] and [decision] need a label".to_owned();
+            self.say(offset..offset, message, None);
+        }
+    }
+
+    fn lookups(&mut self) {
+        let tables: Vec<&str> = self.domain.files_in("tables", ".sql").map(|(name, _)| name).collect();
+        for lookup in
+            self.domain.spec.lookup.values().filter(|lookup| !tables.contains(&lookup.table.get_ref().as_str()))
+        {
+            let hint = did_you_mean(lookup.table.get_ref(), tables.iter().copied());
+            self.say(lookup.table.span(), format!("there is no tables/{}.sql", lookup.table.get_ref()), hint);
+        }
     }
 
     /// Rows without an entity would be taken for one large entity; a label as entity would leak.
@@ -200,7 +238,7 @@ impl Check<'_> {
         if plan.folds == 0 || !(plan.holdout > 0.0 && plan.holdout < 1.0) {
             self.say(split.span(), "folds is at least 1 and holdout lies between 0 and 1".to_owned(), None);
         }
-        let target = self.domain.spec.model.target.get_ref();
+        let Some(target) = self.domain.spec.model.as_ref().map(|model| model.target.get_ref()) else { return };
         let known_after =
             input.columns.iter().find(|(name, _)| name.get_ref() == target).and_then(|(_, c)| c.known_after);
         if let Some(known_after) = known_after.filter(|after| plan.by == SplitBy::Time && plan.delay < *after) {
@@ -291,7 +329,7 @@ impl Check<'_> {
 
     fn files(&mut self) {
         let domain = self.domain;
-        if !domain.files.contains_key("features.sql") {
+        if domain.spec.model.is_some() && !domain.files.contains_key("features.sql") {
             self.say(0..0, "the folder has no features.sql".to_owned(), None);
         }
         let layouts: Vec<&str> = domain.files_in("sources", ".sql").map(|(name, _)| name).collect();

@@ -35,8 +35,14 @@ pub struct DomainSpec {
     #[serde(default)]
     #[schemars(with = "IndexMap<String, Feature>")]
     pub feature: IndexMap<Spanned<String>, Feature>,
-    /// How a version is learned and judged.
-    pub model: Model,
+    /// How a label is predicted. A domain has this or `[purchases]`.
+    pub model: Option<Model>,
+    /// What customers will buy, learned from what they bought: a domain without a label.
+    pub purchases: Option<Purchases>,
+    /// Tables looked up by key when a request is answered, by the name that their columns begin with.
+    #[serde(default)]
+    #[schemars(with = "IndexMap<String, Lookup>")]
+    pub lookup: IndexMap<Spanned<String>, Lookup>,
     /// Numbers that go with a score, by the name that `answer.sql` reads them by.
     #[serde(default)]
     #[schemars(with = "IndexMap<String, Estimate>")]
@@ -63,10 +69,22 @@ pub struct DomainSpec {
 }
 
 impl DomainSpec {
+    /// How the label is predicted. Only for domains that have one: whoever asks knows.
+    pub fn label_model(&self) -> &Model {
+        self.model.as_ref().expect("asked of a domain that predicts a label")
+    }
+
+    /// Seed of everything that is drawn.
+    pub fn seed(&self) -> u64 {
+        let purchases = self.purchases.as_ref().map(|purchases| purchases.seed);
+        self.model.as_ref().map(|model| model.seed).or(purchases).unwrap_or_else(seed)
+    }
+
     /// How long after its event the predicted label is known; 0 if the domain does not say.
     pub fn known_after(&self) -> Duration {
         let columns = self.input.values().next().into_iter().flat_map(|input| &input.columns);
-        let target = columns.filter(|(name, _)| name.get_ref() == self.model.target.get_ref());
+        let wanted = self.model.as_ref().map(|model| model.target.get_ref());
+        let target = columns.filter(|(name, _)| Some(name.get_ref()) == wanted);
         target.filter_map(|(_, column)| column.known_after).next().unwrap_or_default()
     }
 }
@@ -310,6 +328,69 @@ pub enum Metric {
     AveragePrecision,
     RocAuc,
     LogLoss,
+}
+
+/// Purchases of customers, as a model of buying sees them: one row a customer and day. A version says of each customer whether
+/// they are still one, how much they will buy and what that is worth. Models: BG/NBD and Pareto/NBD, of which the better one
+/// on held-out weeks is kept, and Gamma-Gamma for the money.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Purchases {
+    /// A table of `tables/`: one row a customer and day of purchase.
+    #[schemars(with = "String")]
+    pub table: Spanned<String>,
+    /// Its column that names the customer; requests name it too.
+    #[schemars(with = "String")]
+    pub customer: Spanned<String>,
+    /// Its column of the day, a date or a time.
+    #[schemars(with = "String")]
+    pub at: Spanned<String>,
+    /// Its column of what was spent, above 0.
+    #[schemars(with = "String")]
+    pub value: Spanned<String>,
+    /// Unit of what was spent, such as `GBP`.
+    pub unit: Option<String>,
+    /// The end of the data, which candidates are chosen and judged on.
+    pub holdout: Duration,
+    /// How far ahead purchases are told.
+    #[serde(default = "horizons")]
+    pub horizons: Vec<Duration>,
+    /// How much less money is worth a year later, 0 or more.
+    #[serde(default = "discount_rate")]
+    pub discount_rate: f64,
+    /// Months ahead that count towards a customer's lifetime value.
+    #[serde(default = "value_months")]
+    pub value_months: u32,
+    /// Seed of everything that is drawn.
+    #[serde(default = "seed")]
+    pub seed: u64,
+}
+
+fn horizons() -> Vec<Duration> {
+    [30, 90, 365].map(Duration::from_days).to_vec()
+}
+
+fn discount_rate() -> f64 {
+    0.1
+}
+
+fn value_months() -> u32 {
+    36
+}
+
+/// A published table served by key: rules and `answer.sql` read its columns as NAME_COLUMN, null where there is no such key. It
+/// changes with each run. Features may not read it: today's table knows what came after a row of training.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Lookup {
+    /// A table of `tables/`.
+    #[schemars(with = "String")]
+    pub table: Spanned<String>,
+    /// Its column that no two rows share.
+    pub key: String,
+    /// The request's column that is looked up.
+    #[schemars(with = "String")]
+    pub by: Spanned<String>,
 }
 
 /// Which rows a version is learned from, and which it is judged on.

@@ -3,6 +3,7 @@
 #![deny(clippy::unwrap_used)]
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+pub mod baskets;
 pub mod bootstrap;
 pub mod calibration;
 pub mod clv;

@@ -82,6 +82,11 @@ impl FeatureSet {
         Ok(FeatureSet { names: expressions.names.clone(), expressions, inputs })
     }
 
+    /// Features that are made of a request without SQL.
+    pub fn named(names: &[String]) -> FeatureSet {
+        FeatureSet { expressions: RowExpressions::none(names), names: names.to_vec(), inputs: Vec::new() }
+    }
+
     fn row_batch(&self, events: &RecordBatch, windows: Vec<ArrayRef>) -> Result<RecordBatch, PlatformError> {
         let own = self.inputs.iter().map(|&at| events.column(at).clone());
         RecordBatch::try_new(self.expressions.schema().clone(), own.chain(windows).collect()).map_err(arrow_error)

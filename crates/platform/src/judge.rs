@@ -49,7 +49,7 @@ struct ExamFold {
 
 impl Exam {
     pub fn new(history: &History, domain: &Domain, label: &[f64], folds: &[Vec<u32>]) -> Result<Exam, PlatformError> {
-        let model = &domain.spec.model;
+        let model = domain.spec.label_model();
         let group = model.interval_by.as_ref().map(|name| history.intern(name.get_ref())).transpose()?;
         let mut entity_metrics = Vec::new();
         let mut entity_codes = Vec::new();
@@ -248,5 +248,5 @@ pub fn metric_name(metric: Metric) -> &'static str {
 }
 
 pub fn larger_is_better(name: &str) -> bool {
-    !matches!(name, "log_loss" | "brier") && !name.ends_with("_error")
+    !matches!(name, "log_loss" | "brier") && !name.ends_with("_error") && !name.ends_with("_rmse")
 }

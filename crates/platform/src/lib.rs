@@ -17,6 +17,7 @@ pub mod monitor;
 mod plan;
 mod profiles;
 mod progress;
+mod purchases;
 mod replay;
 mod report;
 mod run;

@@ -31,6 +31,11 @@ impl LiveWindows {
         Ok(LiveWindows { windows, states })
     }
 
+    /// Of a domain that answers questions: nothing moves.
+    pub fn none() -> LiveWindows {
+        LiveWindows { windows: Vec::new(), states: Vec::new() }
+    }
+
     /// Entities held, for gauges.
     pub fn entities(&self) -> usize {
         self.states.iter().map(States::len).sum()

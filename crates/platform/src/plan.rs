@@ -76,6 +76,9 @@ pub async fn check_domain(engine: &Engine, domain: &Domain) -> Result<(), Platfo
     let schema = contract_schema(input);
     let windows = compile_windows(engine, domain, &schema).await.map_err(|error| in_windows(domain, error))?;
     let names: Vec<String> = windows.iter().flat_map(|window| window.names.clone()).collect();
+    if let Some(spec) = &domain.spec.purchases {
+        return check_purchases(engine, domain, spec, &schema).await;
+    }
     let features = FeatureSet::compile(engine, domain, &schema, &names, &[]).await;
     let features = features.map_err(|error| match error {
         PlatformError::Tables(error) => at_file(domain, "features.sql", error),
@@ -91,6 +94,28 @@ pub async fn check_domain(engine: &Engine, domain: &Domain) -> Result<(), Platfo
         return Err(PlatformError::Domain(Problems(vec![Problem { place, message, hint }])));
     }
     Ok(())
+}
+
+/// Plans what a domain of purchases says: the columns of its table, the answer, what is watched.
+async fn check_purchases(
+    engine: &Engine,
+    domain: &Domain,
+    spec: &septet_domain::Purchases,
+    schema: &SchemaRef,
+) -> Result<(), PlatformError> {
+    let table = engine.plan(&format!("SELECT * FROM \"{}\"", spec.table.get_ref())).await?;
+    for column in
+        [&spec.customer, &spec.at, &spec.value].into_iter().filter(|name| table.index_of(name.get_ref()).is_err())
+    {
+        let known = table.fields().iter().map(|field| field.name().as_str());
+        let hint = septet_domain::did_you_mean(column.get_ref(), known);
+        let message = format!("table `{}` has no column `{}`", spec.table.get_ref(), column.get_ref());
+        let place = domain.place("domain.toml", column.span().start);
+        return Err(PlatformError::Domain(Problems(vec![Problem { place, message, hint }])));
+    }
+    let features = FeatureSet::named(&crate::purchases::FEATURES.map(|(name, ..)| name.to_owned()));
+    crate::serve::check_decision(engine, domain, schema, &features).await?;
+    check_watches(engine, domain, schema, &FeatureSet::named(&[])).await
 }
 
 /// Plans what is watched, against a table `observed` without rows, and reads the schedule.

@@ -30,11 +30,11 @@ pub struct Plan {
 /// Splits the rows whose label is known; a layout may repeat a published protocol.
 pub fn plan(history: &History, domain: &Domain, label: &[f64], layout: Option<&Layout>) -> Result<Plan, PlatformError> {
     let own = layout.and_then(|layout| layout.split.as_ref());
-    let split = own.unwrap_or(&domain.spec.model.split).get_ref();
+    let split = own.unwrap_or(&domain.spec.label_model().split).get_ref();
     let plan = match split.by {
         SplitBy::Time => by_time(history, domain, split, label, layout)?,
-        SplitBy::Group => by_group(history, split, &ripe(history, domain, label), domain.spec.model.seed)?,
-        SplitBy::Stratified => by_class(split, &ripe(history, domain, label), domain.spec.model.seed),
+        SplitBy::Group => by_group(history, split, &ripe(history, domain, label), domain.spec.seed())?,
+        SplitBy::Stratified => by_class(split, &ripe(history, domain, label), domain.spec.seed()),
     };
     for fold in plan.validation.iter().chain(&plan.test) {
         for (what, rows) in [("training", &fold.train), ("test", &fold.test)] {
@@ -135,7 +135,7 @@ fn default_end(history: &History, domain: &Domain) -> i64 {
 
 /// Labels of events up to this time are known when the newest event happens.
 fn ripe_until(history: &History, domain: &Domain) -> i64 {
-    let target = domain.spec.model.target.get_ref();
+    let target = domain.spec.label_model().target.get_ref();
     let (_, input) = domain.spec.input.first().expect("checked: a domain has an input");
     let column = input.columns.iter().find(|(name, _)| name.get_ref() == target);
     let known_after = column.and_then(|(_, column)| column.known_after).unwrap_or_default().micros();

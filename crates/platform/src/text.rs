@@ -38,6 +38,14 @@ pub struct Said {
     pub contribution: f64,
 }
 
+/// One row's log-odds and their parts.
+pub struct TextExplained {
+    pub raw: f64,
+    pub said: Vec<Said>,
+    pub numbers: Vec<f64>,
+    pub base: f64,
+}
+
 impl TextModel {
     /// Every category of the frame is a text; `matrix` holds its numbers, encoded. Parameters: `c` (inverse penalty),
     /// `documents_min`, `grams_max`, and as 0 or 1 `pairs`, `negation`, `characters`, `sentiment`.
@@ -111,17 +119,21 @@ impl TextModel {
         raw
     }
 
-    /// What was said: each word and pair, what runs of letters gave together, what VADER's scores gave; and the encoded
-    /// numbers' own contributions, in their order. The intercept is the base that all add up from.
-    pub fn explain<'a>(&self, text_of: &dyn Fn(usize) -> &'a str, encoded: &[f64]) -> (Vec<Said>, Vec<f64>, f64) {
-        let (mut said, mut offset) = (Vec::new(), 0);
+    /// Log-odds of one row, and what gave them: each word and pair, what runs of letters gave together, what VADER's scores
+    /// gave, and the encoded numbers' own contributions, in their order. The intercept is the base that all add up from.
+    pub fn explain<'a>(&self, text_of: &dyn Fn(usize) -> &'a str, encoded: &[f64]) -> TextExplained {
+        let cells = self.cells(text_of, encoded);
+        let raw = self.model.raw(cells.iter().copied()).first().copied().unwrap_or(f64::NAN);
+        let (mut said, mut offset, mut cells) = (Vec::new(), 0, cells.into_iter().peekable());
         for text in &self.texts {
             let (mut letters, mut sentiment) = (0.0, 0.0);
-            for (column, value) in text.features.row(text_of(text.input)) {
-                let contribution = value * self.weight(offset + column as usize);
-                match text.features.kind(column as usize) {
+            let end = offset + text.features.width();
+            while let Some((column, value)) = cells.next_if(|(column, _)| (*column as usize) < end) {
+                let contribution = value * self.weight(column as usize);
+                let own = column as usize - offset;
+                match text.features.kind(own) {
                     GramKind::Words => {
-                        let words = text.features.name(column as usize).unwrap_or_default().to_owned();
+                        let words = text.features.name(own).unwrap_or_default().to_owned();
                         said.push(Said { input: text.input, words, contribution });
                     }
                     GramKind::Letters => letters += contribution,
@@ -133,10 +145,10 @@ impl TextModel {
                     said.push(Said { input: text.input, words: words.to_owned(), contribution });
                 }
             }
-            offset += text.features.width();
+            offset = end;
         }
         let numbers = encoded.iter().enumerate().map(|(at, value)| value * self.weight(offset + at)).collect();
-        (said, numbers, self.model.intercepts.first().copied().unwrap_or(0.0))
+        TextExplained { raw, said, numbers, base: self.model.intercepts.first().copied().unwrap_or(0.0) }
     }
 
     /// How much each text moves the log-odds on average over some rows, and the weight of each encoded number.
@@ -204,7 +216,7 @@ mod tests {
         let raw = |text: &'static str| model.raw(&move |_| text, &[]);
         assert!(raw("what a rude waiter") > 0.0 && raw("great food") < 0.0);
         let text = "rude but great";
-        let (said, numbers, base) = model.explain(&move |_| text, &[]);
+        let TextExplained { said, numbers, base, .. } = model.explain(&move |_| text, &[]);
         let rude = said.iter().find(|one| one.words == "rude").unwrap();
         assert!(rude.contribution > 0.0 && numbers.is_empty());
         let sum = base + said.iter().map(|one| one.contribution).sum::<f64>();

@@ -67,7 +67,7 @@ struct Fitted {
 /// A fit runs on one thread and fits run beside each other: faster than one fit on many, and the same bits on any machine.
 pub fn train(material: &Material, plan: &Plan, exam: &Exam, progress: &dyn Progress) -> Result<Outcome, PlatformError> {
     let groups = sharing_a_fit(material, &combinations(material.domain));
-    let linear = material.domain.spec.model.baselines.contains(&Baseline::Linear);
+    let linear = material.domain.spec.label_model().baselines.contains(&Baseline::Linear);
     let per_test_fold = if linear { 2 } else { 1 };
     let fits = groups.len() * plan.validation.len() + plan.test.len() * per_test_fold;
     progress.begin("train: fits", Some(fits as u64), "fits");
@@ -92,7 +92,7 @@ pub fn train(material: &Material, plan: &Plan, exam: &Exam, progress: &dyn Progr
     progress.end();
     let Fitted { encoder, model } = newest.ok_or_else(|| PlatformError::Training("no test fold".to_owned()))?;
     let start = Instant::now();
-    let Judgement { metrics, advantage } = exam.judge(&scored, &baselines, material.domain.spec.model.metric);
+    let Judgement { metrics, advantage } = exam.judge(&scored, &baselines, material.domain.spec.label_model().metric);
     debug!(domain = material.domain.name(), elapsed_ms = start.elapsed().as_millis() as u64, "judged, with intervals");
     Ok(Outcome {
         importances: importances(material, &encoder, &model),
@@ -165,7 +165,7 @@ fn choose(
 
 /// Every combination of the values to try, on top of the fixed parameters, in the order of the file.
 fn combinations(domain: &Domain) -> Vec<BTreeMap<String, f64>> {
-    let model = &domain.spec.model;
+    let model = domain.spec.label_model();
     let fixed: BTreeMap<String, f64> = model.parameters.iter().map(|(name, value)| (name.clone(), *value)).collect();
     model.search.iter().fold(vec![fixed], |combinations, (name, values)| {
         let with = |base: &BTreeMap<String, f64>, value: f64| {
@@ -184,7 +184,7 @@ fn sharing_a_fit(material: &Material, candidates: &[BTreeMap<String, f64>]) -> V
         let rest = |all: &BTreeMap<String, f64>| {
             all.iter().filter(|(name, _)| *name != "trees").map(|(n, v)| (n.clone(), *v)).collect::<Vec<_>>()
         };
-        material.domain.spec.model.kind == ModelKind::Trees && !a.contains_key("patience") && rest(a) == rest(b)
+        material.domain.spec.label_model().kind == ModelKind::Trees && !a.contains_key("patience") && rest(a) == rest(b)
     };
     for candidate in candidates {
         match groups.iter_mut().find(|group| shares(&group[0], candidate)) {
@@ -225,7 +225,7 @@ impl Material<'_> {
 
     fn metric(&self, rows: &[u32], raw: &[f64]) -> f64 {
         let (truth, weight) = (self.truth(rows), vec![1; rows.len()]);
-        let value = match self.domain.spec.model.metric {
+        let value = match self.domain.spec.label_model().metric {
             Metric::AveragePrecision => Ranking::new(raw).average_precision(&truth, &weight),
             Metric::RocAuc => Ranking::new(raw).roc_auc(&truth, &weight),
             Metric::LogLoss => log_loss(&raw.iter().map(|&raw| sigmoid(raw)).collect::<Vec<_>>(), &truth, &weight),
@@ -234,7 +234,7 @@ impl Material<'_> {
     }
 
     fn better(&self, value: f64, than: f64) -> bool {
-        if larger_is_better(metric_name(self.domain.spec.model.metric)) { value > than } else { value < than }
+        if larger_is_better(metric_name(self.domain.spec.label_model().metric)) { value > than } else { value < than }
     }
 
     /// Fitted on what the chosen candidate said of the validation folds, which it was not trained on.
@@ -379,7 +379,7 @@ fn training_error(error: impl std::fmt::Display) -> PlatformError {
 
 fn fit(material: &Material, rows: &[u32], parameters: &BTreeMap<String, f64>) -> Result<Fitted, PlatformError> {
     let start = Instant::now();
-    let fitted = match material.domain.spec.model.kind {
+    let fitted = match material.domain.spec.label_model().kind {
         ModelKind::Trees => fit_trees(material, rows, parameters),
         ModelKind::Linear => fit_linear(material, rows, parameters),
         ModelKind::Text => fit_text(material, rows, parameters),
@@ -475,12 +475,12 @@ fn tree_settings(material: &Material, encoder: &Encoder, parameters: &BTreeMap<S
     let theirs = parameters.iter().filter(|(name, _)| !["trees", "patience"].contains(&name.as_str()));
     let mut all: Vec<(String, String)> =
         theirs.map(|(name, value)| (name.clone(), lightgbm_text(name, *value))).collect();
-    all.push(("metric".to_owned(), lightgbm_metric(material.domain.spec.model.metric).to_owned()));
+    all.push(("metric".to_owned(), lightgbm_metric(material.domain.spec.label_model().metric).to_owned()));
     trees::Settings {
         trees_max: tree_count(parameters),
         patience: parameters.get("patience").map(|patience| *patience as usize),
         threads: 1,
-        seed: material.domain.spec.model.seed,
+        seed: material.domain.spec.seed(),
         monotone: encoder.output_names().iter().map(direction).collect(),
         parameters: all,
     }
@@ -542,7 +542,7 @@ fn baselines(
         Ok::<_, PlatformError>(Scored { probability: raw.iter().map(|&raw| sigmoid(raw)).collect(), score: raw })
     };
     let mut all = Vec::new();
-    for baseline in &material.domain.spec.model.baselines {
+    for baseline in &material.domain.spec.label_model().baselines {
         let (name, scored) = match baseline {
             Baseline::Prior => ("prior", plan.test.iter().map(|fold| prior(material, fold)).collect()),
             Baseline::Linear => ("linear", plan.test.par_iter().map(linear).collect::<Result<_, _>>()?),
@@ -570,6 +570,8 @@ fn importances(material: &Material, encoder: &Encoder, model: &Model) -> Vec<(St
             texts.into_iter().for_each(|(input, value)| by_input[input] += value);
             numbers
         }
+        // Not fitted here: see `purchases`.
+        Model::Purchases(_) => Vec::new(),
     };
     for (&input, value) in encoder.output_inputs().iter().zip(columns) {
         by_input[input] += value;

@@ -2,8 +2,9 @@
 
 use crate::PlatformError;
 use crate::estimate::Estimate;
-use crate::features::OwnedValue;
-use crate::text::{Said, TextModel};
+use crate::features::{OwnedValue, frame_row};
+use crate::purchases::{PurchaseModels, Summary};
+use crate::text::{Said, TextExplained, TextModel};
 use septet_learn::calibration::Calibrator;
 use septet_learn::encoding::{Encoder, RowValue};
 use septet_learn::frame::{Frame, Matrix};
@@ -120,6 +121,7 @@ pub enum Model {
     Trees { text: String, trees: Box<Trees> },
     Linear(LinearModel),
     Text(Box<TextModel>),
+    Purchases(Box<PurchaseModels>),
 }
 
 impl Model {
@@ -129,6 +131,7 @@ impl Model {
             Model::Trees { trees, .. } => trees.raw(encoded),
             Model::Linear(model) => model.raw_row(encoded),
             Model::Text(model) => model.raw(&|input| text_of(row, input), encoded),
+            Model::Purchases(models) => models.raw(four(row)),
         }
     }
 
@@ -138,6 +141,7 @@ impl Model {
             Model::Trees { trees, .. } => trees.raw_batch(matrix),
             Model::Linear(model) => model.predict_raw(matrix),
             Model::Text(model) => model.raw_batch(frame, matrix),
+            Model::Purchases(models) => (0..frame.rows()).map(|row| models.raw(four(&frame_row(frame, row)))).collect(),
         }
     }
 
@@ -146,6 +150,7 @@ impl Model {
             Model::Trees { .. } => "trees",
             Model::Linear(_) => "linear",
             Model::Text(_) => "text",
+            Model::Purchases(_) => "clv",
         }
     }
 
@@ -155,6 +160,7 @@ impl Model {
             Model::Trees { text, .. } => Ok(("model.txt", text.clone().into_bytes())),
             Model::Linear(model) => Ok(("linear.json", to_json(model)?)),
             Model::Text(model) => Ok(("text.json", to_json(model)?)),
+            Model::Purchases(models) => Ok(("clv.json", to_json(models)?)),
         }
     }
 }
@@ -220,6 +226,9 @@ impl Scorer {
             "text" => Model::Text(Box::new(
                 serde_json::from_slice(&read("text.json")?).map_err(|error| failed(error.to_string()))?,
             )),
+            "clv" => Model::Purchases(Box::new(
+                serde_json::from_slice(&read("clv.json")?).map_err(|error| failed(error.to_string()))?,
+            )),
             kind => return Err(failed(format!("its kind `{kind}` is not known"))),
         };
         let (names, width) = (
@@ -227,8 +236,8 @@ impl Scorer {
             match &model {
                 Model::Trees { trees, .. } => trees.features(),
                 Model::Linear(model) => model.weights.len(),
-                // Its numbers stand behind the words.
-                Model::Text(_) => encoder.output_names().len(),
+                // The numbers of a text model stand behind the words; purchases are read as they are.
+                Model::Text(_) | Model::Purchases(_) => encoder.output_names().len(),
             },
         );
         if names.len() != width {
@@ -248,19 +257,23 @@ impl Scorer {
         Ok(Score { raw, probability: self.manifest.calibrator.apply(sigmoid(raw)) })
     }
 
-    /// What was said in the row's texts and how much it weighed; empty for models that read no texts.
-    pub fn said(&self, row: &[OwnedValue]) -> Result<Vec<Said>, PlatformError> {
+    /// The score of one row, with its explanation where making both at once costs no more than the score: a text is read once.
+    pub fn score_and_explain(&self, row: &[OwnedValue]) -> Result<(Score, Option<Explanation>), PlatformError> {
         match &self.model {
-            Model::Text(model) => Ok(model.explain(&|input| text_of(row, input), &self.encode(row)?).0),
-            Model::Trees { .. } | Model::Linear(_) => Ok(Vec::new()),
+            Model::Text(model) => {
+                let explained = model.explain(&|input| text_of(row, input), &self.encode(row)?);
+                let raw = explained.raw;
+                let score = Score { raw, probability: self.manifest.calibrator.apply(sigmoid(raw)) };
+                Ok((score, Some(self.of_text(explained))))
+            }
+            Model::Trees { .. } | Model::Linear(_) | Model::Purchases(_) => Ok((self.score(row)?, None)),
         }
     }
 
-    /// What each input contributed to the log-odds, and the base value they add up from.
-    pub fn explain(&self, row: &[OwnedValue]) -> Result<(Vec<f64>, f64), PlatformError> {
+    /// What each input contributed to the log-odds.
+    pub fn explain(&self, row: &[OwnedValue]) -> Result<Explanation, PlatformError> {
         let encoded = self.encode(row)?;
         let mut columns = vec![0.0; encoded.len()];
-        let mut texts = vec![0.0; self.manifest.features.len()];
         let base = match &self.model {
             Model::Trees { trees, .. } => trees.explain(&encoded, &mut columns),
             Model::Linear(model) => {
@@ -268,19 +281,54 @@ impl Scorer {
                 columns = model.contributions(&encoded, &vec![0.0; encoded.len()]);
                 model.intercept
             }
-            Model::Text(model) => {
-                let (said, numbers, base) = model.explain(&|input| text_of(row, input), &encoded);
-                columns = numbers;
-                said.iter().for_each(|one| texts[one.input] += one.contribution);
-                base
+            Model::Text(model) => return Ok(self.of_text(model.explain(&|input| text_of(row, input), &encoded))),
+            Model::Purchases(models) => {
+                let (moved, base) = models.explain(four(row));
+                return Ok(Explanation { contributions: moved.to_vec(), base, said: Vec::new() });
             }
         };
-        let mut contributions = texts;
+        Ok(Explanation { contributions: self.by_input(&columns), base, said: Vec::new() })
+    }
+
+    /// What is told of a customer, in the order of `purchases::forecast_fields`; nothing by other kinds.
+    pub fn forecast(&self, summary: &Summary) -> Result<Vec<f64>, PlatformError> {
+        match &self.model {
+            Model::Purchases(models) => models.forecast(summary),
+            Model::Trees { .. } | Model::Linear(_) | Model::Text(_) => Ok(Vec::new()),
+        }
+    }
+
+    fn of_text(&self, explained: TextExplained) -> Explanation {
+        let TextExplained { said, numbers, base, .. } = explained;
+        let mut contributions = self.by_input(&numbers);
+        said.iter().for_each(|one| contributions[one.input] += one.contribution);
+        Explanation { contributions, base, said }
+    }
+
+    fn by_input(&self, columns: &[f64]) -> Vec<f64> {
+        let mut contributions = vec![0.0; self.manifest.features.len()];
         for (value, &input) in columns.iter().zip(&self.inputs) {
             contributions[input] += value;
         }
-        Ok((contributions, base))
+        contributions
     }
+}
+
+/// What each input contributed to a row's log-odds, and the base that all add up from.
+#[derive(Clone, Debug)]
+pub struct Explanation {
+    pub contributions: Vec<f64>,
+    pub base: f64,
+    /// What was said in the row's texts and how much it weighed; empty for models that read no texts.
+    pub said: Vec<Said>,
+}
+
+/// A row's first four numbers; NaN for what is none.
+fn four(row: &[OwnedValue]) -> [f64; 4] {
+    std::array::from_fn(|at| match row.get(at) {
+        Some(OwnedValue::Number(value)) => *value,
+        _ => f64::NAN,
+    })
 }
 
 /// A text among a row's values; empty if it is missing.

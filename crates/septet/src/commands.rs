@@ -257,7 +257,7 @@ pub async fn models(settings: &Settings, domain: &str, json: bool) -> anyhow::Re
         println!("{}", json!({ "domain": domain.name(), "champion": champion, "versions": versions }));
         return Ok(ExitCode::SUCCESS);
     }
-    let metric = serde_json::to_value(format!("{:?}", domain.spec.model.metric))?;
+    let metric = serde_json::to_value(format!("{:?}", domain.spec.label_model().metric))?;
     let metric = snake(metric.as_str().unwrap_or_default());
     let mut table = show::table(&["version", "status", "made", &metric, "baseline", "run"]);
     for version in &versions {

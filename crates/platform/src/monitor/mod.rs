@@ -373,12 +373,15 @@ impl Desk<'_> {
         let budget = self.budget(paging + 2);
         progress.done(1);
         let judged = |name: &str| self.answerer.manifest().metrics.get(name).map(|metric| metric.value);
-        let measured = performance(self.parts, self.grid, self.domain(), &judged)?;
+        let measured = match &spec.model {
+            Some(_) => performance(self.parts, self.grid, self.domain(), &judged)?,
+            None => Vec::new(),
+        };
         numbers.extend(measured.first().map(|metric| self.earned(metric)));
         progress.done(2);
         let q_max = 1.0 / budget.run_length;
         let fitted_on = |window: i64| self.fitted_on(window);
-        let mut drift = drift::drift(self.parts, self.grid, &spec.monitor, q_max, spec.model.seed, &fitted_on);
+        let mut drift = drift::drift(self.parts, self.grid, &spec.monitor, q_max, spec.seed(), &fitted_on);
         notes.extend(drift.unable.take().map(|why| format!("drift: {why}")));
         let mut findings = Vec::new();
         for episode in &drift.episodes {
@@ -515,13 +518,15 @@ impl Desk<'_> {
             self.outlier_shares(),
         );
         all.push(Number { severity: Severity::Notice, ..outliers });
-        all.push(number(
-            "label_share",
-            format!("share of `{}`, labels that are known", self.domain().spec.model.target.get_ref()),
-            "model owners",
-            Rule::Band(Direction::Both),
-            self.label_shares(),
-        ));
+        if let Some(model) = &self.domain().spec.model {
+            all.push(number(
+                "label_share",
+                format!("share of `{}`, labels that are known", model.target.get_ref()),
+                "model owners",
+                Rule::Band(Direction::Both),
+                self.label_shares(),
+            ));
+        }
         Ok(all)
     }
 

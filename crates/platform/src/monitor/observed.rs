@@ -81,6 +81,7 @@ pub fn from_history(
     rows: Range<usize>,
     reasons_from: i64,
 ) -> Result<Part, PlatformError> {
+    let Some(model) = &answerer.domain.spec.model else { return Ok(unscored(history, rows)) };
     let windows = replay(history, &answerer.windows, rows.clone())?;
     let frame = answerer.features.frame(history, &windows, rows.clone())?;
     drop(windows);
@@ -95,7 +96,7 @@ pub fn from_history(
         scored.into_iter().zip(times).map(decided).collect::<Result<Vec<_>, PlatformError>>()
     };
     let scored: Vec<Vec<Decided>> = starts.par_iter().map(scored).collect::<Result<_, _>>()?;
-    let label = history.label(answerer.domain.spec.model.target.get_ref())?[rows.clone()].to_vec();
+    let label = history.label(model.target.get_ref())?[rows.clone()].to_vec();
     let mut part = Part {
         times: history.times[rows].to_vec(),
         events,
@@ -116,6 +117,23 @@ pub fn from_history(
         part.reasons.push(one.reasons);
     }
     Ok(part)
+}
+
+/// Rows of a domain that answers about customers, not about them.
+fn unscored(history: &History, rows: Range<usize>) -> Part {
+    let count = rows.len();
+    Part {
+        times: history.times[rows.clone()].to_vec(),
+        events: history.batch.slice(rows.start, count),
+        frame: Frame::default(),
+        probability: vec![f64::NAN; count],
+        action: vec![None; count],
+        rules: vec![String::new(); count],
+        label: vec![f64::NAN; count],
+        model_action: vec![None; count],
+        reasons: vec![String::new(); count],
+        logged: false,
+    }
 }
 
 struct Decided {
@@ -147,7 +165,8 @@ fn model_action(answerer: &Answerer, probability: f64) -> Option<String> {
 
 /// Answers of this version as they were given, with the labels told since. None without an answer.
 pub fn from_log(answerer: &Answerer, logged: Vec<Decision>, labels: &Labels) -> Result<Option<Part>, PlatformError> {
-    let target = answerer.domain.spec.model.target.get_ref();
+    let Some(model) = &answerer.domain.spec.model else { return Ok(None) };
+    let target = model.target.get_ref();
     let mut rows: Vec<(Event, Decision)> = Vec::new();
     for one in logged {
         let Ok(value) = serde_json::from_str(&one.input) else { continue };

@@ -80,7 +80,7 @@ pub fn performance(
 ) -> Result<Vec<MetricSeen>, PlatformError> {
     let spec = &domain.spec;
     let windows = windows(parts, grid, domain)?;
-    let chosen = metric_name(spec.model.metric);
+    let chosen = metric_name(spec.label_model().metric);
     let mut measures = vec![(chosen.to_owned(), Measure::Ranked(chosen))];
     for name in ["roc_auc", "brier"].into_iter().filter(|name| *name != chosen) {
         measures.push((name.to_owned(), Measure::Ranked(name)));
@@ -92,7 +92,7 @@ pub fn performance(
         let realised: Vec<Realised> =
             windows.par_iter().filter(|window| window.mature).filter_map(|window| window.realised(&measure)).collect();
         let live: Vec<&Window> = windows.iter().filter(|window| grid.watched.contains(&window.number)).collect();
-        let estimated = live.par_iter().filter_map(|window| window.estimated(&measure, spec.model.seed)).collect();
+        let estimated = live.par_iter().filter_map(|window| window.estimated(&measure, spec.seed())).collect();
         MetricSeen { larger_is_better: larger_is_better(&name), when_judged: judged(&name), name, realised, estimated }
     });
     Ok(seen.collect())
@@ -111,7 +111,7 @@ fn windows(parts: &[Part], grid: &Grid, domain: &Domain) -> Result<Vec<Window>, 
     let mut made: std::collections::BTreeMap<i64, Window> = std::collections::BTreeMap::new();
     for part in parts {
         let mut codes = Vec::new();
-        let group = spec.model.interval_by.as_ref().map(|name| name.get_ref());
+        let group = spec.label_model().interval_by.as_ref().map(|name| name.get_ref());
         codes.push(group.map(|name| part.words(name).map(|words| interned[0].codes(&words))).transpose()?);
         for (at, metric) in spec.metric.iter().enumerate() {
             let words = part.words(metric.entity.get_ref())?;

@@ -5,9 +5,11 @@ use crate::features::{FeatureSet, OwnedValue, is_text};
 use crate::history::{arrow_error, nullable};
 use crate::plan::at_file;
 use crate::profiles::{LiveFeatures, Profiles};
+use crate::purchases::{Book, QuestionColumns, Summary, forecast_fields, summary_of};
 use crate::replay::{CompiledWindow, compile_windows};
-use crate::serve::event::EventContract;
-use crate::version::{Manifest, Scorer};
+use crate::serve::event::{Cell, Event, EventContract};
+use crate::serve::lookup::Lookups;
+use crate::version::{Explanation, Manifest, Scorer};
 use crate::{Home, PlatformError};
 use septet_domain::{Domain, Feature};
 use septet_tables::arrow::array::{Array, ArrayRef, AsArray, Float64Array, RecordBatch, StringArray};
@@ -33,6 +35,7 @@ pub struct Answerer {
     pub features: FeatureSet,
     /// The run whose published tables hold the history.
     pub run_id: String,
+    lookups: Lookups,
     rules: Option<RowExpressions>,
     answer: Option<RowExpressions>,
     /// What was answered lately, beside what was learned from; none for a version without profiles.
@@ -96,6 +99,10 @@ pub struct Scored {
     pub probability: f64,
     /// None where the domain decides nothing.
     pub action: Option<String>,
+    /// Where it came with the score; else it is made when reasons are asked for.
+    explanation: Option<Explanation>,
+    /// What is told of a customer, by `purchases::forecast_fields`.
+    forecast: Vec<f64>,
     /// Indices of the rules that held.
     rules: Vec<usize>,
     answer: Map<String, Value>,
@@ -119,12 +126,35 @@ impl Answerer {
         let (table, _) = domain.spec.input.first().expect("checked: a domain has an input");
         let path = home.tables_folder(domain.name(), run_id).join(format!("{table}.parquet"));
         engine.register_file(&TableFile { name: table.clone(), path }).await?;
-        let published = engine.plan(&format!("SELECT * FROM \"{table}\"")).await?;
-        let contract = EventContract::new(&domain, &published, number);
-        let windows = compile_windows(engine, &domain, contract.schema()).await?;
-        let names: Vec<String> = windows.iter().flat_map(|window| window.names.clone()).collect();
-        let features = FeatureSet::compile(engine, &domain, contract.schema(), &names, &scorer.manifest.extras).await?;
-        let schema = decision_schema(&domain, &contract, &features);
+        for (name, _) in domain.files_in("tables", ".sql") {
+            let path = home.tables_folder(domain.name(), run_id).join(format!("{name}.parquet"));
+            engine.register_file(&TableFile { name: name.to_owned(), path }).await?;
+        }
+        let contract = match &domain.spec.purchases {
+            Some(spec) => {
+                let known = Book::read(engine, &domain, spec).await?.known();
+                EventContract::of_questions(spec, Arc::new(known), number)
+            }
+            None => {
+                let published = engine.plan(&format!("SELECT * FROM \"{table}\"")).await?;
+                EventContract::new(&domain, &published, number)
+            }
+        };
+        let (windows, features) = match &domain.spec.purchases {
+            Some(_) => (
+                Vec::new(),
+                FeatureSet::named(&scorer.manifest.features.iter().map(|one| one.name.clone()).collect::<Vec<_>>()),
+            ),
+            None => {
+                let windows = compile_windows(engine, &domain, contract.schema()).await?;
+                let names: Vec<String> = windows.iter().flat_map(|window| window.names.clone()).collect();
+                let extras = &scorer.manifest.extras;
+                let features = FeatureSet::compile(engine, &domain, contract.schema(), &names, extras).await?;
+                (windows, features)
+            }
+        };
+        let lookups = Lookups::load(engine, &domain, &contract).await?;
+        let schema = decision_schema(&domain, &contract, &features, &lookups);
         let rules = compile_rules(engine, &domain, &schema).await?;
         let answer = compile_answer(engine, &domain, &schema).await?;
         let phrases = phrases(&domain, &scorer.manifest);
@@ -133,6 +163,7 @@ impl Answerer {
             contract,
             windows,
             features,
+            lookups,
             rules,
             answer,
             live_features,
@@ -154,20 +185,53 @@ impl Answerer {
         Ok(scored)
     }
 
+    /// The features of some events, with the window columns that were made for them.
+    pub fn features_of(
+        &self,
+        events: &[&Event],
+        batch: &RecordBatch,
+        windows: Vec<ArrayRef>,
+    ) -> Result<Vec<Vec<OwnedValue>>, PlatformError> {
+        let Some(customers) = &self.contract.customers else { return self.features.answer(batch, windows) };
+        let one = |event: &&Event| {
+            let known = match &event.cells[QuestionColumns::CUSTOMER] {
+                Cell::Text(customer) => customers.summaries.get(customer).copied(),
+                _ => summary_of(&event.cells, event.time, i64::MAX),
+            };
+            let summary = known.ok_or_else(|| arrow_error("a customer who was known when asked for is not"))?;
+            Ok(summary.features().map(OwnedValue::Number).to_vec())
+        };
+        events.iter().map(one).collect()
+    }
+
     /// Scores and decides events with the features that were made for them.
     pub fn decide(&self, events: &RecordBatch, features: Vec<Vec<OwnedValue>>) -> Result<Vec<Scored>, PlatformError> {
         let mut scored = Vec::with_capacity(features.len());
         let decision = self.manifest().decision.as_ref();
         for features in features {
-            let probability = self.scorer.score(&features)?.probability;
+            let (score, explanation) = self.scorer.score_and_explain(&features)?;
+            let probability = score.probability;
             if !probability.is_finite() {
                 return Err(PlatformError::Training("the model's answer is not a number".to_owned()));
             }
             let action = decision.map(|decision| decision.action(probability).to_owned());
-            scored.push(Scored { features, probability, action, rules: Vec::new(), answer: Map::new() });
+            let forecast = self.forecast(&features)?;
+            let (rules, answer) = (Vec::new(), Map::new());
+            scored.push(Scored { features, probability, action, explanation, forecast, rules, answer });
         }
         self.rule(events, &mut scored)?;
         Ok(scored)
+    }
+
+    fn forecast(&self, features: &[OwnedValue]) -> Result<Vec<f64>, PlatformError> {
+        if self.contract.customers.is_none() {
+            return Ok(Vec::new());
+        }
+        let number = |at: usize| match features.get(at) {
+            Some(OwnedValue::Number(value)) => *value,
+            _ => f64::NAN,
+        };
+        self.scorer.forecast(&Summary::from_features(std::array::from_fn(number)))
     }
 
     fn rule(&self, events: &RecordBatch, scored: &mut [Scored]) -> Result<(), PlatformError> {
@@ -209,6 +273,9 @@ impl Answerer {
                 columns.push(feature_column(scored, at, expressions.schema().field(columns.len()).data_type()));
             }
         }
+        columns.extend(self.lookups.columns(events)?);
+        let told = scored.first().map_or(0, |scored| scored.forecast.len());
+        columns.extend((0..told).map(|at| nullable(scored.iter().map(|scored| scored.forecast[at]).collect())));
         for estimate in &self.manifest().estimates {
             let value = |scored: &Scored| Some(estimate.curve.as_ref()?.apply(scored.probability));
             columns.push(Arc::new(scored.iter().map(value).collect::<Float64Array>()));
@@ -262,8 +329,13 @@ impl Answerer {
     }
 
     fn reasons(&self, scored: &Scored, all: bool) -> Result<Vec<ReasonGiven<'_>>, PlatformError> {
-        let (contributions, _) = self.scorer.explain(&scored.features)?;
-        let said = self.scorer.said(&scored.features)?;
+        let made = match &scored.explanation {
+            Some(_) => None,
+            None => Some(self.scorer.explain(&scored.features)?),
+        };
+        let Some(Explanation { contributions, said, .. }) = scored.explanation.as_ref().or(made.as_ref()) else {
+            return Ok(Vec::new());
+        };
         // A text is told by its words.
         let whole = (0..contributions.len()).filter(|at| said.iter().all(|one| one.input != *at));
         let mut reasons: Vec<ReasonGiven> = whole
@@ -291,7 +363,7 @@ impl Answerer {
 
 /// Columns that rules and `answer.sql` read: the event's, the features that are not among them, the estimates, the probability,
 /// the action.
-fn decision_schema(domain: &Domain, contract: &EventContract, features: &FeatureSet) -> SchemaRef {
+fn decision_schema(domain: &Domain, contract: &EventContract, features: &FeatureSet, lookups: &Lookups) -> SchemaRef {
     let own = contract.columns.iter().zip(contract.schema().fields()).filter(|(column, _)| !column.label());
     let own = own.map(|(_, field)| field.as_ref().clone());
     let made = features.names.iter().zip(features.types());
@@ -300,7 +372,10 @@ fn decision_schema(domain: &Domain, contract: &EventContract, features: &Feature
         .map(|(name, kind)| Field::new(name, if is_text(kind) { DataType::Utf8 } else { DataType::Float64 }, true));
     let estimates = domain.spec.estimate.keys().map(|name| Field::new(name.get_ref(), DataType::Float64, true));
     let decided = [Field::new(PROBABILITY, DataType::Float64, true), Field::new(ACTION, DataType::Utf8, true)];
-    Arc::new(Schema::new(own.chain(made).chain(estimates).chain(decided).collect::<Vec<_>>()))
+    let told = domain.spec.purchases.as_ref().map(forecast_fields).unwrap_or_default();
+    let told = told.into_iter().map(|name| Field::new(name, DataType::Float64, true));
+    let beside = lookups.fields().chain(told);
+    Arc::new(Schema::new(own.chain(made).chain(beside).chain(estimates).chain(decided).collect::<Vec<_>>()))
 }
 
 async fn compile_rules(
@@ -349,8 +424,11 @@ pub async fn check_decision(
     published: &SchemaRef,
     features: &FeatureSet,
 ) -> Result<(), PlatformError> {
-    let contract = EventContract::new(domain, published, 0);
-    let schema = decision_schema(domain, &contract, features);
+    let contract = match &domain.spec.purchases {
+        Some(spec) => EventContract::of_questions(spec, Arc::default(), 0),
+        None => EventContract::new(domain, published, 0),
+    };
+    let schema = decision_schema(domain, &contract, features, &Lookups::load(engine, domain, &contract).await?);
     compile_rules(engine, domain, &schema).await?;
     compile_answer(engine, domain, &schema).await?;
     Ok(())

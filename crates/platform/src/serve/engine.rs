@@ -311,7 +311,7 @@ impl EngineState {
             events.iter().map(|event| self.loaded.history_keys.contains(&key_hash(&event.key))).collect();
         let before = self.current.gauges.newest_event.load(Ordering::Relaxed);
         let windows = self.loaded.live.answer(&batch, &times, &known)?;
-        let features = answerer.features.answer(&batch, windows)?;
+        let features = answerer.features_of(&events, &batch, windows)?;
         let made = Instant::now();
         let scored = answerer.score(&batch, features)?;
         if let Some(live) = &answerer.live_features {

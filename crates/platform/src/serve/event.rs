@@ -3,7 +3,8 @@
 
 use crate::PlatformError;
 use crate::history::arrow_error;
-use septet_domain::{Column, ColumnType, Domain, did_you_mean};
+use crate::purchases::{Known, QuestionColumns, check, orders, question_columns};
+use septet_domain::{Column, ColumnType, Domain, Purchases, did_you_mean};
 use septet_tables::arrow::array::{
     ArrayRef, AsArray, BooleanArray, Float64Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray,
 };
@@ -81,6 +82,8 @@ pub struct EventContract {
     pub columns: Vec<EventColumn>,
     pub key: usize,
     pub time: usize,
+    /// Of a domain of purchases: who can be looked up. Such a request is a question; it has no key and no time of its own.
+    pub customers: Option<Arc<Known>>,
     /// Tells contracts of one process apart.
     pub number: u64,
     schema: SchemaRef,
@@ -102,7 +105,19 @@ impl EventContract {
         let (key, time) = (place(input.key.get_ref()), place(input.time.get_ref()));
         let fields = columns.iter().map(|column| Field::new(&column.name, column.data_type.clone(), true));
         let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
-        EventContract { columns, key, time, number, schema }
+        EventContract { columns, key, time, number, schema, customers: None }
+    }
+
+    /// What a question about a customer must be.
+    pub fn of_questions(spec: &Purchases, customers: Arc<Known>, number: u64) -> EventContract {
+        let column = |(name, spec): (String, Column)| {
+            let data_type = septet_tables::arrow_type(spec.kind);
+            EventColumn { name, kind: spec.kind, spec: Some(spec), data_type }
+        };
+        let columns: Vec<EventColumn> = question_columns(spec).into_iter().map(column).collect();
+        let fields = columns.iter().map(|column| Field::new(&column.name, column.data_type.clone(), true));
+        let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
+        EventContract { columns, key: 0, time: 0, number, schema, customers: Some(customers) }
     }
 
     pub fn schema(&self) -> &SchemaRef {
@@ -119,9 +134,15 @@ impl EventContract {
         let cell = |column: &EventColumn| match object.get(&column.name) {
             None => Ok(Cell::Null),
             Some(Value::Null) if !column.required() => Ok(Cell::Null),
+            Some(value) if self.is_orders(column) => orders(value),
             Some(value) => column.cell(value),
         };
         let cells = self.cells(cell, pointer, &mut violations);
+        if let Some(customers) = self.customers.as_ref().filter(|_| violations.is_empty()) {
+            let names: Vec<&str> = self.columns.iter().map(|column| column.name.as_str()).collect();
+            let is_known = |customer: &str| customers.summaries.contains_key(customer);
+            violations.extend(check(&cells, &names, pointer, &is_known));
+        }
         self.event(cells, input, pointer, violations)
     }
 
@@ -134,6 +155,7 @@ impl EventContract {
                 Some(ColumnType::Number) => number(text, '.').map(Value::from),
                 Some(ColumnType::Integer) => integer(text).map(Value::from),
                 Some(ColumnType::Bool) => truth(text).map(Value::from),
+                _ if self.customers.is_some() && text.starts_with('[') => serde_json::from_str(text).ok(),
                 _ => None,
             };
             object.insert((*name).to_owned(), value.unwrap_or_else(|| Value::from(*text)));
@@ -141,6 +163,10 @@ impl EventContract {
         let value = Value::Object(object);
         let input = value.to_string();
         self.read(&value, input, pointer)
+    }
+
+    fn is_orders(&self, column: &EventColumn) -> bool {
+        self.customers.is_some() && column.name == self.columns[QuestionColumns::ORDERS].name
     }
 
     fn unknown_fields(&self, object: &Map<String, Value>, pointer: &str) -> Vec<Violation> {
@@ -201,6 +227,10 @@ impl EventContract {
     ) -> Result<Event, Vec<Violation>> {
         if !violations.is_empty() {
             return Err(violations);
+        }
+        if self.customers.is_some() {
+            let key = uuid::Uuid::now_v7().to_string();
+            return Ok(Event { cells, time: crate::now_micros(), key, input, contract: self.number });
         }
         let time = if let Cell::Time(time) = cells[self.time] { time } else { 0 };
         let key = match &cells[self.key] {

@@ -4,6 +4,7 @@ mod answerer;
 mod engine;
 mod event;
 mod log;
+mod lookup;
 mod quality;
 mod rebuild;
 mod replay;

@@ -61,6 +61,11 @@ impl Rebuilding<'_> {
         let options = self.options;
         let domain = options.domain.clone();
         let answerer = Answerer::load(&options.home, &engine, domain, self.version, self.run_id, self.number).await?;
+        if answerer.contract.customers.is_some() {
+            // A question moves no windows: everything that it needs is looked up.
+            let live = LiveWindows::none();
+            return Ok(Loaded { answerer: Arc::new(answerer), live, history_keys: Arc::default(), sequence: 0 });
+        }
         say("reading the published history");
         let history = History::read(&engine, &options.domain).await?;
         let (_, input) = options.domain.spec.input.first().expect("checked: a domain has an input");
@@ -110,6 +115,10 @@ pub fn catch_up(loaded: &mut Loaded, log: &DecisionLog) -> Result<(), PlatformEr
 /// Counts the answers after `loaded.sequence` until `upto` that the history does not hold, with the labels given.
 pub fn count_logged(loaded: &mut Loaded, log: &DecisionLog, upto: i64, labels: &Labels) -> Result<(), PlatformError> {
     let (answerer, keys) = (loaded.answerer.clone(), loaded.history_keys.clone());
+    if answerer.contract.customers.is_some() {
+        loaded.sequence = upto;
+        return Ok(());
+    }
     let (_, input) = answerer.domain.spec.input.first().expect("checked: a domain has an input");
     log.scan(loaded.sequence, upto, &mut |logged| {
         let events: Vec<Event> = logged.iter().filter_map(|one| logged_event(&answerer, one, labels, &keys)).collect();

@@ -50,7 +50,7 @@ pub fn replay(
     let known = loaded.history_keys.contains(&key_hash(&event.key));
     let batch = answerer.contract.batch(&[&event])?;
     let windows = loaded.live.answer(&batch, &[event.time], &[known])?;
-    let scored = answerer.score(&batch, answerer.features.answer(&batch, windows)?)?.swap_remove(0);
+    let scored = answerer.score(&batch, answerer.features_of(&[&event], &batch, windows)?)?.swap_remove(0);
     let features = answerer.features_text(&scored)?;
     let logged: Value = serde_json::from_str(&format!("{}}}", decision.answer)).map_err(crate::history::arrow_error)?;
     let warnings: Vec<String> = serde_json::from_value(logged["warnings"].clone()).unwrap_or_default();

@@ -5,6 +5,7 @@ use crate::features::FeatureSet;
 use crate::history::{arrow_error, nullable};
 use crate::replay::compile_windows;
 use crate::run::{Made, Run, StepName};
+use crate::serve::Answerer;
 use crate::steps::material::register_inputs;
 use crate::store::GateRecord;
 use crate::version::Scorer;
@@ -53,7 +54,10 @@ pub async fn run(run: &Run<'_>) -> Result<Made, PlatformError> {
     let scorer = Scorer::load(&run.home.version_folder(run.domain.name(), &version))?;
     let engine = run.engine()?;
     register_inputs(run, &engine).await?;
-    let cases = answer_cases(run, &engine, &scorer).await?;
+    let cases = match &run.domain.spec.purchases {
+        Some(_) => ask_cases(run, &run.engine()?, &version).await?,
+        None => answer_cases(run, &engine, &scorer).await?,
+    };
     let failed: Vec<&String> = cases.iter().filter(|(_, passed, _)| !passed).map(|(name, ..)| name).collect();
     let mut gates =
         run.store.version(run.domain.name(), &version).await?.map(|record| record.gates).unwrap_or_default();
@@ -91,24 +95,56 @@ async fn answer_cases(
     let mut answers = Vec::new();
     for (file, text) in run.domain.files_in("cases", ".json") {
         let place = format!("cases/{file}.json");
-        let cases: Vec<Case> = serde_json::from_str(text).map_err(|error| {
-            PlatformError::usage(
-                format!("{}:{}:{}: {error}", run.domain.path_of(&place), error.line(), error.column()),
-                "see README",
-            )
-        })?;
-        for case in cases {
+        for case in read_cases(run, &place, text)? {
             let event = event_row(&schema, &case.event)
                 .map_err(|what| PlatformError::usage(format!("case `{}`: {what}", case.name), place.clone()))?;
             let columns =
                 names.iter().map(|name| nullable(vec![case.windows.get(name).copied().unwrap_or(f64::NAN)])).collect();
             let probability = scorer.score(&features.answer(&event, columns)?[0])?.probability;
-            let passed = (case.expect.probability_min..=case.expect.probability_max).contains(&probability);
-            let expected = format!("{} to {}", case.expect.probability_min, case.expect.probability_max);
-            answers.push((case.name, passed, format!("probability {probability:.4}, expected {expected}")));
+            answers.push(judged(case, probability));
         }
     }
     Ok(answers)
+}
+
+/// Cases of a domain that answers questions about customers, as its service would.
+async fn ask_cases(
+    run: &Run<'_>,
+    engine: &Engine,
+    version: &str,
+) -> Result<Vec<(String, bool, String)>, PlatformError> {
+    let domain = Arc::new(run.domain.clone());
+    let answerer = Answerer::load(run.home, engine, domain, version, &run.run_id, 1).await?;
+    let mut answers = Vec::new();
+    for (file, text) in run.domain.files_in("cases", ".json") {
+        let place = format!("cases/{file}.json");
+        for case in read_cases(run, &place, text)? {
+            let event = Value::Object(case.event.clone());
+            let event = answerer.contract.read(&event, String::new(), "").map_err(|violations| {
+                let what = violations.iter().map(|one| format!("{}: {}", one.pointer, one.detail)).collect::<Vec<_>>();
+                PlatformError::usage(format!("case `{}`: {}", case.name, what.join("; ")), place.clone())
+            })?;
+            let batch = answerer.contract.batch(&[&event])?;
+            let features = answerer.features_of(&[&event], &batch, Vec::new())?;
+            let probability = answerer.score(&batch, features)?[0].probability;
+            answers.push(judged(case, probability));
+        }
+    }
+    Ok(answers)
+}
+
+fn read_cases(run: &Run, place: &str, text: &str) -> Result<Vec<Case>, PlatformError> {
+    serde_json::from_str(text).map_err(|error| {
+        let what = format!("{}:{}:{}: {error}", run.domain.path_of(place), error.line(), error.column());
+        PlatformError::usage(what, "see README")
+    })
+}
+
+/// Name, whether the answer was as expected, and what it was.
+fn judged(case: Case, probability: f64) -> (String, bool, String) {
+    let passed = (case.expect.probability_min..=case.expect.probability_max).contains(&probability);
+    let expected = format!("{} to {}", case.expect.probability_min, case.expect.probability_max);
+    (case.name, passed, format!("probability {probability:.4}, expected {expected}"))
 }
 
 /// One row of an input from a JSON object; columns that are not named are null.

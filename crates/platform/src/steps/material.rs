@@ -50,6 +50,16 @@ pub async fn register_inputs(run: &Run<'_>, engine: &Engine) -> Result<(), Platf
     Ok(())
 }
 
+/// Registers the run's input tables and those that its transform made.
+pub async fn register_tables(run: &Run<'_>, engine: &Engine) -> Result<(), PlatformError> {
+    register_inputs(run, engine).await?;
+    for (name, _) in run.domain.files_in("tables", ".sql") {
+        let path = run.tables_folder().join(format!("{name}.parquet"));
+        engine.register_file(&TableFile { name: name.to_owned(), path }).await?;
+    }
+    Ok(())
+}
+
 /// The material of the run's extract; made anew unless an earlier step of this process made it.
 pub async fn prepare(run: &Run<'_>) -> Result<Arc<Prepared>, PlatformError> {
     let extracted = run.report_of(StepName::Extract).await?;
@@ -68,7 +78,7 @@ pub async fn prepare_anew(run: &Run<'_>, extracted: StepReport) -> Result<Prepar
     let engine = run.engine()?;
     register_inputs(run, &engine).await?;
     let history = History::read(&engine, run.domain).await?;
-    let label = history.label(run.domain.spec.model.target.get_ref())?;
+    let label = history.label(run.domain.spec.label_model().target.get_ref())?;
     let (_, input) = run.domain.spec.input.first().expect("checked: a domain has an input");
     let beyond: Vec<String> = history
         .batch

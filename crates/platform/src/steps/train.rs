@@ -6,6 +6,7 @@ use crate::history::arrow_error;
 use crate::home::{make_folder, write_whole};
 use crate::judge::Exam;
 use crate::profiles::Profiles;
+use crate::purchases;
 use crate::report::Charts;
 use crate::run::{Made, Run};
 use crate::split::{DAY, day_name};
@@ -19,9 +20,12 @@ use serde_json::json;
 const CURVE_POINTS: usize = 100;
 
 pub async fn run(run: &Run<'_>) -> Result<Made, PlatformError> {
+    if let Some(spec) = &run.domain.spec.purchases {
+        return purchases::run(run, spec).await;
+    }
     let prepared = prepare(run).await?;
     let material = prepared.material(run.domain);
-    let all_labels = prepared.history.label(run.domain.spec.model.target.get_ref())?;
+    let all_labels = prepared.history.label(run.domain.spec.label_model().target.get_ref())?;
     let tests: Vec<Vec<u32>> = prepared.plan.test.iter().map(|fold| fold.test.clone()).collect();
     let exam = Exam::new(&prepared.history, run.domain, &all_labels, &tests)?;
     let mut outcome = train(&material, &prepared.plan, &exam, run.progress)?;
@@ -64,7 +68,7 @@ fn version_name(run: &Run, prepared: &Prepared) -> String {
         prepared.data_fingerprint.as_str(),
         &run.domain.fingerprint(),
         &prepared.layout,
-        &run.domain.spec.model.seed.to_string(),
+        &run.domain.spec.seed().to_string(),
         env!("CARGO_PKG_VERSION"),
     ];
     blake3::hash(parts.join("\n").as_bytes()).to_hex()[..12].to_owned()
@@ -88,10 +92,10 @@ fn manifest(run: &Run, prepared: &Prepared, outcome: &Outcome, estimates: Vec<Es
         title: spec.title.clone(),
         question: spec.question.clone(),
         kind: outcome.model.kind().to_owned(),
-        target: spec.model.target.get_ref().clone(),
+        target: spec.label_model().target.get_ref().clone(),
         layout: prepared.layout.clone(),
         simulated: prepared.simulated,
-        seed: spec.model.seed,
+        seed: spec.seed(),
         code_version: env!("CARGO_PKG_VERSION").to_owned(),
         domain_fingerprint: run.domain.fingerprint(),
         data_fingerprint: prepared.data_fingerprint.clone(),

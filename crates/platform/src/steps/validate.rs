@@ -4,6 +4,7 @@ use crate::PlatformError;
 use crate::features::{OwnedValue, differing_values, frame_row};
 use crate::home::{appear, write_whole};
 use crate::live::features_online;
+use crate::purchases;
 use crate::replay::replay;
 use crate::report::{self, ReportInput};
 use crate::run::{Made, Run, StepName};
@@ -25,7 +26,6 @@ const TIMED_ROWS: usize = 2_000;
 pub async fn run(run: &Run<'_>) -> Result<Made, PlatformError> {
     let trained = run.report_of(StepName::Train).await?;
     let version = trained.detail["version"].as_str().unwrap_or_default().to_owned();
-    let prepared = prepare(run).await?;
     let partial = run.run_folder().join("version");
     let home_folder = run.home.version_folder(run.domain.name(), &version);
     // A repeated step finds the version where its first pass put it.
@@ -38,7 +38,13 @@ pub async fn run(run: &Run<'_>) -> Result<Made, PlatformError> {
             format!("repeat: septet step {} train --run {}", run.domain.name(), run.run_id),
         ));
     }
-    let gates = gates(run, &prepared, &scorer, &folder)?;
+    let gates = match &run.domain.spec.purchases {
+        Some(spec) => purchases::gates(run, spec, &scorer, GatesSpoiled::default()).await?,
+        None => {
+            let prepared = prepare(run).await?;
+            gates(run, &prepared, &scorer, &folder)?
+        }
+    };
     let metrics = String::from_utf8_lossy(&to_json(&scorer.manifest.metrics)?).into_owned();
     if partial.exists() {
         write_papers(run, &scorer, &gates, &partial).await?;
@@ -111,6 +117,12 @@ pub struct GatesSpoiled {
 pub async fn again(run: &Run<'_>, version: &str, spoil: GatesSpoiled) -> Result<Vec<GateRecord>, PlatformError> {
     let folder = run.home.version_folder(run.domain.name(), version);
     let mut scorer = Scorer::load(&folder)?;
+    if let Some(spec) = &run.domain.spec.purchases {
+        if spoil.baselines {
+            scorer.manifest.advantage.values_mut().for_each(|advantage| *advantage = Some((-0.1, 0.1)));
+        }
+        return purchases::gates(run, spec, &scorer, spoil).await;
+    }
     let mut prepared = prepare_anew(run, run.report_of(StepName::Extract).await?).await?;
     if spoil.baselines {
         scorer.manifest.advantage.values_mut().for_each(|advantage| *advantage = Some((-0.1, 0.1)));
@@ -166,7 +178,7 @@ fn gates(run: &Run, prepared: &Prepared, scorer: &Scorer, folder: &Path) -> Resu
 }
 
 fn beats(run: &Run, baseline: &str, advantage: Option<(f64, f64)>) -> GateRecord {
-    let metric = crate::judge::metric_name(run.domain.spec.model.metric);
+    let metric = crate::judge::metric_name(run.domain.spec.label_model().metric);
     let evidence = match advantage {
         Some((low, high)) => {
             format!("{metric}: better by {low:.4} to {high:.4} (95 % interval of the difference, test folds)")
@@ -233,7 +245,7 @@ fn decides(decision: &DecisionRule) -> GateRecord {
 
 fn size(folder: &Path, max: f64) -> Result<GateRecord, PlatformError> {
     let mut bytes = 0;
-    for name in ["model.txt", "linear.json", "text.json", "encoder.json"] {
+    for name in ["model.txt", "linear.json", "text.json", "clv.json", "encoder.json"] {
         bytes += folder.join(name).metadata().map_or(0, |facts| facts.len());
     }
     let mb = bytes as f64 / 1e6;

@@ -1,0 +1,13 @@
+-- CDNOW_master.txt has no header and no invoice numbers: each line is an order by itself, and two alike on one day are two
+-- orders.
+SELECT
+    'cdnow-' || CAST(_row AS VARCHAR) AS line_id,
+    'cdnow-' || CAST(_row AS VARCHAR) AS invoice_id,
+    'CD' AS sku,
+    'compact discs' AS description,
+    quantity,
+    substr(date, 1, 4) || '-' || substr(date, 5, 2) || '-' || substr(date, 7, 2) AS ordered_at,
+    CAST(value AS DOUBLE PRECISION) / nullif(CAST(quantity AS DOUBLE PRECISION), 0) AS unit_price,
+    customer_id,
+    CAST(NULL AS VARCHAR) AS country
+FROM source
