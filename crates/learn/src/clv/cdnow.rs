@@ -8,6 +8,7 @@ use super::compressed::Compressed;
 use super::fit::{Fit, Parameters};
 use super::gamma_gamma::GammaGamma;
 use super::history::{History, Spend};
+use super::nbd::Nbd;
 use super::pareto_nbd::ParetoNbd;
 use super::value::{PurchaseModel, purchase_intervals};
 
@@ -116,6 +117,17 @@ fn pareto_nbd_on_rounded_weeks_is_scipys() {
         assert!((found / expected - 1.0).abs() < 2e-6, "{found} {expected}");
     }
     assert!((fit.log_likelihood + 9_594.973_929_826_865).abs() < 1e-8, "{}", fit.log_likelihood);
+}
+
+/// scipy's Nelder-Mead on the same likelihood; .385 and 12.072 are the printed digits of Fader & Hardie's notes.
+#[test]
+fn nbd_is_scipys() {
+    let Some(histories) = histories() else { return };
+    let fit = Nbd::fit(&Compressed::from_customers(&histories)).unwrap();
+    check(fit.parameters.r, 0.384_767_67, 6);
+    check(fit.parameters.alpha, 12.072_085, 4);
+    check(fit.log_likelihood, -9_763.660_222, 5);
+    check(fit.parameters.expected_purchases(&History::new(2, 30.43, 38.86).unwrap(), 39.0), 1.826_078, 5);
 }
 
 #[test]

@@ -9,6 +9,7 @@ pub mod error;
 pub mod fit;
 pub mod gamma_gamma;
 pub mod history;
+pub mod nbd;
 pub mod pareto_nbd;
 pub mod value;
 

@@ -8,6 +8,7 @@ use septet_learn::clv::bg_nbd::BgNbd;
 use septet_learn::clv::fit::Fit;
 use septet_learn::clv::gamma_gamma::GammaGamma;
 use septet_learn::clv::history::History;
+use septet_learn::clv::nbd::Nbd;
 use septet_learn::clv::pareto_nbd::ParetoNbd;
 use septet_learn::clv::value::{
     Horizon, NextPurchase, PurchaseModel, lifetime_value, purchase_intervals, value_intervals,
@@ -39,6 +40,8 @@ pub struct PurchaseModels {
 pub enum BuyingFit {
     BgNbd(Fit<BgNbd>),
     ParetoNbd(Fit<ParetoNbd>),
+    /// Nobody leaves.
+    Nbd(Fit<Nbd>),
 }
 
 /// One model of buying.
@@ -46,6 +49,7 @@ pub enum BuyingFit {
 pub enum Buying {
     BgNbd(BgNbd),
     ParetoNbd(ParetoNbd),
+    Nbd(Nbd),
 }
 
 impl BuyingFit {
@@ -53,6 +57,7 @@ impl BuyingFit {
         match self {
             BuyingFit::BgNbd(_) => "bg_nbd",
             BuyingFit::ParetoNbd(_) => "pareto_nbd",
+            BuyingFit::Nbd(_) => "nbd",
         }
     }
 
@@ -60,6 +65,7 @@ impl BuyingFit {
         match self {
             BuyingFit::BgNbd(fit) => Buying::BgNbd(fit.parameters),
             BuyingFit::ParetoNbd(fit) => Buying::ParetoNbd(fit.parameters),
+            BuyingFit::Nbd(fit) => Buying::Nbd(fit.parameters),
         }
     }
 
@@ -67,6 +73,7 @@ impl BuyingFit {
         match self {
             BuyingFit::BgNbd(fit) => fit.draws(DRAWS, seed).into_iter().map(Buying::BgNbd).collect(),
             BuyingFit::ParetoNbd(fit) => fit.draws(DRAWS, seed).into_iter().map(Buying::ParetoNbd).collect(),
+            BuyingFit::Nbd(fit) => fit.draws(DRAWS, seed).into_iter().map(Buying::Nbd).collect(),
         }
     }
 
@@ -78,6 +85,9 @@ impl BuyingFit {
             }
             BuyingFit::ParetoNbd(ParetoFit { parameters: p, standard_errors: e, .. }) => {
                 named([("r", p.r, e.r), ("alpha", p.alpha, e.alpha), ("s", p.s, e.s), ("beta", p.beta, e.beta)])
+            }
+            BuyingFit::Nbd(Fit { parameters: p, standard_errors: e, .. }) => {
+                named([("r", p.r, e.r), ("alpha", p.alpha, e.alpha)])
             }
         }
     }
@@ -95,6 +105,7 @@ impl PurchaseModel for Buying {
         match self {
             Buying::BgNbd(model) => model.probability_alive(history),
             Buying::ParetoNbd(model) => model.probability_alive(history),
+            Buying::Nbd(model) => model.probability_alive(history),
         }
     }
 
@@ -102,6 +113,7 @@ impl PurchaseModel for Buying {
         match self {
             Buying::BgNbd(model) => model.expected_purchases(history, time),
             Buying::ParetoNbd(model) => model.expected_purchases(history, time),
+            Buying::Nbd(model) => model.expected_purchases(history, time),
         }
     }
 
@@ -109,6 +121,7 @@ impl PurchaseModel for Buying {
         match self {
             Buying::BgNbd(model) => model.chance_of_purchase(history, time),
             Buying::ParetoNbd(model) => model.chance_of_purchase(history, time),
+            Buying::Nbd(model) => model.chance_of_purchase(history, time),
         }
     }
 
@@ -116,6 +129,7 @@ impl PurchaseModel for Buying {
         match self {
             Buying::BgNbd(model) => model.next_purchase(history),
             Buying::ParetoNbd(model) => model.next_purchase(history),
+            Buying::Nbd(model) => model.next_purchase(history),
         }
     }
 
@@ -123,6 +137,7 @@ impl PurchaseModel for Buying {
         match self {
             Buying::BgNbd(model) => model.draw_purchases(history, step, purchases, random),
             Buying::ParetoNbd(model) => model.draw_purchases(history, step, purchases, random),
+            Buying::Nbd(model) => model.draw_purchases(history, step, purchases, random),
         }
     }
 }

@@ -20,6 +20,7 @@ use septet_learn::clv::error::ClvError;
 use septet_learn::clv::fit::Fit;
 use septet_learn::clv::gamma_gamma::GammaGamma;
 use septet_learn::clv::history::{History, Spend};
+use septet_learn::clv::nbd::Nbd;
 use septet_learn::clv::pareto_nbd::ParetoNbd;
 use septet_learn::encoding::OneHot;
 use septet_learn::frame::{Column, Frame};
@@ -44,18 +45,28 @@ pub async fn run(run: &Run<'_>, spec: &Purchases) -> Result<Made, PlatformError>
         return Err(PlatformError::Training(what));
     }
     let days = f64::from(book.end - cut);
-    let early = fits(&summaries(&examined)?)?;
+    let late = examine(&book, book.end);
+    let last = fits(&summaries(&late)?)?;
     run.progress.done(2);
+    // A model that all customers together do not determine cannot be kept, whatever it told of the held-out time.
+    let mut early = fits(&summaries(&examined)?)?;
+    early.retain(|fit| last.iter().any(|kept| kept.name() == fit.name()));
+    if early.is_empty() {
+        let what = "no model of buying could be fitted both before the held-out time and on everything";
+        return Err(PlatformError::Training(what.to_owned()));
+    }
+    run.progress.done(4);
     let side = |chooses: bool| examined.iter().filter(|one| one.chooses == chooses).collect::<Vec<&Examined>>();
     let (choosing, judging) = (side(true), side(false));
     let (best, candidates) = choose(&early, &choosing, days)?;
     let ours = Expected::of_model(early[best].name(), &early[best].model(), &judging, days)?;
     let early_money = money(&examined)?;
-    run.progress.done(3);
+    run.progress.done(5);
     let lines = naive(&judging, days);
     let (metrics, advantage) = judge(&ours, &lines, &judging, &early_money.parameters, spec.seed);
-    let late = examine(&book, book.end);
-    let models = final_models(&late, early[best].name(), spec)?;
+    let buying = last.into_iter().find(|fit| fit.name() == early[best].name());
+    let buying = buying.expect("kept above");
+    let models = PurchaseModels::new(spec, buying, money(&late)?, typical(&late));
     run.progress.done(6);
     run.progress.end();
     let frame = frame(&late);
@@ -166,7 +177,9 @@ fn fits(customers: &[History]) -> Result<Vec<BuyingFit>, PlatformError> {
     let bg = BgNbd::fit(&customers).map(BuyingFit::BgNbd);
     let pareto = ParetoNbd::fit(&customers).map(BuyingFit::ParetoNbd);
     let (mut fits, mut refused) = (Vec::new(), None);
-    for fit in [bg, pareto] {
+    // Where nothing says that anybody leaves, the likelihood of the two rises without end towards the third.
+    let nbd = Nbd::fit(&customers).map(BuyingFit::Nbd);
+    for fit in [bg, pareto, nbd] {
         match fit {
             Ok(fit) => fits.push(fit),
             Err(error) => refused = Some(error),
@@ -196,15 +209,6 @@ fn choose(fits: &[BuyingFit], choosing: &[&Examined], days: f64) -> Result<(usiz
     let by_error = |a: &usize, b: &usize| candidates[*a].validation.total_cmp(&candidates[*b].validation);
     let best = (0..fits.len()).min_by(by_error).unwrap_or(0);
     Ok((best, candidates))
-}
-
-fn final_models(customers: &[Examined], chosen: &str, spec: &Purchases) -> Result<PurchaseModels, PlatformError> {
-    let histories = Compressed::from_customers(&summaries(customers)?);
-    let buying = match chosen {
-        "pareto_nbd" => BuyingFit::ParetoNbd(ParetoNbd::fit(&histories).map_err(failed)?),
-        _ => BuyingFit::BgNbd(BgNbd::fit(&histories).map_err(failed)?),
-    };
-    Ok(PurchaseModels::new(spec, buying, money(customers)?, typical(customers)))
 }
 
 /// The median of each number; of the money among those who have one.
