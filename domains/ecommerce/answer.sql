@@ -5,9 +5,9 @@ SELECT
     recency_days,
     age_days,
     round(spend_expected, 2) AS spend_expected,
-    named_struct('expected', round(purchases_30d, 3), 'low', purchases_30d_low, 'high', purchases_30d_high) AS purchases_30d,
-    named_struct('expected', round(purchases_90d, 3), 'low', purchases_90d_low, 'high', purchases_90d_high) AS purchases_90d,
-    named_struct('expected', round(purchases_365d, 3), 'low', purchases_365d_low, 'high', purchases_365d_high)
+    named_struct('expected', round(purchases_30d, 3), 'low', round(purchases_30d_low, 1), 'high', round(purchases_30d_high, 1)) AS purchases_30d,
+    named_struct('expected', round(purchases_90d, 3), 'low', round(purchases_90d_low, 1), 'high', round(purchases_90d_high, 1)) AS purchases_90d,
+    named_struct('expected', round(purchases_365d, 3), 'low', round(purchases_365d_low, 1), 'high', round(purchases_365d_high, 1))
         AS purchases_365d,
     named_struct('expected', round(value_30d, 2), 'low', round(value_30d_low, 2), 'high', round(value_30d_high, 2)) AS value_30d,
     named_struct('expected', round(value_90d, 2), 'low', round(value_90d_low, 2), 'high', round(value_90d_high, 2)) AS value_90d,

@@ -262,7 +262,8 @@ async fn fill(sheet: &mut Sheet<'_>, settings: &Settings, workshop: &Workshop, s
             |one| Evidence::new(one.passed, one.evidence.clone()),
         ))
     };
-    for (line, kind) in kinds {
+    let labelled = workshop.domain().spec.model.is_some();
+    for (line, kind) in kinds.into_iter().filter(|(_, kind)| labelled || *kind != "label_shift") {
         results.push((line, monitoring(kind), format!("septet monitor {name}"), rehearsal_start));
     }
     results.push(("recovery", of(|served| &served.recovery), format!("septet serve {name}"), start));

@@ -13,6 +13,7 @@ use septet_tables::{Engine, EngineSettings, TableFile};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::fs::File;
+use std::hash::{Hash, Hasher};
 use std::io::Write;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
@@ -125,7 +126,8 @@ impl Stage {
         let mut stage = Stage {
             folder,
             domain,
-            domains: settings.domains(),
+            // The program is run from another folder.
+            domains: settings.domains().map(|folder| folder.canonicalize().unwrap_or(folder)),
             run_id: published.run_id.clone(),
             rows: Vec::new(),
             sabotage,
@@ -342,8 +344,12 @@ impl Stage {
         Ok(Service { child: command.spawn()?, base: format!("http://127.0.0.1:{port}"), log: log.to_owned() })
     }
 
-    /// An event like the published ones, later than all of them, under a key of its own.
+    /// An event like the published ones, later than all of them, under a key of its own; or a question about a customer.
     fn event(&self, number: usize) -> Value {
+        if self.domain.spec.purchases.is_some() {
+            let recency = 20 + number % 200;
+            return json!({ "frequency": 1 + number % 7, "recency": recency, "T": recency + number % 90, "monetary": 10 + number % 50 });
+        }
         let (key, time) = (self.key(), self.time());
         let mut event = Map::new();
         let row = &self.rows[number % self.rows.len()];
@@ -623,14 +629,25 @@ impl Caller {
     }
 
     async fn post(&self, path: &str, body: &str) -> anyhow::Result<(u16, Value)> {
-        let request = self.client.post(format!("{}{path}", self.base)).header("content-type", "application/json");
+        self.post_once(path, body, None).await
+    }
+
+    async fn post_once(&self, path: &str, body: &str, key: Option<&str>) -> anyhow::Result<(u16, Value)> {
+        let mut request = self.client.post(format!("{}{path}", self.base)).header("content-type", "application/json");
+        if let Some(key) = key {
+            request = request.header("idempotency-key", key);
+        }
         let response = request.body(body.to_owned()).send().await?;
         let status = response.status().as_u16();
         Ok((status, serde_json::from_str(&response.text().await?).unwrap_or_default()))
     }
 
+    /// The same event is the same request, whenever it is sent.
     async fn predict(&self, event: &Value) -> anyhow::Result<Value> {
-        let (status, answer) = self.post("/predict", &event.to_string()).await?;
+        let body = event.to_string();
+        let mut hasher = std::hash::DefaultHasher::new();
+        body.hash(&mut hasher);
+        let (status, answer) = self.post_once("/predict", &body, Some(&format!("{:x}", hasher.finish()))).await?;
         if status != 200 {
             bail!("/predict answered {status}: {answer}");
         }

@@ -211,10 +211,29 @@ fn event_schema(domain: &Domain, contract: &EventContract) -> Value {
     let properties: Map<String, Value> =
         columns.clone().map(|column| (column.name.clone(), column_schema(column, column.name == key.name))).collect();
     let required: Vec<&str> = columns.filter(|column| column.required()).map(|column| column.name.as_str()).collect();
-    json!({
+    let mut schema = json!({
         "type": "object", "description": input.grain, "properties": properties, "required": required,
         "additionalProperties": false,
-    })
+    });
+    if contract.customers.is_some() {
+        question_schema(&mut schema, contract);
+    }
+    schema
+}
+
+/// A question about a customer: to look up, or told by numbers, or by orders.
+fn question_schema(schema: &mut Value, contract: &EventContract) {
+    schema["description"] = json!("one customer: looked up, or told by four numbers, or by all orders");
+    if let Some(orders) = contract.columns.iter().find(|column| contract.is_orders(column)) {
+        let order = json!({ "type": "object", "required": ["at", "value"], "additionalProperties": false, "properties": {
+            "at": { "type": "string", "format": "date-time" }, "value": { "type": "number", "exclusiveMinimum": 0 } } });
+        let description = orders.spec.as_ref().and_then(|spec| spec.meaning.clone());
+        schema["properties"][&orders.name] =
+            json!({ "type": ["array", "null"], "minItems": 1, "items": order, "description": description });
+    }
+    let customer = contract.columns[0].name.clone();
+    schema["oneOf"] =
+        json!([{ "required": [customer] }, { "required": ["frequency", "recency", "T"] }, { "required": ["orders"] }]);
 }
 
 fn column_schema(column: &EventColumn, key: bool) -> Value {

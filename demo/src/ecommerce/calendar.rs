@@ -10,12 +10,12 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::almanac::{DAY_SECONDS, timestamp_from};
 
-pub(super) const DAYS: u32 = 549; // 2025-07-01 to 2026-12-31: fifteen months to learn from and a quarter to be held out
-const DAYS_BEFORE: u32 = 181; // of 2025
-const START_WEEKDAY: u32 = 1; // 2025-07-01 is a Tuesday; Monday is 0
+pub(super) const DAYS: u32 = 549; // 2025-03-31 to 2026-09-30: fifteen months to learn from and a quarter to be held out
+const DAYS_BEFORE: u32 = 89; // of 2025
+const START_WEEKDAY: u32 = 0; // 2025-03-31 is a Monday, which is 0
 const GROWTH_PER_DAY: f64 = 0.0004; // about 20 % over the whole time
 const WEEKDAY_WEIGHTS: [f64; 7] = [1.1, 1.1, 1.05, 1.05, 0.95, 0.75, 1.0];
-const PEAK_DAYS: [u32; 2] = [157, 522]; // 5 December of either year
+const PEAK_DAYS: [u32; 2] = [249, 614]; // 5 December of either year; the second one lies after the end
 const PEAK_HEIGHT: f64 = 1.4; // on top of a quiet day's 1
 const PEAK_SPREAD_DAYS: [f64; 2] = [32.0, 10.0]; // slow to come, over by Christmas
 const AUTUMN_DAYS: u32 = 65; // before the peak, when shelves and minds turn to Christmas
@@ -24,7 +24,7 @@ const HOUR_WEIGHTS: [f64; 24] = [
     1.2, 0.5,
 ];
 
-/// `2025-07-01 13:45:07`; second 0 is the first midnight.
+/// `2025-03-31 13:45:07`; second 0 is the first midnight.
 pub(super) fn written(second: u32) -> String {
     timestamp_from(2025, DAYS_BEFORE * DAY_SECONDS + second)
 }

@@ -15,7 +15,7 @@ use crate::almanac::DAY_SECONDS;
 
 const BOT_ORDERS: u32 = 150; // a night, in either size
 const BOT_ACCOUNTS: [u32; 2] = [1, 30]; // of the first night and the second
-const BOT_DAYS: [Range<u32>; 2] = [250..330, 350..430]; // spring and summer: no season hides them
+const BOT_DAYS: [Range<u32>; 2] = [342..422, 442..522]; // spring and summer: no season hides them
 const BOT_HOURS: Range<u32> = 2..5;
 const BOT_CANCELLED_SHARE: f64 = 0.6;
 const BOT_CANCELLED_AFTER_DAYS: Range<u32> = 1..5;

@@ -26,7 +26,7 @@ const PRICE_MINOR: Range<f64> = 35.0..4_000.0;
 const BUNDLES: usize = 12;
 const BUNDLE_PRICE_MINOR_MAX: u32 = 1_200; // in all, so that most orders can pay for it
 
-const RISE_DAYS: Range<u32> = 230..330; // spring, with months before and after and no season near
+const RISE_DAYS: Range<u32> = 322..422; // spring, with months before and after and no season near
 pub(super) const RISE_FACTOR: f64 = 1.12;
 pub(super) const RISE_PICKS_FACTOR: f64 = 0.95; // how often the dearer things are still picked
 /// How readily a basket takes one more piece of a dearer thing, against any other.

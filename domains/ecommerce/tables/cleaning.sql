@@ -27,7 +27,7 @@ rules AS (
         told.quantity + matched.quantity AS quantity,
         told.value + matched.refund AS value,
         told.revenue + matched.refund AS revenue,
-        told.customer_lines - matched.order_lines AS customer_lines
+        0 AS customer_lines
     FROM told CROSS JOIN matched WHERE told.rule = 'cancellation'
     UNION ALL
     SELECT

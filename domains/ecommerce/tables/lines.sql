@@ -1,6 +1,6 @@
 -- Every order line with exactly one kind: the first rule below that holds. Codes that are no goods come before
--- cancellations, so that a cancelled fee is a fee and no return. Lines without a customer count for revenue and not for
--- customers. Money is decimal: its sums are exact in whatever order they are made.
+-- cancellations, so that a cancelled fee is a fee and no return. Lines without a customer count for revenue alone, as do
+-- cancellations whose sale is not found (`cancellations`). Money is decimal: exact in whatever order it is added.
 WITH repeated AS (
     SELECT invoice_id, sku FROM order_lines GROUP BY invoice_id, sku HAVING count(*) > 1
 ),

@@ -5,8 +5,11 @@ WITH links AS (
     SELECT
         now.month,
         count(*) AS articles,
-        sum(now.price_median * before.items) / sum(before.price_median * before.items) AS laspeyres,
-        sum(now.price_median * now.items) / sum(before.price_median * now.items) AS paasche,
+        -- Decimal, so that the sum is the same in every order.
+        CAST(sum(CAST(now.price_median AS DECIMAL(18, 4)) * before.items) AS DOUBLE PRECISION)
+            / CAST(sum(CAST(before.price_median AS DECIMAL(18, 4)) * before.items) AS DOUBLE PRECISION) AS laspeyres,
+        CAST(sum(CAST(now.price_median AS DECIMAL(18, 4)) * now.items) AS DOUBLE PRECISION)
+            / CAST(sum(CAST(before.price_median AS DECIMAL(18, 4)) * now.items) AS DOUBLE PRECISION) AS paasche,
         CAST(sum(now.revenue) AS DOUBLE PRECISION) AS covered
     FROM sku_prices AS now
     INNER JOIN sku_prices AS before

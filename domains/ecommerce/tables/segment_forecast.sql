@@ -23,14 +23,18 @@ names AS (
     SELECT DISTINCT segment FROM rfm_segments
 ),
 
+-- Decimal from here on, so that sums are the same in every order.
 matrix AS (
     SELECT
         origin, from_segment, to_segment,
-        customers / CASE WHEN from_segment = 'none' THEN 6 ELSE sum(customers) OVER (PARTITION BY origin, from_segment) END AS share
+        CAST(
+            customers / CASE WHEN from_segment = 'none' THEN 6 ELSE sum(customers) OVER (PARTITION BY origin, from_segment) END
+            AS DECIMAL(20, 12)
+        ) AS share
     FROM moves
     UNION ALL
     -- Where nobody was in a segment for six months, whoever is there now is taken to stay.
-    SELECT origins.origin, names.segment AS from_segment, names.segment AS to_segment, 1
+    SELECT origins.origin, names.segment AS from_segment, names.segment AS to_segment, CAST(1 AS DECIMAL(20, 12))
     FROM origins
     CROSS JOIN names
     LEFT JOIN (SELECT DISTINCT origin, from_segment FROM moves) AS seen
@@ -44,30 +48,30 @@ sizes AS (
 
 -- New customers are a segment that keeps its size of one: its row of the matrix holds numbers instead of shares.
 ahead_0 AS (
-    SELECT origins.origin, sizes.segment, sizes.customers
+    SELECT origins.origin, sizes.segment, CAST(sizes.customers AS DECIMAL(18, 6)) AS customers
     FROM origins INNER JOIN sizes ON sizes.number = origins.origin
     UNION ALL
-    SELECT origin, 'none', 1 FROM origins
+    SELECT origin, 'none', CAST(1 AS DECIMAL(18, 6)) FROM origins
 ),
 
 ahead_1 AS (
-    SELECT now.origin, matrix.to_segment AS segment, sum(now.customers * matrix.share) AS customers
+    SELECT now.origin, matrix.to_segment AS segment, CAST(sum(now.customers * matrix.share) AS DECIMAL(18, 6)) AS customers
     FROM ahead_0 AS now INNER JOIN matrix ON matrix.origin = now.origin AND matrix.from_segment = now.segment
     GROUP BY now.origin, matrix.to_segment
     UNION ALL
-    SELECT origin, 'none', 1 FROM origins
+    SELECT origin, 'none', CAST(1 AS DECIMAL(18, 6)) FROM origins
 ),
 
 ahead_2 AS (
-    SELECT now.origin, matrix.to_segment AS segment, sum(now.customers * matrix.share) AS customers
+    SELECT now.origin, matrix.to_segment AS segment, CAST(sum(now.customers * matrix.share) AS DECIMAL(18, 6)) AS customers
     FROM ahead_1 AS now INNER JOIN matrix ON matrix.origin = now.origin AND matrix.from_segment = now.segment
     GROUP BY now.origin, matrix.to_segment
     UNION ALL
-    SELECT origin, 'none', 1 FROM origins
+    SELECT origin, 'none', CAST(1 AS DECIMAL(18, 6)) FROM origins
 ),
 
 ahead_3 AS (
-    SELECT now.origin, matrix.to_segment AS segment, sum(now.customers * matrix.share) AS customers
+    SELECT now.origin, matrix.to_segment AS segment, CAST(sum(now.customers * matrix.share) AS DECIMAL(18, 6)) AS customers
     FROM ahead_2 AS now INNER JOIN matrix ON matrix.origin = now.origin AND matrix.from_segment = now.segment
     GROUP BY now.origin, matrix.to_segment
 ),
@@ -87,11 +91,11 @@ newest AS (
 compared AS (
     SELECT
         origins.origin, horizons.months_ahead, names.segment,
-        coalesce(told.customers, 0) AS forecast,
-        coalesce(now.customers, 0) AS naive,
-        CASE WHEN origins.origin + horizons.months_ahead <= newest.origin THEN coalesce(later.customers, 0) END AS actual
+        CAST(coalesce(told.customers, 0) AS DECIMAL(18, 6)) AS forecast,
+        CAST(coalesce(now.customers, 0) AS DECIMAL(18, 6)) AS naive,
+        CASE WHEN origins.origin + horizons.months_ahead <= newest.origin THEN CAST(coalesce(later.customers, 0) AS DECIMAL(18, 6)) END AS actual
     FROM origins
-    CROSS JOIN (SELECT DISTINCT months_ahead FROM told) AS horizons
+    CROSS JOIN (SELECT 1 AS months_ahead UNION ALL SELECT 2 UNION ALL SELECT 3) AS horizons
     CROSS JOIN names
     CROSS JOIN newest
     LEFT JOIN told
@@ -104,11 +108,11 @@ SELECT
     newest.month AS after_month,
     compared.months_ahead,
     compared.segment,
-    max(CASE WHEN compared.origin = newest.origin THEN compared.forecast END) AS forecast,
-    max(CASE WHEN compared.origin = newest.origin THEN compared.naive END) AS naive,
+    CAST(max(CASE WHEN compared.origin = newest.origin THEN compared.forecast END) AS DOUBLE PRECISION) AS forecast,
+    CAST(max(CASE WHEN compared.origin = newest.origin THEN compared.naive END) AS DOUBLE PRECISION) AS naive,
     count(compared.actual) AS months_tested,
-    avg(abs(compared.forecast - compared.actual)) AS forecast_error,
-    avg(abs(compared.naive - compared.actual)) AS naive_error
+    CAST(sum(abs(compared.forecast - compared.actual)) AS DOUBLE PRECISION) / nullif(count(compared.actual), 0) AS forecast_error,
+    CAST(sum(abs(compared.naive - compared.actual)) AS DOUBLE PRECISION) / nullif(count(compared.actual), 0) AS naive_error
 FROM newest CROSS JOIN compared
 GROUP BY newest.month, compared.months_ahead, compared.segment
-ORDER BY compared.months_ahead, compared.segment
+ORDER BY months_ahead, segment

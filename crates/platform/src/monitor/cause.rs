@@ -5,10 +5,10 @@ use crate::PlatformError;
 use crate::monitor::grid::Grid;
 use crate::monitor::observed::Part;
 use septet_domain::Domain;
-use septet_tables::arrow::array::AsArray;
+use septet_tables::arrow::array::{AsArray, StringArray};
 use septet_tables::arrow::compute::cast;
 use septet_tables::arrow::datatypes::{DataType, Float64Type};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
 /// A column with more values than this is told by new and known values only.
@@ -76,9 +76,8 @@ fn of_column(
         return Ok(Vec::new());
     }
     if personal || counts.len() > VALUES_MAX {
-        let unseen: f64 = counts.values().filter(|count| count.before == 0.0).map(|count| count.now).sum();
-        let novel = Counts { before: 0.0, now: unseen };
-        let told = told(&novel, &all, &format!("values of `{name}` ({meaning}) that were never seen before"));
+        let (novel, all) = novel(parts, grid, &columns, windows);
+        let told = told(&novel, &all, &format!("values of `{name}` ({meaning}) that were not seen before"));
         return Ok(told.into_iter().collect());
     }
     let sentence = |(word, count): (&Option<&str>, &Counts)| {
@@ -86,6 +85,40 @@ fn of_column(
         told(count, &all, &format!("`{name}` {segment}"))
     };
     Ok(counts.iter().filter_map(sentence).collect())
+}
+
+/// Rows with a value that was not seen in the time before: of the windows, and of as many windows at the reference's end, each
+/// beside an equally long past. New customers come every day; only more of them than usual are a cause.
+fn novel(parts: &[Part], grid: &Grid, columns: &[StringArray], windows: &Range<i64>) -> (Counts, Counts) {
+    let reference = &grid.reference;
+    let length = (windows.end - windows.start).min((reference.end - reference.start) / 2).max(1);
+    let late = reference.end - length..reference.end;
+    let pasts = [reference.start..late.start, reference.start + length..reference.end];
+    let mut seen: [HashSet<Option<&str>>; 2] = Default::default();
+    for (part, words) in parts.iter().zip(columns) {
+        for (&time, word) in part.times.iter().zip(words) {
+            let window = grid.number(time);
+            let known = seen.iter_mut().zip(&pasts).filter(|(_, past)| past.contains(&window));
+            for (seen, _) in known {
+                seen.insert(word);
+            }
+        }
+    }
+    let (mut novel, mut all) = (Counts::default(), Counts::default());
+    for (part, words) in parts.iter().zip(columns) {
+        for (&time, word) in part.times.iter().zip(words) {
+            let window = grid.number(time);
+            if late.contains(&window) {
+                all.before += 1.0;
+                novel.before += f64::from(u8::from(!seen[0].contains(&word)));
+            }
+            if windows.contains(&window) {
+                all.now += 1.0;
+                novel.now += f64::from(u8::from(!seen[1].contains(&word)));
+            }
+        }
+    }
+    (novel, all)
 }
 
 /// By fifths of the reference's rows.

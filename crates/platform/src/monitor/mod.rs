@@ -283,6 +283,8 @@ async fn register_published(looking: &Looking, engine: &Engine, published: &Publ
     let tables = looking.domain.files_in("tables", ".sql").map(|(name, _)| name);
     for name in inputs.chain(tables) {
         let path = folder.join(format!("{name}.parquet"));
+        // The answerer may have read it for its look-ups.
+        engine.forget(name)?;
         engine.register_file(&TableFile { name: name.to_owned(), path }).await?;
     }
     Ok(())

@@ -8,6 +8,7 @@ use crate::monitor::grid::Grid;
 use crate::replay::replay;
 use crate::serve::{Answerer, Decision, Event, Labels, Scored, label_cell};
 use rayon::prelude::*;
+use septet_domain::{ColumnType, Domain};
 use septet_learn::frame::{Column, Frame, MISSING};
 use septet_tables::Engine;
 use septet_tables::arrow::array::{
@@ -81,7 +82,7 @@ pub fn from_history(
     rows: Range<usize>,
     reasons_from: i64,
 ) -> Result<Part, PlatformError> {
-    let Some(model) = &answerer.domain.spec.model else { return Ok(unscored(history, rows)) };
+    let Some(model) = &answerer.domain.spec.model else { return unscored(&answerer.domain, history, rows) };
     let windows = replay(history, &answerer.windows, rows.clone())?;
     let frame = answerer.features.frame(history, &windows, rows.clone())?;
     drop(windows);
@@ -119,13 +120,21 @@ pub fn from_history(
     Ok(part)
 }
 
-/// Rows of a domain that answers about customers, not about them.
-fn unscored(history: &History, rows: Range<usize>) -> Part {
+/// Rows of a domain that answers about customers, not about them: their own numbers are what is watched for drift.
+fn unscored(domain: &Domain, history: &History, rows: Range<usize>) -> Result<Part, PlatformError> {
     let count = rows.len();
-    Part {
+    let (_, input) = domain.spec.input.first().expect("checked: a domain has an input");
+    let mut frame = Frame::default();
+    for (name, column) in &input.columns {
+        if matches!(column.kind, ColumnType::Number | ColumnType::Integer) && name.get_ref() != input.key.get_ref() {
+            let values = history.column(name.get_ref())?.slice(rows.start, count);
+            frame.push(name.get_ref().clone(), Column::Number(septet_tables::numbers(&values)?));
+        }
+    }
+    Ok(Part {
         times: history.times[rows.clone()].to_vec(),
         events: history.batch.slice(rows.start, count),
-        frame: Frame::default(),
+        frame,
         probability: vec![f64::NAN; count],
         action: vec![None; count],
         rules: vec![String::new(); count],
@@ -133,7 +142,7 @@ fn unscored(history: &History, rows: Range<usize>) -> Part {
         model_action: vec![None; count],
         reasons: vec![String::new(); count],
         logged: false,
-    }
+    })
 }
 
 struct Decided {

@@ -57,7 +57,8 @@ pub async fn rehearse(gathered: &Gathered, spoiled: &[&str]) -> Result<Vec<Rehea
         ("gap", "rows", end, |trouble| trouble.lose_rows()),
         ("label_shift", "label_share", mature_end, |trouble| trouble.shift_labels()),
     ];
-    for (name, watch, end, act) in tries {
+    let labelled = gathered.looking.domain.spec.model.is_some();
+    for (name, watch, end, act) in tries.into_iter().filter(|(name, ..)| labelled || *name != "label_shift") {
         let mut trouble = Trouble::new(gathered, end);
         if !spoiled.contains(&name) {
             act(&mut trouble);
@@ -99,12 +100,22 @@ impl<'a> Trouble<'a> {
         (self.from..self.until).contains(&self.gathered.grid.number(time))
     }
 
-    /// The input that matters most, a third larger.
+    /// The number that matters most, or the first where none is known to matter, a third larger.
     fn shift_input(&mut self) {
-        let manifest = self.gathered.answerer.manifest();
-        let number = |name: &String| manifest.features.iter().position(|f| f.name == *name && f.kind == "number");
-        let Some((name, at)) = manifest.importances.iter().find_map(|(name, _)| Some((name.clone(), number(name)?)))
-        else {
+        let importances = &self.gathered.answerer.manifest().importances;
+        let Some(frame) = self.parts.first().map(|part| &part.frame) else { return };
+        let numbers: Vec<(usize, &String)> = frame
+            .names
+            .iter()
+            .enumerate()
+            .zip(&frame.columns)
+            .filter(|(_, column)| matches!(column, Column::Number(_)))
+            .map(|(name, _)| name)
+            .collect();
+        let number = |name: &String| numbers.iter().find(|(_, known)| *known == name).map(|(at, _)| *at);
+        let most = importances.iter().find_map(|(name, _)| Some((name.clone(), number(name)?)));
+        let first = numbers.first().map(|(at, name)| ((*name).clone(), *at));
+        let Some((name, at)) = most.or(first) else {
             return;
         };
         let (from, until, window) = (self.from, self.until, self.gathered.grid.window);

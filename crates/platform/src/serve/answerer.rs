@@ -495,7 +495,7 @@ fn phrases(domain: &Domain, manifest: &Manifest) -> Vec<Phrase> {
         let meaning = declared.and_then(|feature| feature.meaning.clone());
         let meaning = meaning.or_else(|| column.and_then(|column| column.meaning.clone()));
         Phrase {
-            meaning: meaning.unwrap_or_else(|| feature.name.clone()),
+            meaning: meaning.or_else(|| feature.meaning.clone()).unwrap_or_else(|| feature.name.clone()),
             unit: feature.unit.clone().or_else(|| column.and_then(|column| column.unit.clone())),
         }
     };

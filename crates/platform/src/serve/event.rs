@@ -165,7 +165,8 @@ impl EventContract {
         self.read(&value, input, pointer)
     }
 
-    fn is_orders(&self, column: &EventColumn) -> bool {
+    /// Whether the column holds a list of orders instead of one value.
+    pub fn is_orders(&self, column: &EventColumn) -> bool {
         self.customers.is_some() && column.name == self.columns[QuestionColumns::ORDERS].name
     }
 
