@@ -8,5 +8,6 @@ mod machine;
 mod pipeline;
 mod reviews;
 mod serving;
+mod shop;
 mod sources;
 mod watching;

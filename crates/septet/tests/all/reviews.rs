@@ -1,7 +1,7 @@
 //! Reviews: whether what is known to be in the simulated town is found, and how a text is answered.
 
 use crate::http::Server;
-use crate::machine::{Machine, copied_domain};
+use crate::machine::{Machine, copied_domain, real_data};
 use septet_demo::{Size, restaurant_truth};
 use serde_json::{Value, json};
 
@@ -31,6 +31,21 @@ fn what_turned_in_the_town_and_what_was_bought_there_are_found() {
     assert!(signals[0]["signals"].as_i64().unwrap() >= 3);
     let pairs = rows(&machine, "SELECT count(*) AS n FROM near_duplicates");
     assert!(pairs[0]["n"].as_i64().unwrap() > 0);
+}
+
+#[test]
+fn labelled_sentences_without_stars_or_times_make_a_version_too() {
+    let Some(data) = real_data() else { return };
+    let machine = Machine::new();
+    let source = data.join("restaurant/yelp_labelled.txt").display().to_string();
+    let words = ["run", "restaurant", "--no-monitor", "--source", &source, "--layout", "yelp_labelled", "--json"];
+    let report: Value = serde_json::from_slice(&machine.run(&words).stdout).unwrap();
+    let rows =
+        rows(&machine, "SELECT count(*) AS n, sum(CASE WHEN is_negative THEN 1 ELSE 0 END) AS negative FROM reviews");
+    assert_eq!(rows[0], json!({ "n": 1_000, "negative": 500 }));
+    let auc = &report["metrics"]["roc_auc"];
+    assert!(auc["low"].as_f64().unwrap() > auc["baseline"].as_f64().unwrap(), "{auc}");
+    assert!(report["metrics"]["predicted_stars_error"].is_null(), "there are no stars to be off by");
 }
 
 #[test]
@@ -70,7 +85,13 @@ fn a_review_is_answered_with_its_words_and_aspects() {
         (Some("positive"), Some("negative")),
         "{aspects:?}"
     );
-    assert!(answer["answer"]["predicted_stars"].is_number());
+    let stars = answer["answer"]["predicted_stars"].as_f64().unwrap();
+    assert!((1.0..=5.0).contains(&stars), "{stars}");
+    // What the guest gave is no input: the same text with five stars is the same complaint, and the gap is told.
+    let praised = json!({ "review_id": "r9", "business_id": "B001", "posted_at": "2026-06-20T19:00:00Z", "text": text, "stars": 5 });
+    let other = server.post("/predict", &praised.to_string()).json();
+    assert_eq!(other["prediction"], answer["prediction"]);
+    assert_eq!(other["answer"]["stars_and_text_disagree"], 5.0 - stars >= 2.5);
     let words = answer["reasons"].as_array().unwrap().iter().filter(|reason| reason["feature"] == "text");
     assert!(
         words.clone().count() > 0
