@@ -230,14 +230,14 @@ pub async fn gather(looking: &Looking, progress: &dyn Progress) -> Result<Gather
     let after = history.times.partition_point(|&time| time < grid.until() && time <= as_of).max(before);
     let known = first_seen(&history, &looking.domain, &grid)?;
     let reasons_from = grid.watched.start * grid.window;
-    let mut parts = vec![observed::from_history(&answerer, &history, before..after, reasons_from)?];
+    let mut published_part = observed::from_history(&answerer, &history, before..after, reasons_from)?;
     drop(history);
     progress.done(3);
-    if let Some(live) = live {
+    if let Some(live) = &live {
         let (_, input) = looking.domain.spec.input.first().expect("checked: a domain has an input");
-        parts[0] = observed::without(parts.swap_remove(0), &live, input.key.get_ref())?;
-        parts.push(live);
+        published_part = observed::without(published_part, live, input.key.get_ref())?;
     }
+    let parts: Vec<Part> = [published_part].into_iter().chain(live).collect();
     register_published(looking, &engine, &published).await?;
     progress.done(4);
     progress.end();

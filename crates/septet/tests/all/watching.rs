@@ -251,6 +251,29 @@ fn a_service_looks_by_itself_and_shows_what_it_found() {
 }
 
 #[test]
+fn what_a_service_answered_is_watched_as_it_was_answered() {
+    let machine = Machine::new();
+    // The stream has its rows in a later month, all on one day, and most to one terminal.
+    let counted = "[[watch]]\nname = \"logged\"\ntitle = \"answers from the log\"\nconcerns = \"tests\"\nabove = 1000000\nsql = \"SELECT count(*) FROM observed WHERE source = 'log'\"\n\n[decision]\n";
+    let domains = make_champion_with(&machine, "fraud", &[("domain.toml", "[decision]\n", counted)]);
+    let server = Server::start(&machine, &["--domains", &domains]);
+    let payment = |at: u32| {
+        json!({ "payment_id": format!("live-{at}"), "paid_at": format!("2026-05-04T{:02}:{:02}:00Z", at / 60, at % 60),
+            "customer_id": format!("c{}", at % 40), "terminal_id": "t1", "amount": 20 + at % 9 })
+    };
+    let lines: Vec<String> = (0..300).map(|at| payment(at).to_string()).collect();
+    let headers = [("content-type", "application/x-ndjson")];
+    let answered = server.ask("POST", "/predict/batch", &headers, &(lines.join("\n") + "\n")).body;
+    assert!(answered.contains("\"answered\":300"), "{}", answered.lines().last().unwrap_or_default());
+    drop(server);
+    let look = monitored(&machine, &domains);
+    assert!(look["as_of"].as_str().unwrap().starts_with("2026-05-04"), "{}", look["as_of"]);
+    let watch =
+        |name: &str| look["watches"].as_array().unwrap().iter().find(|watch| watch["name"] == name).unwrap().clone();
+    assert_eq!(watch("logged")["newest"], 300.0);
+}
+
+#[test]
 fn a_feed_that_has_ended_is_told_by_the_clock() {
     let machine = Machine::new();
     let asked = [("domain.toml", "[decision]\n", "[monitor]\nfresh_within = \"12h\"\n\n[decision]\n")];
