@@ -75,7 +75,7 @@ impl TextFeatures {
             words.next_text();
             for_each_word_gram(text, &tokens, &settings, |gram| words.count(gram));
             characters.next_text();
-            for_each_run(&tokens, &settings, |gram| characters.count(gram));
+            for_each_run(&tokens, &settings, |_, gram| characters.count(gram));
         }
         TextFeatures { settings, words: words.vocabulary(&settings), characters: characters.vocabulary(&settings) }
     }
@@ -88,6 +88,27 @@ impl TextFeatures {
     /// The row of a text: (column, value), columns ascending. Weights of each kind of gram have length 1 together; a
     /// gram that was not there when learning counts nothing. text: any Unicode; beyond [`TEXT_BYTES_MAX`] cut.
     pub fn row(&self, text: &str) -> Vec<(u32, f64)> {
+        self.read(text, |_, _| {})
+    }
+
+    /// The row of a text, and for each of its tokens in lower case the columns of its runs of letters, each as often as it
+    /// is in the token.
+    pub fn row_with_runs(&self, text: &str) -> (Vec<(u32, f64)>, Vec<(String, Vec<u32>)>) {
+        let mut runs: Vec<(String, Vec<u32>)> = Vec::new();
+        let mut last = None;
+        let offset = self.words.grams.len() as u32;
+        let row = self.read(text, |token, column| {
+            if last != Some(token.bytes.start) {
+                last = Some(token.bytes.start);
+                runs.push((token.lower.to_string(), Vec::new()));
+            }
+            runs.last_mut().expect("pushed above").1.push(column + offset);
+        });
+        (row, runs)
+    }
+
+    /// `run` is called with each run of letters that is known: its token and its column among the runs.
+    fn read(&self, text: &str, mut run: impl FnMut(&Token<'_>, u32)) -> Vec<(u32, f64)> {
         let text = shortened(text);
         let tokens = tokens(text);
         let mut found = Vec::with_capacity(3 * tokens.len());
@@ -96,7 +117,12 @@ impl TextFeatures {
         self.words.weigh(&mut found, 0, &mut row);
         let offset = self.words.grams.len() as u32;
         found.clear();
-        for_each_run(&tokens, &self.settings, |gram| found.extend(self.characters.columns.get(gram)));
+        for_each_run(&tokens, &self.settings, |token, gram| {
+            if let Some(&column) = self.characters.columns.get(gram) {
+                found.push(column);
+                run(&tokens[token], column);
+            }
+        });
         self.characters.weigh(&mut found, offset, &mut row);
         if self.settings.sentiment {
             let scores = vader(text);
@@ -138,7 +164,7 @@ fn for_each_word_gram(text: &str, tokens: &[Token<'_>], settings: &TextSettings,
     for_each_gram(tokens, settings.pairs, negated.as_deref(), each);
 }
 
-fn for_each_run(tokens: &[Token<'_>], settings: &TextSettings, each: impl FnMut(&str)) {
+fn for_each_run(tokens: &[Token<'_>], settings: &TextSettings, each: impl FnMut(usize, &str)) {
     if let Some((shortest, longest)) = settings.characters {
         for_each_character_gram(tokens, shortest..longest.saturating_add(1), each);
     }

@@ -211,10 +211,11 @@ pub fn for_each_gram(tokens: &[Token<'_>], pairs: bool, negated: Option<&[bool]>
 }
 
 /// Runs of `lengths` characters within each token, with a space put at both of its ends: `_fo foo ood od_`, which
-/// forgives typos. A token shorter than the run gives itself once. Source: scikit-learn's `char_wb`.
-pub fn for_each_character_gram(tokens: &[Token<'_>], lengths: Range<usize>, mut each: impl FnMut(&str)) {
+/// forgives typos. A token shorter than the run gives itself once. Each is given with its token's place.
+/// Source: scikit-learn's `char_wb`.
+pub fn for_each_character_gram(tokens: &[Token<'_>], lengths: Range<usize>, mut each: impl FnMut(usize, &str)) {
     let (mut padded, mut starts) = (String::new(), Vec::new());
-    for token in tokens {
+    for (place, token) in tokens.iter().enumerate() {
         padded.clear();
         padded.extend([" ", &token.lower, " "]);
         starts.clear();
@@ -222,10 +223,10 @@ pub fn for_each_character_gram(tokens: &[Token<'_>], lengths: Range<usize>, mut 
         starts.push(padded.len());
         for length in lengths.clone().filter(|&length| length > 0) {
             if length + 1 >= starts.len() {
-                each(&padded);
+                each(place, &padded);
                 break;
             }
-            starts.windows(length + 1).for_each(|window| each(&padded[window[0]..window[length]]));
+            starts.windows(length + 1).for_each(|window| each(place, &padded[window[0]..window[length]]));
         }
     }
 }
@@ -285,7 +286,7 @@ mod tests {
     fn character_grams_are_padded_and_stay_within_a_word() {
         let collect = |text, lengths| {
             let mut grams = Vec::new();
-            for_each_character_gram(&tokens(text), lengths, |gram| grams.push(gram.to_owned()));
+            for_each_character_gram(&tokens(text), lengths, |_, gram| grams.push(gram.to_owned()));
             grams
         };
         assert_eq!(collect("Food é", 3..4), [" fo", "foo", "ood", "od ", " é "]);

@@ -5,7 +5,7 @@ use septet_language::features::{GramKind, TextFeatures, TextSettings};
 use septet_language::sparse::{self, LogisticModel, LogisticSettings, SparseRows};
 use septet_learn::frame::{Column, Frame, MISSING, Matrix};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::Instant;
 use tracing::debug;
 
@@ -119,36 +119,50 @@ impl TextModel {
         raw
     }
 
-    /// Log-odds of one row, and what gave them: each word and pair, what runs of letters gave together, what VADER's scores
+    /// Log-odds of one row, and what gave them: each word and pair with what its letters gave beside it, what VADER's scores
     /// gave, and the encoded numbers' own contributions, in their order. The intercept is the base that all add up from.
     pub fn explain<'a>(&self, text_of: &dyn Fn(usize) -> &'a str, encoded: &[f64]) -> TextExplained {
-        let cells = self.cells(text_of, encoded);
-        let raw = self.model.raw(cells.iter().copied()).first().copied().unwrap_or(f64::NAN);
-        let (mut said, mut offset, mut cells) = (Vec::new(), 0, cells.into_iter().peekable());
+        let (mut cells, mut said, mut offset) = (Vec::new(), Vec::new(), 0);
         for text in &self.texts {
-            let (mut letters, mut sentiment) = (0.0, 0.0);
-            let end = offset + text.features.width();
-            while let Some((column, value)) = cells.next_if(|(column, _)| (*column as usize) < end) {
-                let contribution = value * self.weight(column as usize);
-                let own = column as usize - offset;
-                match text.features.kind(own) {
-                    GramKind::Words => {
-                        let words = text.features.name(own).unwrap_or_default().to_owned();
-                        said.push(Said { input: text.input, words, contribution });
-                    }
-                    GramKind::Letters => letters += contribution,
-                    GramKind::Sentiment => sentiment += contribution,
-                }
-            }
-            for (words, contribution) in [("its letters", letters), ("its sentiment", sentiment)] {
-                if contribution != 0.0 {
-                    said.push(Said { input: text.input, words: words.to_owned(), contribution });
-                }
-            }
-            offset = end;
+            let (row, runs) = text.features.row_with_runs(text_of(text.input));
+            said.extend(self.said_in(text, offset, &row, &runs));
+            cells.extend(row.into_iter().map(|(column, value)| (column + offset, value)));
+            offset += text.features.width() as u32;
         }
-        let numbers = encoded.iter().enumerate().map(|(at, value)| value * self.weight(offset + at)).collect();
+        let numbers = encoded.iter().enumerate();
+        cells.extend(
+            numbers.clone().filter(|(_, value)| **value != 0.0).map(|(at, &value)| (at as u32 + offset, value)),
+        );
+        let raw = self.model.raw(cells.into_iter()).first().copied().unwrap_or(f64::NAN);
+        let numbers = numbers.map(|(at, value)| value * self.weight(offset as usize + at)).collect();
         TextExplained { raw, said, numbers, base: self.model.intercepts.first().copied().unwrap_or(0.0) }
+    }
+
+    /// Of one text. A run of letters that several words have is shared among them.
+    fn said_in(&self, text: &TextInput, offset: u32, row: &[(u32, f64)], runs: &[(String, Vec<u32>)]) -> Vec<Said> {
+        let mut shares: HashMap<u32, f64> = HashMap::new();
+        runs.iter().flat_map(|(_, columns)| columns).for_each(|column| *shares.entry(*column).or_default() += 1.0);
+        let mut by_words: BTreeMap<&str, f64> = BTreeMap::new();
+        let mut sentiment = 0.0;
+        for &(column, value) in row {
+            let contribution = value * self.weight((column + offset) as usize);
+            match text.features.kind(column as usize) {
+                GramKind::Words => {
+                    let words = text.features.name(column as usize).unwrap_or_default();
+                    *by_words.entry(words).or_default() += contribution;
+                }
+                GramKind::Letters => {
+                    shares.entry(column).and_modify(|share| *share = contribution / *share);
+                }
+                GramKind::Sentiment => sentiment += contribution,
+            }
+        }
+        for (token, columns) in runs {
+            let given: f64 = columns.iter().map(|column| shares.get(column).copied().unwrap_or(0.0)).sum();
+            *by_words.entry(token).or_default() += given;
+        }
+        let all = by_words.into_iter().chain([("its sentiment", sentiment)]).filter(|(_, given)| *given != 0.0);
+        all.map(|(words, contribution)| Said { input: text.input, words: words.to_owned(), contribution }).collect()
     }
 
     /// How much each text moves the log-odds on average over some rows, and the weight of each encoded number.
