@@ -226,6 +226,10 @@ pub async fn gather(looking: &Looking, progress: &dyn Progress) -> Result<Gather
     let room = if looking.rehearsal { rehearsal::room(&looking.domain) } else { 0 };
     let mut grid = Grid::new(&looking.domain, learned_until.min(as_of - room), as_of, looking.since);
     grid.watched.start = grid.watched.start.max(grid.watched.end - WINDOWS_MAX);
+    if looking.domain.spec.purchases.is_some() {
+        // No version was judged on these rows: they are compared with what was usual before, as all numbers are.
+        grid.learned = grid.reference.clone();
+    }
     let before = history.times.partition_point(|&time| time < grid.from());
     let after = history.times.partition_point(|&time| time < grid.until() && time <= as_of).max(before);
     let known = first_seen(&history, &looking.domain, &grid)?;

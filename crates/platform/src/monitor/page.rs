@@ -148,6 +148,23 @@ fn drawn_watch(look: &Look, watch: &WatchLook) -> Picture {
     let lines = judged.iter().flat_map(|judged| [judged.low, judged.high]).flatten();
     let values = past.iter().map(|(_, value)| *value).chain(judged.iter().map(|judged| judged.value)).chain(lines);
     let title = watch.title.clone();
+    let newest = judged.last().map_or_else(String::new, |one| format!("newest {}", figure(one.value)));
+    let state = match (&watch.unable, watch.alarm) {
+        (Some(why), _) => format!("not judged: {why}"),
+        (None, true) => "alarm".to_owned(),
+        (None, false) => "quiet".to_owned(),
+    };
+    let caption = format!("{newest}; {state}; concerns {}; {}", watch.concerns, watch.severity);
+    // One number is no course: it is said, with its level.
+    if let ([], [one]) = (past.as_slice(), judged.as_slice()) {
+        let level = match (one.low, one.high) {
+            (Some(low), _) => format!(", at least {}", figure(low)),
+            (None, Some(high)) => format!(", at most {}", figure(high)),
+            (None, None) => String::new(),
+        };
+        let caption = format!("{}{level}; {state}; concerns {}; {}", figure(one.value), watch.concerns, watch.severity);
+        return Picture { title, svg: String::new(), caption };
+    }
     let reason = watch.unable.clone();
     let labelled = watch.name == "label_share" || watch.name == "performance";
     let Some(mut plot) = frame(look, values, labelled) else {
@@ -165,13 +182,6 @@ fn drawn_watch(look: &Look, watch: &WatchLook) -> Picture {
         let words = format!("{}: {}, an alarm", look.grid.text(one.window), figure(one.value));
         plot.dot(day(look, one.window), one.value, 4.0, "alarm", &words);
     }
-    let newest = judged.last().map_or_else(String::new, |one| format!("newest {}", figure(one.value)));
-    let state = match (&watch.unable, watch.alarm) {
-        (Some(why), _) => format!("not judged: {why}"),
-        (None, true) => "alarm".to_owned(),
-        (None, false) => "quiet".to_owned(),
-    };
-    let caption = format!("{newest}; {state}; concerns {}; {}", watch.concerns, watch.severity);
     Picture { svg: plot.finish(&format!("{title} over time: {state}")), title, caption }
 }
 
