@@ -1,7 +1,7 @@
 """Compares our rules with mlxtend's on the sales of online_retail.csv.gz, in measures and in time.
 
-    cargo build --release --example rules_of_lines
-    python3 bench/bench_baskets.py [online_retail.csv.gz]
+    cargo build --release --package septet-learn --example rules_of_lines --target-dir target/bench-learn
+    python3 bench/baskets.py [online_retail.csv.gz]
 
 pip install mlxtend==0.25.0 pandas==3.1.1. Exit code 1 if any measure differs by more than 1e-9 (relative), or any
 rule is on one side only. Both sides get baskets in memory; reading is not timed. mlxtend needs a table of true and
@@ -20,8 +20,8 @@ from mlxtend.frequent_patterns import association_rules, fpgrowth
 from mlxtend.preprocessing import TransactionEncoder
 
 HERE = Path(__file__).parent.parent
-PROGRAM = HERE / "target" / "release" / "examples" / "rules_of_lines"
-DATA = Path(sys.argv[1] if len(sys.argv) > 1 else "/work/shared/data/ecommerce/online_retail.csv.gz")
+PROGRAM = HERE / "target" / "bench-learn" / "release" / "examples" / "rules_of_lines"
+DATA = Path(sys.argv[1] if len(sys.argv) > 1 else HERE.parent / "shared" / "data" / "ecommerce" / "online_retail.csv.gz")
 SUPPORT_MIN, ITEMS_MAX, ROUNDS = 0.01, 3, 5
 MEASURES = ["support", "confidence", "lift", "leverage", "conviction"]
 

@@ -1,4 +1,4 @@
-"""Writes src/baskets/overlap_expected.tsv: hypergeometric tails at 60 digits (mpmath), each compared with scipy.
+"""Writes crates/learn/src/baskets/overlap_expected.tsv: hypergeometric tails at 60 digits (mpmath), each compared with scipy.
 
 pip install mpmath==1.4.1 scipy==1.17.1; the last line tells how far scipy's own digits are off.
 """
@@ -10,7 +10,7 @@ from mpmath import mp, mpf, loggamma, exp
 from scipy.stats import hypergeom
 
 mp.dps = 60
-PATH = Path(__file__).parent.parent / "src" / "baskets" / "overlap_expected.tsv"
+PATH = Path(__file__).parent.parent / "crates" / "learn" / "src" / "baskets" / "overlap_expected.tsv"
 
 
 def ln_choose(items, chosen):
