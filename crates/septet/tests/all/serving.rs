@@ -590,6 +590,33 @@ fn a_hundred_thousand_payments_over_http_have_the_features_of_the_batch() {
         }
     }
     assert_eq!(compared, 12 * ROWS);
+    // Days whose labels are known, by the answers in the log and by the batch: the same average precision.
+    let online = daily_average_precision(&machine, &domains, &[]);
+    let newest = rows.last().unwrap()["paid_at"].as_str().unwrap().to_owned();
+    for step in ["extract", "transform", "load"] {
+        let words = ["step", "fraud", step, "--run", "whole", "--source", &source, "--layout", "fraud_handbook"];
+        machine.ok(&[&["--domains", &domains], &words[..]].concat());
+    }
+    std::fs::remove_dir_all(machine.home().join("decisions")).unwrap();
+    let offline = daily_average_precision(&machine, &domains, &["--as-of", &newest]);
+    let common: Vec<&String> =
+        online.keys().filter(|day| day.as_str() >= "2018-09-05" && offline.contains_key(*day)).collect();
+    assert!(common.len() >= 3, "{online:?} {offline:?}");
+    for day in common {
+        assert!((online[day] - offline[day]).abs() < 1e-12, "{day}: {} online, {} offline", online[day], offline[day]);
+    }
+}
+
+/// Average precision of each day whose labels are known, as the monitoring realises it.
+fn daily_average_precision(machine: &Machine, domains: &str, more: &[&str]) -> HashMap<String, f64> {
+    let words = [&["--domains", domains, "--json", "monitor", "fraud"], more].concat();
+    let look = machine.json(&words);
+    let metric = look["performance"].as_array().unwrap().iter().find(|one| one["name"] == "average_precision").unwrap();
+    let day = |one: &Value| {
+        let start = one["window"].as_i64().unwrap() * 86_400;
+        (septet_platform::instant_text(start * 1_000_000).unwrap()[..10].to_owned(), one["value"].as_f64().unwrap())
+    };
+    metric["realised"].as_array().unwrap().iter().map(day).collect()
 }
 
 /// Names of the features as `bench/domains/fraud/features.sql` lists them.
