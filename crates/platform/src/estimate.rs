@@ -36,7 +36,9 @@ pub fn learn(
         let curve = isotonic::fit(&score, &value);
         if let Some(curve) = &curve {
             let plain = value.iter().sum::<f64>() / value.len() as f64;
-            metrics.insert(format!("{name}_error"), error(&prepared.plan.test, exam, test, &values, curve, plain));
+            let metric = format!("{name}_error");
+            let error = error(&metric, &prepared.plan.test, exam, test, (&values, curve, plain));
+            metrics.insert(metric, error);
         }
         estimates.push(Estimate { name, meaning: spec.meaning.clone(), curve });
     }
@@ -49,7 +51,14 @@ fn known(folds: &[Fold], scored: &[Scored], values: &[f64]) -> (Vec<f64>, Vec<f6
     rows.map(|(&row, &probability)| (probability, values[row as usize])).filter(|(_, value)| !value.is_nan()).unzip()
 }
 
-fn error(folds: &[Fold], exam: &Exam, scored: &[Scored], values: &[f64], curve: &Curve, plain: f64) -> MetricValue {
+/// The last: the number of every row, its curve, and its plain mean.
+fn error(
+    name: &str,
+    folds: &[Fold],
+    exam: &Exam,
+    scored: &[Scored],
+    (values, curve, plain): (&[f64], &Curve, f64),
+) -> MetricValue {
     let off = |guess: &dyn Fn(f64) -> f64| -> Vec<Vec<f64>> {
         let of_fold = |(fold, scored): (&Fold, &Scored)| {
             let rows = fold.test.iter().zip(&scored.probability);
@@ -62,16 +71,9 @@ fn error(folds: &[Fold], exam: &Exam, scored: &[Scored], values: &[f64], curve: 
     let by_fold: Vec<Option<f64>> = ours.iter().map(|fold| mean(fold, None)).collect();
     let interval = exam.interval(|rows| mean_of_folds(&ours, rows));
     let ones = vec![1; ours.iter().map(Vec::len).sum()];
-    let baseline = mean_of_folds(&naive, &ones);
-    MetricValue {
-        value: mean_of_folds(&ours, &ones).unwrap_or(f64::NAN),
-        low: interval.map(|interval| interval.0),
-        high: interval.map(|interval| interval.1),
-        baseline,
-        baseline_name: baseline.map(|_| "mean".to_owned()),
-        baselines: baseline.map(|value| ("mean".to_owned(), value)).into_iter().collect(),
-        by_fold,
-    }
+    let baselines = mean_of_folds(&naive, &ones).map(|value| ("mean".to_owned(), value)).into_iter().collect();
+    let value = mean_of_folds(&ours, &ones).unwrap_or(f64::NAN);
+    MetricValue::beside(name, value, interval, baselines, by_fold)
 }
 
 /// The mean over the folds that have the number; `weights`: of all rows, fold after fold.

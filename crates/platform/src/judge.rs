@@ -141,20 +141,8 @@ impl Exam {
             Some((other.clone(), self.mean(prepared, name, &Weights::of(prepared, &rows, &groups))?))
         };
         let baselines: BTreeMap<String, f64> = others.iter().filter_map(value_of).collect();
-        let worse_first = |a: &(&String, &f64), b: &(&String, &f64)| match larger_is_better(name) {
-            true => a.1.total_cmp(b.1),
-            false => b.1.total_cmp(a.1),
-        };
-        let best = baselines.iter().max_by(worse_first).map(|(other, value)| (other.clone(), *value));
-        Some(MetricValue {
-            value,
-            low: interval.map(|interval| interval.0),
-            high: interval.map(|interval| interval.1),
-            baseline: best.as_ref().map(|best| best.1),
-            baseline_name: best.map(|best| best.0),
-            by_fold: (0..self.folds.len()).map(|fold| self.of_fold(prepared, fold, name, &weights)).collect(),
-            baselines,
-        })
+        let by_fold = (0..self.folds.len()).map(|fold| self.of_fold(prepared, fold, name, &weights)).collect();
+        Some(MetricValue::beside(name, value, interval, baselines, by_fold))
     }
 
     fn prepare(&self, scored: &[Scored]) -> Vec<Prepared> {

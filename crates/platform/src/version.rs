@@ -3,6 +3,7 @@
 use crate::PlatformError;
 use crate::estimate::Estimate;
 use crate::features::{OwnedValue, frame_row};
+use crate::judge::larger_is_better;
 use crate::purchases::{PurchaseModels, Summary};
 use crate::text::{Said, TextExplained, TextModel};
 use septet_learn::calibration::Calibrator;
@@ -113,6 +114,32 @@ pub struct MetricValue {
     pub baselines: BTreeMap<String, f64>,
     /// None where a fold has too little to tell.
     pub by_fold: Vec<Option<f64>>,
+}
+
+impl MetricValue {
+    /// A value beside the baselines' values; which of them is best hangs on the metric.
+    pub fn beside(
+        name: &str,
+        value: f64,
+        interval: Option<(f64, f64)>,
+        baselines: BTreeMap<String, f64>,
+        by_fold: Vec<Option<f64>>,
+    ) -> MetricValue {
+        let worse_first = |a: &(&String, &f64), b: &(&String, &f64)| match larger_is_better(name) {
+            true => a.1.total_cmp(b.1),
+            false => b.1.total_cmp(a.1),
+        };
+        let best = baselines.iter().max_by(worse_first).map(|(other, value)| (other.clone(), *value));
+        MetricValue {
+            value,
+            low: interval.map(|interval| interval.0),
+            high: interval.map(|interval| interval.1),
+            baseline: best.as_ref().map(|best| best.1),
+            baseline_name: best.map(|best| best.0),
+            baselines,
+            by_fold,
+        }
+    }
 }
 
 /// What was learned.

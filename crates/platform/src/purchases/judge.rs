@@ -122,7 +122,7 @@ pub fn judge(
         let of = |expected: &Expected| measure(&expected.purchases, customers, &ones);
         let baselines = naive.iter().filter_map(|line| Some((line.name.clone(), of(line)?))).collect();
         let interval = resampled.interval(&|rows: &[u32]| measure(&ours.purchases, customers, rows));
-        metrics.insert(name.to_owned(), metric(of(ours), interval, baselines, true));
+        metrics.insert(name.to_owned(), metric(name, of(ours), interval, baselines));
     }
     if let Some(buys) = &ours.buys {
         metrics.extend(ranked(buys, naive, customers, &resampled));
@@ -173,16 +173,17 @@ fn ranked(
         let baselines =
             lines.iter().filter_map(|(line, ranking)| Some(((*line).clone(), measure(ranking, &truth, &ones)?)));
         let interval = resampled.interval(&|rows: &[u32]| measure(&own, &truth, rows));
-        metrics.push((name.to_owned(), metric(measure(&own, &truth, &ones), interval, baselines.collect(), false)));
+        metrics.push((name.to_owned(), metric(name, measure(&own, &truth, &ones), interval, baselines.collect())));
     }
     let share = truth.iter().filter(|bought| **bought).count() as f64 / truth.len().max(1) as f64;
     let (own_losses, prior) =
         (Losses::squared(buys, &truth), Losses::squared(&vec![share; truth.len()], &truth).mean(&ones));
     let baselines = prior.map(|prior| ("prior".to_owned(), prior)).into_iter().collect();
     let interval = resampled.interval(&|rows: &[u32]| own_losses.mean(rows));
-    metrics.push(("brier".to_owned(), metric(own_losses.mean(&ones), interval, baselines, true)));
+    metrics.push(("brier".to_owned(), metric("brier", own_losses.mean(&ones), interval, baselines)));
     let error = own.calibration_error(&truth, &ones, CALIBRATION_BINS);
-    metrics.push(("calibration_error".to_owned(), metric(error, None, BTreeMap::new(), true)));
+    let name = "calibration_error";
+    metrics.push((name.to_owned(), metric(name, error, None, BTreeMap::new())));
     metrics
 }
 
@@ -211,27 +212,15 @@ fn spending(money: &GammaGamma, customers: &[&Examined], resampled: &Resampled) 
     let baselines =
         lines.iter().filter_map(|(name, squares)| Some(((*name).to_owned(), root(squares, &ones)?))).collect();
     let interval = resampled.interval(&|rows: &[u32]| root(&ours, rows));
-    vec![("spend_rmse".to_owned(), metric(root(&ours, &ones), interval, baselines, true))]
+    vec![("spend_rmse".to_owned(), metric("spend_rmse", root(&ours, &ones), interval, baselines))]
 }
 
+/// Judged once: the one test fold is the held-out time.
 fn metric(
+    name: &str,
     value: Option<f64>,
     interval: Option<(f64, f64)>,
     baselines: BTreeMap<String, f64>,
-    smaller_is_better: bool,
 ) -> MetricValue {
-    let order = |a: &(&String, &f64), b: &(&String, &f64)| match smaller_is_better {
-        true => b.1.total_cmp(a.1),
-        false => a.1.total_cmp(b.1),
-    };
-    let best = baselines.iter().max_by(order).map(|(name, value)| (name.clone(), *value));
-    MetricValue {
-        value: value.unwrap_or(f64::NAN),
-        low: interval.map(|interval| interval.0),
-        high: interval.map(|interval| interval.1),
-        baseline: best.as_ref().map(|best| best.1),
-        baseline_name: best.map(|best| best.0),
-        by_fold: vec![value],
-        baselines,
-    }
+    MetricValue::beside(name, value.unwrap_or(f64::NAN), interval, baselines, vec![value])
 }

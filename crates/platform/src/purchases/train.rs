@@ -2,16 +2,17 @@
 //! after it, and fitted once more on everything.
 
 use crate::PlatformError;
-use crate::home::{make_folder, write_whole};
+use crate::progress::Progress;
 use crate::purchases::book::Book;
 use crate::purchases::forecast::{BuyingFit, PurchaseModels};
 use crate::purchases::judge::{Examined, Expected, examine, judge, naive, rmse};
 use crate::purchases::{FEATURES, TARGET};
 use crate::report::Charts;
-use crate::run::{Made, Run, StepName};
+use crate::run::{Made, Run, StepName, StepReport};
 use crate::split::{DAY, day_name};
 use crate::steps::material::register_tables;
-use crate::version::{Candidate, FORMAT, FeatureSchema, FoldSummary, Manifest, Model, to_json};
+use crate::steps::train::{version_name, write_version};
+use crate::version::{Candidate, FORMAT, FeatureSchema, FoldSummary, Manifest, MetricValue, Model, to_json};
 use septet_domain::Purchases;
 use septet_learn::calibration::Calibrator;
 use septet_learn::clv::bg_nbd::BgNbd;
@@ -36,77 +37,107 @@ pub async fn run(run: &Run<'_>, spec: &Purchases) -> Result<Made, PlatformError>
     let engine = run.engine()?;
     register_tables(run, &engine).await?;
     let book = Book::read(&engine, run.domain, spec).await?;
-    run.progress.begin("train: fits", Some(6), "fits");
+    let learned = learn(&book, spec, run.progress)?;
+    let manifest = manifest(run, spec, &book, &learned, [&extracted, &transformed]);
+    let encoder = OneHot { min_count: usize::MAX }.fit(&learned.frame);
+    let encoder = encoder.map_err(|error| PlatformError::Training(error.to_string()))?;
+    let (model_name, model_bytes) = Model::Purchases(Box::new(learned.models)).file()?;
+    let files = [
+        ("manifest.json", to_json(&manifest)?),
+        ("encoder.json", to_json(&encoder)?),
+        (model_name, model_bytes),
+        ("charts.json", to_json(&learned.charts)?),
+    ];
+    Ok(Made {
+        rows_in: transformed.rows_out,
+        rows_out: book.customers.len() as u64,
+        quarantined: 0,
+        fingerprint: write_version(run, &files)?,
+        detail: json!({ "version": manifest.version }),
+    })
+}
+
+/// A fitted, chosen and judged model.
+struct Learned {
+    models: PurchaseModels,
+    candidates: Vec<Candidate>,
+    folds: Vec<FoldSummary>,
+    metrics: BTreeMap<String, MetricValue>,
+    advantage: BTreeMap<String, Option<(f64, f64)>>,
+    charts: Charts,
+    /// The inputs of all customers as of the end.
+    frame: Frame,
+}
+
+fn learn(book: &Book, spec: &Purchases, progress: &dyn Progress) -> Result<Learned, PlatformError> {
+    progress.begin("train: fits", Some(3), "parts");
     let cut = book.end - spec.holdout.days() as i32;
-    let examined = examine(&book, cut);
-    if examined.is_empty() || cut <= book.first_day() {
+    if cut <= book.first_day() {
         let days = book.end - book.first_day();
         let what = format!("the purchases span {days} days, the holdout is {}: shorten it", spec.holdout);
         return Err(PlatformError::Training(what));
     }
-    let days = f64::from(book.end - cut);
-    let late = examine(&book, book.end);
+    let (examined, late) = (examine(book, cut), examine(book, book.end));
     let last = fits(&summaries(&late)?)?;
-    run.progress.done(2);
+    progress.done(1);
     // A model that all customers together do not determine cannot be kept, whatever it told of the held-out time.
     let mut early = fits(&summaries(&examined)?)?;
     early.retain(|fit| last.iter().any(|kept| kept.name() == fit.name()));
-    if early.is_empty() {
-        let what = "no model of buying could be fitted both before the held-out time and on everything";
-        return Err(PlatformError::Training(what.to_owned()));
-    }
-    run.progress.done(4);
+    progress.done(2);
+    let days = f64::from(book.end - cut);
     let side = |chooses: bool| examined.iter().filter(|one| one.chooses == chooses).collect::<Vec<&Examined>>();
     let (choosing, judging) = (side(true), side(false));
-    let (best, candidates) = choose(&early, &choosing, days)?;
-    let ours = Expected::of_model(early[best].name(), &early[best].model(), &judging, days)?;
-    let early_money = money(&examined)?;
-    run.progress.done(5);
+    let (chosen, candidates) = choose(&early, &choosing, days)?;
+    let ours = Expected::of_model(chosen.name(), &chosen.model(), &judging, days)?;
     let lines = naive(&judging, days);
-    let (metrics, advantage) = judge(&ours, &lines, &judging, &early_money.parameters, spec.seed);
-    let buying = last.into_iter().find(|fit| fit.name() == early[best].name());
-    let buying = buying.expect("kept above");
-    let models = PurchaseModels::new(spec, buying, money(&late)?, typical(&late));
-    run.progress.done(6);
-    run.progress.end();
-    let frame = frame(&late);
-    let encoder = OneHot { min_count: usize::MAX }.fit(&frame);
-    let encoder = encoder.map_err(|error| PlatformError::Training(error.to_string()))?;
-    let truth: Vec<bool> = judging.iter().map(|one| one.bought > 0).collect();
-    let charts = charts(&ours, &lines[0], &truth);
-    let parts = [
-        transformed.fingerprint.as_str(),
-        &run.domain.fingerprint(),
-        extracted.detail["layout"].as_str().unwrap_or_default(),
-        &spec.seed.to_string(),
-        env!("CARGO_PKG_VERSION"),
-    ];
-    let version = blake3::hash(parts.join("\n").as_bytes()).to_hex()[..12].to_owned();
-    let parameters = plain(&models.buying).into_iter().chain(money_parameters(&models.money)).collect();
-    let time = |day: i32| i64::from(day) * DAY;
-    let test = FoldSummary {
-        part: "test".to_owned(),
-        title: format!("{} to {}", day_name(time(cut + 1)), day_name(time(book.end + 1))),
+    let (metrics, advantage) = judge(&ours, &lines, &judging, &money(&examined)?.parameters, spec.seed);
+    let name = chosen.name();
+    let buying = last.into_iter().find(|fit| fit.name() == name).expect("chosen among those");
+    progress.end();
+    Ok(Learned {
+        models: PurchaseModels::new(spec, buying, money(&late)?, typical(&late)),
+        folds: folds(book, cut, &examined, [("validation", &choosing), ("test", &judging)]),
+        charts: charts(&ours, &lines[0], &judging),
+        frame: frame(&late),
+        candidates,
+        metrics,
+        advantage,
+    })
+}
+
+/// Both sides of the customers have the same time before the cut and after it.
+fn folds(book: &Book, cut: i32, examined: &[Examined], sides: [(&str, &[&Examined]); 2]) -> Vec<FoldSummary> {
+    let day = |day: i32| day_name(i64::from(day) * DAY);
+    let fold = |(part, customers): (&str, &[&Examined])| FoldSummary {
+        part: part.to_owned(),
+        title: format!("{} to {}", day(cut + 1), day(book.end + 1)),
         train_rows: examined.len(),
         train_positives: examined.iter().filter(|one| one.summary.frequency > 0).count(),
-        test_rows: judging.len(),
-        test_positives: truth.iter().filter(|bought| **bought).count(),
+        test_rows: customers.len(),
+        test_positives: customers.iter().filter(|one| one.bought > 0).count(),
     };
-    let choice = FoldSummary {
-        part: "validation".to_owned(),
-        test_rows: choosing.len(),
-        test_positives: choosing.iter().filter(|one| one.bought > 0).count(),
-        ..test.clone()
-    };
-    let manifest = Manifest {
+    sides.into_iter().map(fold).collect()
+}
+
+fn manifest(
+    run: &Run,
+    spec: &Purchases,
+    book: &Book,
+    learned: &Learned,
+    [extracted, transformed]: [&StepReport; 2],
+) -> Manifest {
+    let layout = extracted.detail["layout"].as_str().unwrap_or_default().to_owned();
+    let time = |day: i32| i64::from(day) * DAY;
+    let models = &learned.models;
+    Manifest {
         format: FORMAT,
         domain: run.domain.name().to_owned(),
-        version: version.clone(),
+        version: version_name(run, &transformed.fingerprint, &layout),
         title: run.domain.spec.title.clone(),
         question: run.domain.spec.question.clone(),
         kind: "clv".to_owned(),
         target: TARGET.to_owned(),
-        layout: extracted.detail["layout"].as_str().unwrap_or_default().to_owned(),
+        layout,
         simulated: extracted.detail["simulated"] == true,
         seed: spec.seed,
         code_version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -119,38 +150,16 @@ pub async fn run(run: &Run<'_>, spec: &Purchases) -> Result<Made, PlatformError>
         fitted_on: None,
         features: features(spec),
         extras: Vec::new(),
-        parameters,
-        candidates,
+        parameters: plain(&models.buying).into_iter().chain(money_parameters(&models.money)).collect(),
+        candidates: learned.candidates.clone(),
         calibrator: Calibrator::Identity,
         estimates: Vec::new(),
         decision: None,
-        folds: vec![choice, test],
-        metrics,
-        advantage,
+        folds: learned.folds.clone(),
+        metrics: learned.metrics.clone(),
+        advantage: learned.advantage.clone(),
         importances: Vec::new(),
-    };
-    let folder = run.run_folder().join("version");
-    let _ = std::fs::remove_dir_all(&folder);
-    make_folder(&folder)?;
-    let (model_name, model_bytes) = Model::Purchases(Box::new(models)).file()?;
-    let files = [
-        ("manifest.json", to_json(&manifest)?),
-        ("encoder.json", to_json(&encoder)?),
-        (model_name, model_bytes),
-        ("charts.json", to_json(&charts)?),
-    ];
-    let mut hasher = blake3::Hasher::new();
-    for (name, bytes) in &files {
-        write_whole(&folder.join(name), bytes)?;
-        hasher.update(bytes);
     }
-    Ok(Made {
-        rows_in: transformed.rows_out,
-        rows_out: examined.len() as u64,
-        quarantined: 0,
-        fingerprint: hasher.finalize().to_hex()[..32].to_owned(),
-        detail: json!({ "version": version }),
-    })
 }
 
 fn features(spec: &Purchases) -> Vec<FeatureSchema> {
@@ -197,8 +206,12 @@ fn money(customers: &[Examined]) -> Result<Fit<GammaGamma>, PlatformError> {
     GammaGamma::fit(&Compressed::from_customers(&spends)).map_err(failed)
 }
 
-/// The model with the smaller error on the customers that choose, and all that were tried.
-fn choose(fits: &[BuyingFit], choosing: &[&Examined], days: f64) -> Result<(usize, Vec<Candidate>), PlatformError> {
+/// The model with the smallest error on the customers that choose, and all that were tried.
+fn choose<'a>(
+    fits: &'a [BuyingFit],
+    choosing: &[&Examined],
+    days: f64,
+) -> Result<(&'a BuyingFit, Vec<Candidate>), PlatformError> {
     let ones = vec![1; choosing.len()];
     let mut candidates = Vec::new();
     for fit in fits {
@@ -206,8 +219,9 @@ fn choose(fits: &[BuyingFit], choosing: &[&Examined], days: f64) -> Result<(usiz
         let validation = rmse(&expected.purchases, choosing, &ones).unwrap_or(f64::NAN);
         candidates.push(Candidate { parameters: plain(fit), validation, by_fold: vec![validation] });
     }
-    let by_error = |a: &usize, b: &usize| candidates[*a].validation.total_cmp(&candidates[*b].validation);
-    let best = (0..fits.len()).min_by(by_error).unwrap_or(0);
+    let best = fits.iter().zip(&candidates).min_by(|a, b| a.1.validation.total_cmp(&b.1.validation));
+    let what = "no model of buying could be fitted both before the held-out time and on everything";
+    let best = best.map(|(fit, _)| fit).ok_or_else(|| PlatformError::Training(what.to_owned()))?;
     Ok((best, candidates))
 }
 
@@ -254,8 +268,8 @@ fn money_parameters(fit: &Fit<GammaGamma>) -> Vec<(String, f64)> {
 }
 
 /// Who buys at all in the held-out time, as a picture.
-fn charts(ours: &Expected, line: &Expected, truth: &[bool]) -> Charts {
+fn charts(ours: &Expected, line: &Expected, judging: &[&Examined]) -> Charts {
     let buys = ours.buys.clone().unwrap_or_default();
-    let day = vec![0; truth.len()];
-    Charts::new(&buys, &buys, truth, &day, Some((&line.name, &line.purchases)), None, CURVE_POINTS)
+    let (truth, day): (Vec<bool>, Vec<i32>) = judging.iter().map(|one| (one.bought > 0, 0)).unzip();
+    Charts::new(&buys, &buys, &truth, &day, Some((&line.name, &line.purchases)), None, CURVE_POINTS)
 }

@@ -31,12 +31,9 @@ pub async fn run(run: &Run<'_>) -> Result<Made, PlatformError> {
     let mut outcome = train(&material, &prepared.plan, &exam, run.progress)?;
     let (estimates, errors) = estimate::learn(run.domain, &prepared, &exam, &outcome.validation, &outcome.test)?;
     outcome.metrics.extend(errors);
-    let version = version_name(run, &prepared);
+    let version = version_name(run, &prepared.data_fingerprint, &prepared.layout);
     let manifest = manifest(run, &prepared, &outcome, estimates, &version);
     let charts = charts(run, &prepared, &outcome);
-    let folder = run.run_folder().join("version");
-    let _ = std::fs::remove_dir_all(&folder);
-    make_folder(&folder)?;
     let (model_name, model_bytes) = outcome.model.file()?;
     let files = [
         ("manifest.json", to_json(&manifest)?),
@@ -46,28 +43,36 @@ pub async fn run(run: &Run<'_>) -> Result<Made, PlatformError> {
         Profiles::learn(&prepared.frame, &material.rows(&prepared.plan.test[0].train), &outcome.test[0].probability)
             .file()?,
     ];
-    let mut hasher = blake3::Hasher::new();
-    for (name, bytes) in &files {
-        let path = folder.join(name);
-        write_whole(&path, bytes)?;
-        hasher.update(bytes);
-    }
+    let fingerprint = write_version(run, &files)?;
     let rows: usize = prepared.plan.test.first().map_or(0, |fold| fold.train.len());
     Ok(Made {
         rows_in: prepared.history.rows() as u64,
         rows_out: rows as u64,
         quarantined: 0,
-        fingerprint: hasher.finalize().to_hex()[..32].to_owned(),
+        fingerprint,
         detail: json!({ "version": version }),
     })
 }
 
+/// Writes a version into the run's own folder; a hash of its files.
+pub fn write_version(run: &Run, files: &[(&str, Vec<u8>)]) -> Result<String, PlatformError> {
+    let folder = run.run_folder().join("version");
+    let _ = std::fs::remove_dir_all(&folder);
+    make_folder(&folder)?;
+    let mut hasher = blake3::Hasher::new();
+    for (name, bytes) in files {
+        write_whole(&folder.join(name), bytes)?;
+        hasher.update(bytes);
+    }
+    Ok(hasher.finalize().to_hex()[..32].to_owned())
+}
+
 /// Equal data, domain, seed and program give the same version: its name says so.
-fn version_name(run: &Run, prepared: &Prepared) -> String {
+pub fn version_name(run: &Run, data_fingerprint: &str, layout: &str) -> String {
     let parts = [
-        prepared.data_fingerprint.as_str(),
+        data_fingerprint,
         &run.domain.fingerprint(),
-        &prepared.layout,
+        layout,
         &run.domain.spec.seed().to_string(),
         env!("CARGO_PKG_VERSION"),
     ];
