@@ -219,6 +219,9 @@ fn metric_meaning(name: &str) -> &'static str {
         "roc_auc" => "how often a positive outranks a negative; at random: .5",
         "log_loss" => "mean surprise of the probabilities, in nats",
         "brier" => "mean squared distance of the probability from the truth",
+        "purchases_rmse" => "root mean squared error of purchases in the held-out time",
+        "purchases_total_error" => "how far the sum of all customers is off, as a share",
+        "spend_rmse" => "root mean squared error of what a purchase is worth",
         "calibration_error" => "mean distance of promised from true shares, over bins of equal count",
         _ => "",
     }

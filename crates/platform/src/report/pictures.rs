@@ -36,16 +36,22 @@ impl Picture {
     }
 }
 
+/// The kind whose rows are customers.
+pub const CUSTOMERS: &str = "clv";
+
 /// In the order they are read.
 pub fn pictures(manifest: &Manifest, charts: &Charts) -> Vec<Picture> {
-    vec![
+    let mut pictures = vec![
         precision_recall(charts, manifest.decision.as_ref()),
         roc(charts, manifest.decision.as_ref()),
         calibration(charts),
         distribution(charts, manifest.decision.as_ref()),
-        importances(manifest),
-        by_day(charts),
-    ]
+    ];
+    // Customers have no day, and their four numbers no shares.
+    if manifest.kind != CUSTOMERS {
+        pictures.extend([importances(manifest), by_day(charts)]);
+    }
+    pictures
 }
 
 fn precision_recall(charts: &Charts, decision: Option<&DecisionRule>) -> Picture {
