@@ -7,6 +7,7 @@ mod http;
 mod machine;
 mod pipeline;
 mod reviews;
+mod router;
 mod serving;
 mod shop;
 mod sources;
