@@ -12,6 +12,13 @@ use crate::vader::vader;
 /// The names of VADER's columns, the last of every row.
 const SENTIMENT_NAMES: [&str; 4] =
     ["sentiment negative", "sentiment neutral", "sentiment positive", "sentiment compound"];
+/// A token in lower case, and the columns of its runs of letters, each as often as it is in the token.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TokenRuns {
+    pub token: String,
+    pub columns: Vec<u32>,
+}
+
 /// What a row is made of.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TextSettings {
@@ -91,18 +98,17 @@ impl TextFeatures {
         self.read(text, |_, _| {})
     }
 
-    /// The row of a text, and for each of its tokens in lower case the columns of its runs of letters, each as often as it
-    /// is in the token.
-    pub fn row_with_runs(&self, text: &str) -> (Vec<(u32, f64)>, Vec<(String, Vec<u32>)>) {
-        let mut runs: Vec<(String, Vec<u32>)> = Vec::new();
+    /// The row of a text, and the runs of letters of each of its tokens that has any that are known.
+    pub fn row_with_runs(&self, text: &str) -> (Vec<(u32, f64)>, Vec<TokenRuns>) {
+        let mut runs: Vec<TokenRuns> = Vec::new();
         let mut last = None;
         let offset = self.words.grams.len() as u32;
         let row = self.read(text, |token, column| {
             if last != Some(token.bytes.start) {
                 last = Some(token.bytes.start);
-                runs.push((token.lower.to_string(), Vec::new()));
+                runs.push(TokenRuns { token: token.lower.to_string(), columns: Vec::new() });
             }
-            runs.last_mut().expect("pushed above").1.push(column + offset);
+            runs.last_mut().expect("pushed above").columns.push(column + offset);
         });
         (row, runs)
     }

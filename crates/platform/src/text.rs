@@ -1,7 +1,7 @@
 //! A model of texts: their words, pairs and runs of letters, each with a weight, beside the numbers of the row.
 
 use crate::PlatformError;
-use septet_language::features::{GramKind, TextFeatures, TextSettings};
+use septet_language::features::{GramKind, TextFeatures, TextSettings, TokenRuns};
 use septet_language::sparse::{self, LogisticModel, LogisticSettings, SparseRows};
 use septet_learn::frame::{Column, Frame, MISSING, Matrix};
 use serde::{Deserialize, Serialize};
@@ -139,9 +139,9 @@ impl TextModel {
     }
 
     /// Of one text. A run of letters that several words have is shared among them.
-    fn said_in(&self, text: &TextInput, offset: u32, row: &[(u32, f64)], runs: &[(String, Vec<u32>)]) -> Vec<Said> {
-        let mut shares: HashMap<u32, f64> = HashMap::new();
-        runs.iter().flat_map(|(_, columns)| columns).for_each(|column| *shares.entry(*column).or_default() += 1.0);
+    fn said_in(&self, text: &TextInput, offset: u32, row: &[(u32, f64)], runs: &[TokenRuns]) -> Vec<Said> {
+        let mut shares: HashMap<u32, f64, foldhash::fast::FixedState> = HashMap::default();
+        runs.iter().flat_map(|runs| &runs.columns).for_each(|column| *shares.entry(*column).or_default() += 1.0);
         let mut by_words: BTreeMap<&str, f64> = BTreeMap::new();
         let mut sentiment = 0.0;
         for &(column, value) in row {
@@ -157,7 +157,7 @@ impl TextModel {
                 GramKind::Sentiment => sentiment += contribution,
             }
         }
-        for (token, columns) in runs {
+        for TokenRuns { token, columns } in runs {
             let given: f64 = columns.iter().map(|column| shares.get(column).copied().unwrap_or(0.0)).sum();
             *by_words.entry(token).or_default() += given;
         }

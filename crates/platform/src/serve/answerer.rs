@@ -9,6 +9,7 @@ use crate::purchases::{Book, QuestionColumns, Summary, forecast_fields, summary_
 use crate::replay::{CompiledWindow, compile_windows};
 use crate::serve::event::{Cell, Event, EventContract};
 use crate::serve::lookup::Lookups;
+use crate::text::Said;
 use crate::version::{Explanation, Manifest, Scorer};
 use crate::{Home, PlatformError};
 use septet_domain::{Domain, Feature};
@@ -59,7 +60,7 @@ pub struct Answer<'a> {
     pub prediction: Prediction<'a>,
     pub decision: Option<Decided<'a>>,
     pub reasons: Vec<ReasonGiven<'a>>,
-    pub answer: Map<String, Value>,
+    pub answer: &'a Map<String, Value>,
     pub warnings: Vec<String>,
 }
 
@@ -305,7 +306,7 @@ impl Answerer {
                 rules: self.rules_of(scored),
             }),
             reasons: self.reasons(scored, explain_fully)?,
-            answer: scored.answer.clone(),
+            answer: &scored.answer,
             warnings,
         };
         let mut text = serde_json::to_string(&answer).map_err(arrow_error)?;
@@ -336,27 +337,30 @@ impl Answerer {
         let Some(Explanation { contributions, said, .. }) = scored.explanation.as_ref().or(made.as_ref()) else {
             return Ok(Vec::new());
         };
-        // A text is told by its words.
+        // A text is told by its words. What is not told is not put into words.
         let whole = (0..contributions.len()).filter(|at| said.iter().all(|one| one.input != *at));
-        let mut reasons: Vec<ReasonGiven> = whole
-            .map(|at| ReasonGiven {
+        let mut told: Vec<(f64, Result<usize, &Said>)> = whole.map(|at| (contributions[at], Ok(at))).collect();
+        told.extend(said.iter().map(|one| (one.contribution, Err(one))));
+        told.sort_by(|a, b| b.0.abs().total_cmp(&a.0.abs()));
+        if !all {
+            told.truncate(REASONS);
+            told.retain(|(contribution, _)| *contribution != 0.0);
+        }
+        let in_words = |(contribution, what): (f64, Result<usize, &Said>)| match what {
+            Ok(at) => ReasonGiven {
                 feature: &self.manifest().features[at].name,
                 value: value_of(&scored.features[at]),
-                contribution: contributions[at],
-                text: self.phrases[at].sentence(&scored.features[at], contributions[at]),
-            })
-            .collect();
-        reasons.extend(said.iter().map(|one| ReasonGiven {
-            feature: &self.manifest().features[one.input].name,
-            value: Value::from(one.words.as_str()),
-            contribution: one.contribution,
-            text: format!("`{}` in the text, {}.", one.words, effect(one.contribution)),
-        }));
-        reasons.sort_by(|a, b| b.contribution.abs().total_cmp(&a.contribution.abs()));
-        if !all {
-            reasons.truncate(REASONS);
-            reasons.retain(|reason| reason.contribution != 0.0);
-        }
+                contribution,
+                text: self.phrases[at].sentence(&scored.features[at], contribution),
+            },
+            Err(one) => ReasonGiven {
+                feature: &self.manifest().features[one.input].name,
+                value: Value::from(one.words.as_str()),
+                contribution,
+                text: format!("`{}` in the text, {}.", one.words, effect(contribution)),
+            },
+        };
+        let reasons = told.into_iter().map(in_words).collect();
         Ok(reasons)
     }
 }
