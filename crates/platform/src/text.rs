@@ -5,7 +5,7 @@ use septet_language::features::{GramKind, TextFeatures, TextSettings, TokenRuns}
 use septet_language::sparse::{self, LogisticModel, LogisticSettings, SparseRows};
 use septet_learn::frame::{Column, Frame, MISSING, Matrix};
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::time::Instant;
 use tracing::debug;
 
@@ -138,31 +138,33 @@ impl TextModel {
         TextExplained { raw, said, numbers, base: self.model.intercepts.first().copied().unwrap_or(0.0) }
     }
 
-    /// Of one text. A run of letters that several words have is shared among them.
+    /// Of one text; `row`: columns ascending. A run of letters that several words have is shared among them.
     fn said_in(&self, text: &TextInput, offset: u32, row: &[(u32, f64)], runs: &[TokenRuns]) -> Vec<Said> {
-        let mut shares: HashMap<u32, f64, foldhash::fast::FixedState> = HashMap::default();
-        runs.iter().flat_map(|runs| &runs.columns).for_each(|column| *shares.entry(*column).or_default() += 1.0);
-        let mut by_words: BTreeMap<&str, f64> = BTreeMap::new();
+        let place = |column: &u32| row.binary_search_by_key(column, |(known, _)| *known).ok();
+        let mut times = vec![0.0; row.len()];
+        runs.iter().flat_map(|runs| &runs.columns).filter_map(place).for_each(|at| times[at] += 1.0);
+        let given = |at: usize| row[at].1 * self.weight((row[at].0 + offset) as usize);
+        let mut by_words: Vec<(&str, f64)> = Vec::with_capacity(row.len() + runs.len());
         let mut sentiment = 0.0;
-        for &(column, value) in row {
-            let contribution = value * self.weight((column + offset) as usize);
+        for (at, &(column, _)) in row.iter().enumerate() {
             match text.features.kind(column as usize) {
-                GramKind::Words => {
-                    let words = text.features.name(column as usize).unwrap_or_default();
-                    *by_words.entry(words).or_default() += contribution;
-                }
-                GramKind::Letters => {
-                    shares.entry(column).and_modify(|share| *share = contribution / *share);
-                }
-                GramKind::Sentiment => sentiment += contribution,
+                GramKind::Words => by_words.push((text.features.name(column as usize).unwrap_or_default(), given(at))),
+                GramKind::Letters => {}
+                GramKind::Sentiment => sentiment += given(at),
             }
         }
         for TokenRuns { token, columns } in runs {
-            let given: f64 = columns.iter().map(|column| shares.get(column).copied().unwrap_or(0.0)).sum();
-            *by_words.entry(token).or_default() += given;
+            by_words.push((token, columns.iter().filter_map(place).map(|at| given(at) / times[at]).sum()));
         }
-        let all = by_words.into_iter().chain([("its sentiment", sentiment)]).filter(|(_, given)| *given != 0.0);
-        all.map(|(words, contribution)| Said { input: text.input, words: words.to_owned(), contribution }).collect()
+        by_words.push(("its sentiment", sentiment));
+        by_words.sort_by(|a, b| a.0.cmp(b.0));
+        let same = by_words.chunk_by(|a, b| a.0 == b.0);
+        let said = same.map(|same| Said {
+            input: text.input,
+            words: same[0].0.to_owned(),
+            contribution: same.iter().map(|(_, given)| given).sum(),
+        });
+        said.filter(|said| said.contribution != 0.0).collect()
     }
 
     /// How much each text moves the log-odds on average over some rows, and the weight of each encoded number.
