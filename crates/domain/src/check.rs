@@ -193,7 +193,7 @@ impl Check<'_> {
         if spec.holdout.days() < 1.0 || spec.horizons.iter().any(|horizon| horizon.micros() == 0) {
             self.say(offset..offset, "[purchases] holdout is at least 1d and each horizon above 0".to_owned(), None);
         }
-        if !(spec.discount_rate >= 0.0 && spec.discount_rate < 10.0) || !(1..=1200).contains(&spec.value_months) {
+        if !(0.0..10.0).contains(&spec.discount_rate) || !(1..=1200).contains(&spec.value_months) {
             let message = "[purchases] discount_rate is 0 or more, value_months from 1 to 1200".to_owned();
             self.say(offset..offset, message, None);
         }

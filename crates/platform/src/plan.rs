@@ -104,9 +104,9 @@ async fn check_purchases(
     schema: &SchemaRef,
 ) -> Result<(), PlatformError> {
     let table = engine.plan(&format!("SELECT * FROM \"{}\"", spec.table.get_ref())).await?;
-    for column in
-        [&spec.customer, &spec.at, &spec.value].into_iter().filter(|name| table.index_of(name.get_ref()).is_err())
-    {
+    let strange =
+        [&spec.customer, &spec.at, &spec.value].into_iter().find(|name| table.index_of(name.get_ref()).is_err());
+    if let Some(column) = strange {
         let known = table.fields().iter().map(|field| field.name().as_str());
         let hint = septet_domain::did_you_mean(column.get_ref(), known);
         let message = format!("table `{}` has no column `{}`", spec.table.get_ref(), column.get_ref());

@@ -105,19 +105,24 @@ fn total_error(expected: &[f64], customers: &[&Examined], weight: &[u32]) -> Opt
     (bought > 0.0).then(|| (told / bought - 1.0).abs())
 }
 
-/// Every metric beside its naive lines; and the interval of our advantage over each of them in [`CHOSEN`].
-pub fn judge(
-    ours: &Expected,
-    naive: &[Expected],
-    customers: &[&Examined],
-    money: &GammaGamma,
-    seed: u64,
-) -> (BTreeMap<String, MetricValue>, BTreeMap<String, Option<(f64, f64)>>) {
+/// Of expected purchases and how many times each customer counts.
+type CountMeasure = fn(&[f64], &[&Examined], &[u32]) -> Option<f64>;
+type RankMeasure = fn(&Ranking, &[bool], &[u32]) -> Option<f64>;
+
+/// What the held-out time says of a model.
+pub struct Verdict {
+    /// Each beside its naive lines.
+    pub metrics: BTreeMap<String, MetricValue>,
+    /// The interval of our advantage over each naive line in [`CHOSEN`].
+    pub advantage: BTreeMap<String, Option<(f64, f64)>>,
+}
+
+/// Every metric beside its naive lines.
+pub fn judge(ours: &Expected, naive: &[Expected], customers: &[&Examined], money: &GammaGamma, seed: u64) -> Verdict {
     let resampled = Resampled { groups: (0..customers.len() as u32).collect(), seed };
     let ones = vec![1; customers.len()];
     let mut metrics = BTreeMap::new();
-    let counts: [(&str, fn(&[f64], &[&Examined], &[u32]) -> Option<f64>); 2] =
-        [(CHOSEN, rmse), ("purchases_total_error", total_error)];
+    let counts: [(&str, CountMeasure); 2] = [(CHOSEN, rmse), ("purchases_total_error", total_error)];
     for (name, measure) in counts {
         let of = |expected: &Expected| measure(&expected.purchases, customers, &ones);
         let baselines = naive.iter().filter_map(|line| Some((line.name.clone(), of(line)?))).collect();
@@ -137,7 +142,7 @@ pub fn judge(
         .iter()
         .zip(intervals)
         .map(|(line, interval)| (line.name.clone(), interval.map(|interval| (interval.low, interval.high))));
-    (metrics, advantage.collect())
+    Verdict { metrics, advantage: advantage.collect() }
 }
 
 /// Customers drawn again, each by themselves.
@@ -167,7 +172,7 @@ fn ranked(
     let own = Ranking::new(buys);
     let lines: Vec<(&String, Ranking)> = naive.iter().map(|line| (&line.name, Ranking::new(&line.purchases))).collect();
     let mut metrics = Vec::new();
-    let measures: [(&str, fn(&Ranking, &[bool], &[u32]) -> Option<f64>); 2] =
+    let measures: [(&str, RankMeasure); 2] =
         [("roc_auc", Ranking::roc_auc), ("average_precision", Ranking::average_precision)];
     for (name, measure) in measures {
         let baselines =

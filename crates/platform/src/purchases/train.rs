@@ -5,7 +5,7 @@ use crate::PlatformError;
 use crate::progress::Progress;
 use crate::purchases::book::Book;
 use crate::purchases::forecast::{BuyingFit, PurchaseModels};
-use crate::purchases::judge::{Examined, Expected, examine, judge, naive, rmse};
+use crate::purchases::judge::{Examined, Expected, Verdict, examine, judge, naive, rmse};
 use crate::purchases::{FEATURES, TARGET};
 use crate::report::Charts;
 use crate::run::{Made, Run, StepName, StepReport};
@@ -90,7 +90,7 @@ fn learn(book: &Book, spec: &Purchases, progress: &dyn Progress) -> Result<Learn
     let (chosen, candidates) = choose(&early, &choosing, days)?;
     let ours = Expected::of_model(chosen.name(), &chosen.model(), &judging, days)?;
     let lines = naive(&judging, days);
-    let (metrics, advantage) = judge(&ours, &lines, &judging, &money(&examined)?.parameters, spec.seed);
+    let Verdict { metrics, advantage } = judge(&ours, &lines, &judging, &money(&examined)?.parameters, spec.seed);
     let name = chosen.name();
     let buying = last.into_iter().find(|fit| fit.name() == name).expect("chosen among those");
     progress.end();
