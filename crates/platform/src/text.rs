@@ -5,12 +5,19 @@ use septet_language::features::{GramKind, TextFeatures, TextSettings, TokenRuns}
 use septet_language::sparse::{self, LogisticModel, LogisticSettings, SparseRows};
 use septet_learn::frame::{Column, Frame, MISSING, Matrix};
 use serde::{Deserialize, Serialize};
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::time::Instant;
 use tracing::debug;
 
 /// As scikit-learn stops by default: later digits of the weights cost more rounds than they are worth.
 const TOLERANCE: f64 = 1e-4;
+thread_local! {
+    /// For each column of runs of letters: how often it is in the text, and what each time gives. Cleared after use: a search
+    /// for each of some hundred runs cost more than all else of an explanation.
+    static SHARES: RefCell<Vec<(f64, f64)>> = const { RefCell::new(Vec::new()) };
+}
+
 /// Rows that importances are taken from.
 const IMPORTANCE_ROWS: usize = 2_000;
 
@@ -138,26 +145,28 @@ impl TextModel {
         TextExplained { raw, said, numbers, base: self.model.intercepts.first().copied().unwrap_or(0.0) }
     }
 
-    /// Of one text; `row`: columns ascending. A run of letters that several words have is shared among them.
+    /// Of one text. A run of letters that several words have is shared among them.
     fn said_in(&self, text: &TextInput, offset: u32, row: &[(u32, f64)], runs: &[TokenRuns]) -> Vec<Said> {
-        let place = |column: &u32| row.binary_search_by_key(column, |(known, _)| *known).ok();
-        let mut times = vec![0.0; row.len()];
-        runs.iter().flat_map(|runs| &runs.columns).filter_map(place).for_each(|at| times[at] += 1.0);
-        let given = |at: usize| row[at].1 * self.weight((row[at].0 + offset) as usize);
         let mut by_words: Vec<(&str, f64)> = Vec::with_capacity(row.len() + runs.len());
-        let mut sentiment = 0.0;
-        for (at, &(column, _)) in row.iter().enumerate() {
-            match text.features.kind(column as usize) {
-                GramKind::Words => by_words.push((text.features.name(column as usize).unwrap_or_default(), given(at))),
-                GramKind::Letters => {}
-                GramKind::Sentiment => sentiment += given(at),
+        SHARES.with_borrow_mut(|shares| {
+            shares.resize(shares.len().max(text.features.width()), (0.0, 0.0));
+            runs.iter().flat_map(|runs| &runs.columns).for_each(|&column| shares[column as usize].0 += 1.0);
+            let mut sentiment = 0.0;
+            for &(column, value) in row {
+                let given = value * self.weight((column + offset) as usize);
+                match text.features.kind(column as usize) {
+                    GramKind::Words => by_words.push((text.features.name(column as usize).unwrap_or_default(), given)),
+                    GramKind::Letters => shares[column as usize].1 = given / shares[column as usize].0,
+                    GramKind::Sentiment => sentiment += given,
+                }
             }
-        }
-        for TokenRuns { token, columns } in runs {
-            by_words.push((token, columns.iter().filter_map(place).map(|at| given(at) / times[at]).sum()));
-        }
-        by_words.push(("its sentiment", sentiment));
-        by_words.sort_by(|a, b| a.0.cmp(b.0));
+            for TokenRuns { token, columns } in runs {
+                by_words.push((token, columns.iter().map(|&column| shares[column as usize].1).sum()));
+            }
+            by_words.push(("its sentiment", sentiment));
+            runs.iter().flat_map(|runs| &runs.columns).for_each(|&column| shares[column as usize] = (0.0, 0.0));
+        });
+        by_words.sort_unstable_by(|a, b| a.0.cmp(b.0));
         let same = by_words.chunk_by(|a, b| a.0 == b.0);
         let said = same.map(|same| Said {
             input: text.input,

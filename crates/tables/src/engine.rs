@@ -175,10 +175,20 @@ impl Engine {
         rows_done: &(dyn Fn(u64) + Sync),
     ) -> Result<Written, TablesError> {
         let mut stream = self.stream(sql).await?;
-        let mut file = ParquetFile::create(path, stream.schema())?;
+        // Packing a table takes as long as making it: it is done beside the query.
+        let file = BackgroundParquet::create(path, stream.schema())?;
+        let mut rows = 0;
         while let Some(batch) = stream.next().await {
-            file.write(&batch.map_err(|error| TablesError::from_sql(error, sql))?)?;
-            rows_done(file.rows);
+            let batch = match batch {
+                Ok(batch) => batch,
+                Err(error) => {
+                    file.abandon();
+                    return Err(TablesError::from_sql(error, sql));
+                }
+            };
+            rows += batch.num_rows() as u64;
+            file.write(batch);
+            rows_done(rows);
         }
         file.finish()
     }
@@ -279,6 +289,12 @@ impl BackgroundParquet {
     pub fn write(&self, batch: RecordBatch) {
         // A writer that has ended says why when it is asked to finish.
         let _ = self.batches.send(Some(batch));
+    }
+
+    /// Waits until nothing is written any more: the same path may be tried again.
+    pub fn abandon(self) {
+        drop(self.batches);
+        let _ = self.writer.join();
     }
 
     pub fn finish(self) -> Result<Written, TablesError> {
