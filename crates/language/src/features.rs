@@ -12,11 +12,20 @@ use crate::vader::vader;
 /// The names of VADER's columns, the last of every row.
 const SENTIMENT_NAMES: [&str; 4] =
     ["sentiment negative", "sentiment neutral", "sentiment positive", "sentiment compound"];
-/// A token in lower case, and the columns of its runs of letters, each as often as it is in the token.
-#[derive(Clone, Debug, PartialEq)]
-pub struct TokenRuns {
-    pub token: String,
+/// The runs of letters of a text that are known, token after token.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Runs {
+    /// Each as often as it is in the text.
     pub columns: Vec<u32>,
+    /// For each token that has any: what it is, and where its runs end in `columns`.
+    pub tokens: Vec<(RunToken, usize)>,
+}
+
+/// A token as a word of the vocabulary, by its column, or in lower case.
+#[derive(Clone, Debug, PartialEq)]
+pub enum RunToken {
+    Known(u32),
+    Unknown(String),
 }
 
 /// What a row is made of.
@@ -98,17 +107,22 @@ impl TextFeatures {
         self.read(text, |_, _| {})
     }
 
-    /// The row of a text, and the runs of letters of each of its tokens that has any that are known.
-    pub fn row_with_runs(&self, text: &str) -> (Vec<(u32, f64)>, Vec<TokenRuns>) {
-        let mut runs: Vec<TokenRuns> = Vec::new();
-        let mut last = None;
+    /// The row of a text, and the runs of letters behind it.
+    pub fn row_with_runs(&self, text: &str) -> (Vec<(u32, f64)>, Runs) {
+        let (mut runs, mut last) = (Runs::default(), None);
         let offset = self.words.grams.len() as u32;
         let row = self.read(text, |token, column| {
-            if last != Some(token.bytes.start) {
-                last = Some(token.bytes.start);
-                runs.push(TokenRuns { token: token.lower.to_string(), columns: Vec::new() });
+            runs.columns.push(column + offset);
+            let end = runs.columns.len();
+            match runs.tokens.last_mut().filter(|_| last == Some(token.bytes.start)) {
+                Some((_, known_end)) => *known_end = end,
+                None => {
+                    let known = self.words.columns.get(&*token.lower).map(|&column| RunToken::Known(column));
+                    let token_is = known.unwrap_or_else(|| RunToken::Unknown(token.lower.to_string()));
+                    runs.tokens.push((token_is, end));
+                }
             }
-            runs.last_mut().expect("pushed above").columns.push(column + offset);
+            last = Some(token.bytes.start);
         });
         (row, runs)
     }

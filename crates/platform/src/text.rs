@@ -1,7 +1,7 @@
 //! A model of texts: their words, pairs and runs of letters, each with a weight, beside the numbers of the row.
 
 use crate::PlatformError;
-use septet_language::features::{GramKind, TextFeatures, TextSettings, TokenRuns};
+use septet_language::features::{GramKind, RunToken, Runs, TextFeatures, TextSettings};
 use septet_language::sparse::{self, LogisticModel, LogisticSettings, SparseRows};
 use septet_learn::frame::{Column, Frame, MISSING, Matrix};
 use serde::{Deserialize, Serialize};
@@ -145,35 +145,43 @@ impl TextModel {
         TextExplained { raw, said, numbers, base: self.model.intercepts.first().copied().unwrap_or(0.0) }
     }
 
-    /// Of one text. A run of letters that several words have is shared among them.
-    fn said_in(&self, text: &TextInput, offset: u32, row: &[(u32, f64)], runs: &[TokenRuns]) -> Vec<Said> {
-        let mut by_words: Vec<(&str, f64)> = Vec::with_capacity(row.len() + runs.len());
+    /// Of one text; `row`: columns ascending, words first. A run of letters that several words have is shared among them.
+    fn said_in(&self, text: &TextInput, offset: u32, row: &[(u32, f64)], runs: &Runs) -> Vec<Said> {
+        let given = |&(column, value): &(u32, f64)| value * self.weight((column + offset) as usize);
+        let kind = |column: u32| text.features.kind(column as usize);
+        let words = row.partition_point(|(column, _)| kind(*column) == GramKind::Words);
+        let letters = words + row[words..].partition_point(|(column, _)| kind(*column) == GramKind::Letters);
+        let mut by_word: Vec<f64> = row[..words].iter().map(given).collect();
+        let mut others: Vec<(&str, f64)> = vec![("its sentiment", row[letters..].iter().map(given).sum())];
         SHARES.with_borrow_mut(|shares| {
             shares.resize(shares.len().max(text.features.width()), (0.0, 0.0));
-            runs.iter().flat_map(|runs| &runs.columns).for_each(|&column| shares[column as usize].0 += 1.0);
-            let mut sentiment = 0.0;
-            for &(column, value) in row {
-                let given = value * self.weight((column + offset) as usize);
-                match text.features.kind(column as usize) {
-                    GramKind::Words => by_words.push((text.features.name(column as usize).unwrap_or_default(), given)),
-                    GramKind::Letters => shares[column as usize].1 = given / shares[column as usize].0,
-                    GramKind::Sentiment => sentiment += given,
+            runs.columns.iter().for_each(|&column| shares[column as usize].0 += 1.0);
+            for cell in &row[words..letters] {
+                let (times, share) = &mut shares[cell.0 as usize];
+                *share = given(cell) / *times;
+            }
+            let mut start = 0;
+            for (token, end) in &runs.tokens {
+                let own: f64 = runs.columns[start..*end].iter().map(|&column| shares[column as usize].1).sum();
+                start = *end;
+                let column = if let RunToken::Known(column) = token { *column } else { u32::MAX };
+                let name = match token {
+                    RunToken::Known(column) => text.features.name(*column as usize).unwrap_or_default(),
+                    RunToken::Unknown(word) => word.as_str(),
+                };
+                match row[..words].binary_search_by_key(&column, |(known, _)| *known) {
+                    Ok(at) => by_word[at] += own,
+                    Err(_) => match others.iter_mut().find(|(known, _)| *known == name) {
+                        Some((_, sum)) => *sum += own,
+                        None => others.push((name, own)),
+                    },
                 }
             }
-            for TokenRuns { token, columns } in runs {
-                by_words.push((token, columns.iter().map(|&column| shares[column as usize].1).sum()));
-            }
-            by_words.push(("its sentiment", sentiment));
-            runs.iter().flat_map(|runs| &runs.columns).for_each(|&column| shares[column as usize] = (0.0, 0.0));
+            runs.columns.iter().for_each(|&column| shares[column as usize] = (0.0, 0.0));
         });
-        by_words.sort_unstable_by(|a, b| a.0.cmp(b.0));
-        let same = by_words.chunk_by(|a, b| a.0 == b.0);
-        let said = same.map(|same| Said {
-            input: text.input,
-            words: same[0].0.to_owned(),
-            contribution: same.iter().map(|(_, given)| given).sum(),
-        });
-        said.filter(|said| said.contribution != 0.0).collect()
+        let named = row[..words].iter().map(|(column, _)| text.features.name(*column as usize).unwrap_or_default());
+        let all = named.zip(by_word).chain(others).filter(|(_, given)| *given != 0.0);
+        all.map(|(words, contribution)| Said { input: text.input, words: words.to_owned(), contribution }).collect()
     }
 
     /// How much each text moves the log-odds on average over some rows, and the weight of each encoded number.
