@@ -35,6 +35,12 @@ impl Check<'_> {
         self.problems.push(Problem { place, message, hint });
     }
 
+    /// Says it where a section of `domain.toml` begins.
+    fn say_of(&mut self, section: &str, message: String) {
+        let offset = self.domain.files.get("domain.toml").and_then(|text| text.find(section)).unwrap_or(0);
+        self.say(offset..offset, message, None);
+    }
+
     /// Says so unless `name` is one of `known`.
     fn refers<'k>(&mut self, what: &str, name: &Spanned<String>, known: impl Iterator<Item = &'k str> + Clone) {
         let found = name.get_ref();
@@ -184,33 +190,32 @@ impl Check<'_> {
 
     fn purchases(&mut self) {
         let Some(spec) = &self.domain.spec.purchases else { return };
-        let tables: Vec<&str> = self.domain.files_in("tables", ".sql").map(|(name, _)| name).collect();
-        if !tables.contains(&spec.table.get_ref().as_str()) {
-            let hint = did_you_mean(spec.table.get_ref(), tables.iter().copied());
-            self.say(spec.table.span(), format!("there is no tables/{}.sql", spec.table.get_ref()), hint);
-        }
-        let offset = self.domain.files.get("domain.toml").and_then(|text| text.find("[purchases]")).unwrap_or(0);
+        self.is_made(&spec.table);
         if spec.holdout.days() < 1.0 || spec.horizons.iter().any(|horizon| horizon.micros() == 0) {
-            self.say(offset..offset, "[purchases] holdout is at least 1d and each horizon above 0".to_owned(), None);
+            self.say_of("[purchases]", "[purchases] holdout is at least 1d and each horizon above 0".to_owned());
         }
         if !(0.0..10.0).contains(&spec.discount_rate) || !(1..=1200).contains(&spec.value_months) {
             let message = "[purchases] discount_rate is 0 or more, value_months from 1 to 1200".to_owned();
-            self.say(offset..offset, message, None);
+            self.say_of("[purchases]", message);
         }
         let labelled = [!self.domain.spec.window.is_empty(), self.domain.spec.decision.is_some()];
         if labelled.contains(&true) {
             let message = "[purchases] answers about customers: [[window]] and [decision] need a label".to_owned();
-            self.say(offset..offset, message, None);
+            self.say_of("[purchases]", message);
         }
     }
 
     fn lookups(&mut self) {
-        let tables: Vec<&str> = self.domain.files_in("tables", ".sql").map(|(name, _)| name).collect();
-        for lookup in
-            self.domain.spec.lookup.values().filter(|lookup| !tables.contains(&lookup.table.get_ref().as_str()))
-        {
-            let hint = did_you_mean(lookup.table.get_ref(), tables.iter().copied());
-            self.say(lookup.table.span(), format!("there is no tables/{}.sql", lookup.table.get_ref()), hint);
+        self.domain.spec.lookup.values().for_each(|lookup| self.is_made(&lookup.table));
+    }
+
+    /// Says so unless there is a file that makes the table.
+    fn is_made(&mut self, table: &Spanned<String>) {
+        let domain = self.domain;
+        let tables: Vec<&str> = domain.files_in("tables", ".sql").map(|(name, _)| name).collect();
+        if !tables.contains(&table.get_ref().as_str()) {
+            let hint = did_you_mean(table.get_ref(), tables);
+            self.say(table.span(), format!("there is no tables/{}.sql", table.get_ref()), hint);
         }
     }
 
@@ -287,8 +292,7 @@ impl Check<'_> {
         }
         let monitor = &self.domain.spec.monitor;
         if monitor.window.micros() == 0 || monitor.per.micros() == 0 || monitor.false_pages <= 0.0 {
-            let offset = self.domain.files.get("domain.toml").and_then(|text| text.find("[monitor]")).unwrap_or(0);
-            self.say(offset..offset, "[monitor] window, per and false_pages must be above 0".to_owned(), None);
+            self.say_of("[monitor]", "[monitor] window, per and false_pages must be above 0".to_owned());
         }
     }
 
@@ -322,8 +326,7 @@ impl Check<'_> {
         let ways = ways.iter().filter(|given| **given).count();
         if ways != 1 {
             let message = format!("[decision] has {ways} of alerts_per_day, costs and threshold; expected exactly one");
-            let offset = self.domain.files.get("domain.toml").and_then(|text| text.find("[decision]")).unwrap_or(0);
-            self.say(offset..offset, message, None);
+            self.say_of("[decision]", message);
         }
     }
 

@@ -10,7 +10,7 @@ use septet_learn::metrics::{EntityPrecisionAtK, Losses, Ranking};
 use std::collections::BTreeMap;
 
 /// Bootstrap samples. 200 place the ends of a 95 % interval to about a tenth of its width.
-const REPLICATES: usize = 200;
+pub const REPLICATES: usize = 200;
 /// Bins of the calibration error, of equal count: a convention.
 pub const CALIBRATION_BINS: usize = 10;
 
@@ -80,9 +80,7 @@ impl Exam {
 
     /// The range of a number over resampled groups, given how many times each row counts, fold after fold.
     pub fn interval(&self, number: impl Fn(&[u32]) -> Option<f64> + Sync) -> Option<(f64, f64)> {
-        let drawn = |rows: &[u32], _: &[u32]| number(rows);
-        let interval = grouped_interval(&self.groups, self.group_count, REPLICATES, self.seed, drawn);
-        interval.map(|interval| (interval.low, interval.high))
+        resampled(&self.groups, self.group_count, self.seed, number)
     }
 
     pub fn metric_names(&self) -> Vec<String> {
@@ -225,6 +223,17 @@ impl Weights<'_> {
         let one = |own: &Prepared| own.ranked.groups.iter().map(|&group| groups[group as usize]).collect();
         Weights { rows, groups, ranked: prepared.iter().map(one).collect() }
     }
+}
+
+/// The range of a number over resampled groups, given how many times each row counts.
+pub fn resampled(
+    groups: &[u32],
+    group_count: usize,
+    seed: u64,
+    number: impl Fn(&[u32]) -> Option<f64> + Sync,
+) -> Option<(f64, f64)> {
+    let interval = grouped_interval(groups, group_count, REPLICATES, seed, |rows, _| number(rows));
+    interval.map(|interval| (interval.low, interval.high))
 }
 
 pub fn metric_name(metric: Metric) -> &'static str {

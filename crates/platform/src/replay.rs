@@ -110,15 +110,11 @@ fn input_values(column: &ArrayRef) -> Result<Vec<f64>, PlatformError> {
     Ok(interned.codes.iter().map(|&code| values[code as usize]).collect())
 }
 
-/// How far back an event can matter to any of the windows, in microseconds.
-pub fn horizon(windows: &[CompiledWindow]) -> i64 {
-    windows.iter().map(|window| window.group.horizon()).max().unwrap_or(0)
-}
-
 /// The first row of the history that windows of row `first` and later ones can see.
 pub fn oldest_seen(history: &History, windows: &[CompiledWindow], first: usize) -> usize {
     let Some(&time) = history.times.get(first) else { return first };
-    let unseen = time.saturating_sub(horizon(windows));
+    let horizon = windows.iter().map(|window| window.group.horizon()).max().unwrap_or(0);
+    let unseen = time.saturating_sub(horizon);
     history.times.partition_point(|&time| time <= unseen).min(first)
 }
 

@@ -6,7 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::compressed::{Compressed, Counted, Evaluation};
+use super::compressed::{Compressed, Counted, Evaluation, sum_of_rows};
 use super::draws::{beta, exponential, gamma, poisson, tries, unit};
 use super::error::ClvError;
 use super::fit::{Fit, Parameters, fit};
@@ -169,9 +169,8 @@ fn block(&BgNbd { r, alpha, a, b }: &BgNbd, frequency: f64, rows: &[Counted<Hist
         ],
     };
     let (ln_odds, by_b) = ((a / (b + frequency - 1.0)).ln(), 1.0 / (b + frequency - 1.0));
-    let (mut sum, mut customers) = (Evaluation::ZERO, 0.0);
-    for row in rows {
-        let (to_now, to_last) = (alpha + row.customer.age(), alpha + row.customer.recency());
+    sum_of_rows(rows, &shared, |customer| {
+        let (to_now, to_last) = (alpha + customer.age(), alpha + customer.recency());
         let ln_now = to_now.ln();
         let mut own = Evaluation { log_likelihood: -shape * ln_now, gradient: [-ln_now, -shape / to_now, 0.0, 0.0] };
         if frequency > 0.0 {
@@ -186,11 +185,8 @@ fn block(&BgNbd { r, alpha, a, b }: &BgNbd, frequency: f64, rows: &[Counted<Hist
             own.gradient[2] = gone / a;
             own.gradient[3] = -gone * by_b;
         }
-        sum.add(&own, row.count as f64);
-        customers += row.count as f64;
-    }
-    sum.add(&shared, customers);
-    sum
+        own
+    })
 }
 
 /// The expected purchases of one whose rate is gamma (shape, with the time ahead in units of its scale) and who leaves

@@ -55,6 +55,21 @@ impl<const N: usize> Evaluation<N> {
     }
 }
 
+/// The sum over rows of `own`, each as often as it counts, and of what each customer of the block shares.
+pub(super) fn sum_of_rows<C, const N: usize>(
+    rows: &[Counted<C>],
+    shared: &Evaluation<N>,
+    own: impl Fn(&C) -> Evaluation<N>,
+) -> Evaluation<N> {
+    let (mut sum, mut customers) = (Evaluation::ZERO, 0.0);
+    for row in rows {
+        sum.add(&own(&row.customer), row.count as f64);
+        customers += row.count as f64;
+    }
+    sum.add(shared, customers);
+    sum
+}
+
 impl<C: Customer> Compressed<C> {
     /// Customers in any order, each counting once. O(n log n), on all threads.
     pub fn from_customers(customers: &[C]) -> Compressed<C> {

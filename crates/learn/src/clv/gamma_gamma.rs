@@ -6,7 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::compressed::{Compressed, Counted, Evaluation};
+use super::compressed::{Compressed, Counted, Evaluation, sum_of_rows};
 use super::draws::gamma as draw_gamma;
 use super::error::ClvError;
 use super::fit::{Fit, Parameters, fit};
@@ -94,20 +94,15 @@ fn block(&GammaGamma { p, q, gamma }: &GammaGamma, frequency: f64, rows: &[Count
         log_likelihood: ln_gamma(whole) - ln_gamma(shape) - ln_gamma(q) + q * gamma.ln(),
         gradient: [frequency * (digamma(whole) - digamma(shape)), digamma(whole) - digamma(q) + gamma.ln(), q / gamma],
     };
-    let (mut sum, mut customers) = (Evaluation::ZERO, 0.0);
-    for row in rows {
-        let mean = row.customer.mean_value();
+    sum_of_rows(rows, &shared, |customer| {
+        let mean = customer.mean_value();
         let total = frequency * mean;
         let (ln_total, ln_scale) = (total.ln(), (gamma + total).ln());
-        let own = Evaluation {
+        Evaluation {
             log_likelihood: shape * ln_total - mean.ln() - whole * ln_scale,
             gradient: [frequency * (ln_total - ln_scale), -ln_scale, -whole / (gamma + total)],
-        };
-        sum.add(&own, row.count as f64);
-        customers += row.count as f64;
-    }
-    sum.add(&shared, customers);
-    sum
+        }
+    })
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::bg_nbd::Typical;
-use super::compressed::{Compressed, Counted, Evaluation};
+use super::compressed::{Compressed, Counted, Evaluation, sum_of_rows};
 use super::draws::{gamma, poisson};
 use super::error::ClvError;
 use super::fit::{Fit, Parameters, fit};
@@ -90,16 +90,11 @@ fn block(&Nbd { r, alpha }: &Nbd, frequency: f64, rows: &[Counted<History>]) -> 
         log_likelihood: ln_gamma(shape) - ln_gamma(r) + r * alpha.ln(),
         gradient: [digamma(shape) - digamma(r) + alpha.ln(), r / alpha],
     };
-    let (mut sum, mut customers) = (Evaluation::ZERO, 0.0);
-    for row in rows {
-        let to_now = alpha + row.customer.age();
+    sum_of_rows(rows, &shared, |customer| {
+        let to_now = alpha + customer.age();
         let ln_now = to_now.ln();
-        let own = Evaluation { log_likelihood: -shape * ln_now, gradient: [-ln_now, -shape / to_now] };
-        sum.add(&own, row.count as f64);
-        customers += row.count as f64;
-    }
-    sum.add(&shared, customers);
-    sum
+        Evaluation { log_likelihood: -shape * ln_now, gradient: [-ln_now, -shape / to_now] }
+    })
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::bg_nbd::Typical;
-use super::compressed::{Compressed, Counted, Evaluation};
+use super::compressed::{Compressed, Counted, Evaluation, sum_of_rows};
 use super::draws::{exponential, gamma, poisson, unit};
 use super::error::ClvError;
 use super::fit::{Fit, Parameters, fit};
@@ -182,17 +182,16 @@ fn block(model: &ParetoNbd, frequency: f64, rows: &[Counted<History>]) -> Evalua
         gradient: [digamma(shape) - digamma(r) + ln_alpha, r / alpha, ln_beta, s / beta],
     };
     let leaving = leaving(model, frequency);
-    let (mut sum, mut customers) = (Evaluation::ZERO, 0.0);
-    for row in rows {
-        let (alpha_now, beta_now) = (alpha + row.customer.age(), beta + row.customer.age());
+    sum_of_rows(rows, &shared, |customer| {
+        let (alpha_now, beta_now) = (alpha + customer.age(), beta + customer.age());
         let (ln_alpha_now, ln_beta_now) = (alpha_now.ln(), beta_now.ln());
-        let left = leaving.between(row.customer.recency(), row.customer.age());
+        let left = leaving.between(customer.recency(), customer.age());
         let there = -shape * ln_alpha_now - s * ln_beta_now;
         let apart = left.ln_integral + ln_s - there;
         let small = (-apart.abs()).exp();
         let gone = if apart > 0.0 { 1.0 } else { small } / (1.0 + small);
         let stayed = 1.0 - gone;
-        let own = Evaluation {
+        Evaluation {
             log_likelihood: there + apart.max(0.0) + small.ln_1p(),
             gradient: [
                 -stayed * ln_alpha_now - gone * left.ln_alpha_y,
@@ -200,12 +199,8 @@ fn block(model: &ParetoNbd, frequency: f64, rows: &[Counted<History>]) -> Evalua
                 -stayed * ln_beta_now + gone * (1.0 / s - left.ln_beta_y),
                 -stayed * s / beta_now - gone * (s + 1.0) * left.inverse_beta_y,
             ],
-        };
-        sum.add(&own, row.count as f64);
-        customers += row.count as f64;
-    }
-    sum.add(&shared, customers);
-    sum
+        }
+    })
 }
 
 #[cfg(test)]

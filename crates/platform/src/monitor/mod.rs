@@ -280,15 +280,13 @@ async fn read_log(looking: &Looking, version: &str) -> Result<(Labels, Vec<crate
     tokio::task::spawn_blocking(work).await.map_err(|error| arrow_error(error.to_string()))?
 }
 
+/// The published inputs beside the first; the answerer has registered that and what the transform made.
 async fn register_published(looking: &Looking, engine: &Engine, published: &Published) -> Result<(), PlatformError> {
     let folder = looking.home.tables_folder(looking.domain.name(), &published.run_id);
     let (first, _) = looking.domain.spec.input.first().expect("checked: a domain has an input");
     let inputs = looking.domain.spec.input.keys().map(String::as_str).filter(|name| *name != first);
-    let tables = looking.domain.files_in("tables", ".sql").map(|(name, _)| name);
-    for name in inputs.chain(tables) {
+    for name in inputs {
         let path = folder.join(format!("{name}.parquet"));
-        // The answerer may have read it for its look-ups.
-        engine.forget(name)?;
         engine.register_file(&TableFile { name: name.to_owned(), path }).await?;
     }
     Ok(())

@@ -91,7 +91,7 @@ pub fn from_history(
     let scored = |&start: &usize| {
         let length = CHUNK_ROWS.min(rows.len() - start);
         let features = (start..start + length).map(|row| frame_row(&frame, row)).collect();
-        let scored = answerer.decide(&events.slice(start, length), features)?;
+        let scored = answerer.decide(&events.slice(start, length), features, false)?;
         let times = &history.times[rows.start + start..];
         let decided = |(scored, &time): (Scored, &i64)| decided(answerer, scored, time >= reasons_from);
         scored.into_iter().zip(times).map(decided).collect::<Result<Vec<_>, PlatformError>>()

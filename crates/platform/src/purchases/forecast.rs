@@ -15,6 +15,7 @@ use septet_learn::clv::value::{
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 
 /// Futures drawn for a customer's intervals: they place the ends of a 95 % interval to about a tenth of its width.
 const DRAWS: usize = 200;
@@ -32,6 +33,9 @@ pub struct PurchaseModels {
     seed: u64,
     /// The median customer: what single numbers are compared with in reasons.
     pub typical: [f64; 4],
+    /// Parameters as the doubt about them has it, in pairs: drawn when first asked for.
+    #[serde(skip)]
+    drawn: OnceLock<(Vec<Buying>, Vec<GammaGamma>)>,
 }
 
 /// The model that was chosen, with its doubt.
@@ -165,6 +169,7 @@ impl PurchaseModels {
             value_months: spec.value_months,
             seed: spec.seed,
             typical,
+            drawn: OnceLock::new(),
         }
     }
 
@@ -201,7 +206,8 @@ impl PurchaseModels {
         let (history, spend) = (summary.history()?, summary.spend());
         let buying = self.buying.model();
         let money = &self.money.parameters;
-        let (models, moneys) = (self.buying.draws(self.seed), self.money.draws(DRAWS, self.seed));
+        let drawn = || (self.buying.draws(self.seed), self.money.draws(DRAWS, self.seed));
+        let (models, moneys) = self.drawn.get_or_init(drawn);
         let customer = [(history, spend)];
         let failed = |error: septet_learn::clv::error::ClvError| PlatformError::Training(error.to_string());
         let ends = |range: Option<Interval>| range.map_or([f64::NAN; 2], |range| [range.low, range.high]);
@@ -211,14 +217,14 @@ impl PurchaseModels {
             // One step as long as the horizon, without a discount.
             let horizon = Horizon::new(1, 0.0, 12.0 * time).map_err(failed)?;
             told.push(buying.expected_purchases(&history, time));
-            told.extend(ends(purchase_intervals(&models, &[history], time, self.seed)[0]));
+            told.extend(ends(purchase_intervals(models, &[history], time, self.seed)[0]));
             told.push(lifetime_value(&buying, money, &history, spend.as_ref(), &horizon));
-            told.extend(ends(value_intervals(&models, &moneys, &customer, &horizon, self.seed)[0]));
+            told.extend(ends(value_intervals(models, moneys, &customer, &horizon, self.seed)[0]));
             told.push(buying.chance_of_purchase(&history, time));
         }
         let lifetime = Horizon::new(self.value_months, self.discount_rate, UNITS_PER_YEAR).map_err(failed)?;
         told.push(lifetime_value(&buying, money, &history, spend.as_ref(), &lifetime));
-        told.extend(ends(value_intervals(&models, &moneys, &customer, &lifetime, self.seed)[0]));
+        told.extend(ends(value_intervals(models, moneys, &customer, &lifetime, self.seed)[0]));
         let next = buying.next_purchase(&history);
         told.extend([next.chance, next.median * UNIT_DAYS, money.expected_value(spend.as_ref())]);
         Ok(told)

@@ -9,6 +9,7 @@ use crate::run::Run;
 use crate::serve::Cell;
 use crate::split::DAY;
 use crate::steps::material::register_tables;
+use crate::steps::validate::{GatesSpoiled, beats};
 use crate::store::GateRecord;
 use crate::version::Scorer;
 use septet_domain::Purchases;
@@ -20,23 +21,27 @@ const TOTAL_ERROR_MAX: f64 = 0.25;
 /// Customers asked one by one.
 const TIMED_CUSTOMERS: usize = 100;
 
-/// What is broken on purpose before gates are asked again: see `validate::GatesSpoiled`.
+/// All gates of a version; `spoil`: what is broken on purpose, to see that they notice.
 pub async fn gates(
     run: &Run<'_>,
     spec: &Purchases,
     scorer: &Scorer,
-    spoil: crate::steps::validate::GatesSpoiled,
+    spoil: GatesSpoiled,
 ) -> Result<Vec<GateRecord>, PlatformError> {
     let engine = run.engine()?;
     register_tables(run, &engine).await?;
     let book = Book::read(&engine, run.domain, spec).await?;
     let limits = &run.domain.spec.gates;
     let metric = |name: &str| scorer.manifest.metrics.get(name).map_or(f64::NAN, |metric| metric.value);
-    let mut gates: Vec<GateRecord> =
-        scorer.manifest.advantage.iter().map(|(name, advantage)| beats(name, *advantage)).collect();
+    let mut gates: Vec<GateRecord> = scorer
+        .manifest
+        .advantage
+        .iter()
+        .map(|(name, advantage)| beats(CHOSEN, "customers held out", name, *advantage))
+        .collect();
     gates.push(parity(&book, limits.parity_rows, spoil.parity)?);
     gates.push(no_look_ahead(&book, spec, spoil.look_ahead));
-    let error = if spoil.calibration { f64::NAN } else { metric("calibration_error") };
+    let error = metric("calibration_error");
     gates.push(GateRecord {
         name: "calibration".to_owned(),
         passed: error <= limits.calibration_error_max,
@@ -59,16 +64,6 @@ pub async fn gates(
     Ok(gates)
 }
 
-fn beats(line: &str, advantage: Option<(f64, f64)>) -> GateRecord {
-    let evidence = match advantage {
-        Some((low, high)) => {
-            format!("{CHOSEN}: better by {low:.4} to {high:.4} (95 % interval of the difference, customers held out)")
-        }
-        None => "the difference could not be resampled".to_owned(),
-    };
-    GateRecord { name: format!("beats_{line}"), passed: advantage.is_some_and(|(low, _)| low > 0.0), evidence }
-}
-
 /// The last customers again, from their orders as a request would send them: equal to the bit.
 fn parity(book: &Book, customers: usize, spoil: bool) -> Result<GateRecord, PlatformError> {
     let first = book.customers.len().saturating_sub(customers);
@@ -83,7 +78,7 @@ fn parity(book: &Book, customers: usize, spoil: bool) -> Result<GateRecord, Plat
         let mut cells = vec![Cell::Null; 7];
         cells[crate::purchases::QuestionColumns::ORDERS] = orders;
         cells[crate::purchases::QuestionColumns::AS_OF] = Cell::Time(i64::from(book.end + i32::from(spoil)) * DAY);
-        different += usize::from(summary_of(&cells, 0, i64::MAX) != book.summary(customer, book.end));
+        different += usize::from(summary_of(&cells, 0) != book.summary(customer, book.end));
     }
     let asked = book.customers.len() - first;
     let evidence = format!("{asked} customers told by their orders instead of looked up: {different} differ");

@@ -2,19 +2,17 @@
 //! model is chosen on and those that it is judged on.
 
 use crate::PlatformError;
+use crate::judge::{CALIBRATION_BINS, REPLICATES, resampled};
 use crate::purchases::UNIT_DAYS;
 use crate::purchases::book::{Book, Summary};
 use crate::purchases::forecast::Buying;
 use crate::version::MetricValue;
-use septet_learn::bootstrap::{grouped_interval, grouped_intervals};
+use septet_learn::bootstrap::grouped_intervals;
 use septet_learn::clv::gamma_gamma::GammaGamma;
 use septet_learn::clv::value::PurchaseModel;
 use septet_learn::metrics::{Losses, Ranking};
 use std::collections::BTreeMap;
 
-/// As for every other kind: see `crate::judge`.
-const REPLICATES: usize = 200;
-const CALIBRATION_BINS: usize = crate::judge::CALIBRATION_BINS;
 /// The measure that models are chosen by.
 pub const CHOSEN: &str = "purchases_rmse";
 
@@ -154,9 +152,7 @@ struct Resampled {
 impl Resampled {
     /// The range of a number, given how many times each customer counts.
     fn interval(&self, number: &(dyn Fn(&[u32]) -> Option<f64> + Sync)) -> Option<(f64, f64)> {
-        let drawn = |rows: &[u32], _: &[u32]| number(rows);
-        let interval = grouped_interval(&self.groups, self.groups.len(), REPLICATES, self.seed, drawn);
-        interval.map(|interval| (interval.low, interval.high))
+        resampled(&self.groups, self.groups.len(), self.seed, number)
     }
 }
 

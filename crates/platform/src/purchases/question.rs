@@ -131,7 +131,7 @@ pub fn check(cells: &[Cell], names: &[&str], pointer: &str, is_known: &dyn Fn(&s
         return wrong;
     }
     if given(At::ORDERS) {
-        if summary_of(cells, 0, i64::MAX).is_none() {
+        if summary_of(cells, 0).is_none() {
             wrong.push(say(At::ORDERS, "range", "every order comes after `as_of`".to_owned()));
         }
         return wrong;
@@ -160,14 +160,14 @@ pub fn check(cells: &[Cell], names: &[&str], pointer: &str, is_known: &dyn Fn(&s
     wrong
 }
 
-/// The numbers of a question that holds orders or numbers; `now` is when it was asked, at most `latest`.
-pub fn summary_of(cells: &[Cell], now: i64, latest: i64) -> Option<Summary> {
+/// The numbers of a question that holds orders or numbers; `now` is when it was asked.
+pub fn summary_of(cells: &[Cell], now: i64) -> Option<Summary> {
     use QuestionColumns as At;
     if let Cell::Text(orders) = &cells[At::ORDERS] {
         let orders: Vec<(i64, f64)> = serde_json::from_str(orders).ok()?;
         let now = if let Cell::Time(time) = cells[At::AS_OF] { time } else { now.max(orders.last()?.0) };
         let mut days: Vec<(i32, f64)> = Vec::new();
-        for (at, value) in orders.into_iter().filter(|(at, _)| *at <= now.min(latest)) {
+        for (at, value) in orders.into_iter().filter(|(at, _)| *at <= now) {
             let day = at.div_euclid(DAY) as i32;
             match days.last_mut() {
                 Some((known, spent)) if *known == day => *spent += value,

@@ -9,6 +9,7 @@ use crate::purchases::{Book, QuestionColumns, Summary, forecast_fields, summary_
 use crate::replay::{CompiledWindow, compile_windows};
 use crate::serve::event::{Cell, Event, EventContract};
 use crate::serve::lookup::Lookups;
+use crate::steps::material::register_made;
 use crate::text::Said;
 use crate::version::{Explanation, Manifest, Scorer};
 use crate::{Home, PlatformError};
@@ -127,10 +128,7 @@ impl Answerer {
         let (table, _) = domain.spec.input.first().expect("checked: a domain has an input");
         let path = home.tables_folder(domain.name(), run_id).join(format!("{table}.parquet"));
         engine.register_file(&TableFile { name: table.clone(), path }).await?;
-        for (name, _) in domain.files_in("tables", ".sql") {
-            let path = home.tables_folder(domain.name(), run_id).join(format!("{name}.parquet"));
-            engine.register_file(&TableFile { name: name.to_owned(), path }).await?;
-        }
+        register_made(engine, &domain, &home.tables_folder(domain.name(), run_id)).await?;
         let contract = match &domain.spec.purchases {
             Some(spec) => {
                 let known = Book::read(engine, &domain, spec).await?.known();
@@ -181,7 +179,7 @@ impl Answerer {
 
     /// Scores and decides events, and fills in what `answer.sql` says of them.
     pub fn score(&self, events: &RecordBatch, features: Vec<Vec<OwnedValue>>) -> Result<Vec<Scored>, PlatformError> {
-        let mut scored = self.decide(events, features)?;
+        let mut scored = self.decide(events, features, true)?;
         self.fill_in(events, &mut scored)?;
         Ok(scored)
     }
@@ -197,7 +195,7 @@ impl Answerer {
         let one = |event: &&Event| {
             let known = match &event.cells[QuestionColumns::CUSTOMER] {
                 Cell::Text(customer) => customers.summaries.get(customer).copied(),
-                _ => summary_of(&event.cells, event.time, i64::MAX),
+                _ => summary_of(&event.cells, event.time),
             };
             let summary = known.ok_or_else(|| arrow_error("a customer who was known when asked for is not"))?;
             Ok(summary.features().map(OwnedValue::Number).to_vec())
@@ -205,12 +203,21 @@ impl Answerer {
         events.iter().map(one).collect()
     }
 
-    /// Scores and decides events with the features that were made for them.
-    pub fn decide(&self, events: &RecordBatch, features: Vec<Vec<OwnedValue>>) -> Result<Vec<Scored>, PlatformError> {
+    /// Scores and decides events with the features that were made for them. `explained`: reasons will be asked for, so what
+    /// gives them is kept where it comes with the score.
+    pub fn decide(
+        &self,
+        events: &RecordBatch,
+        features: Vec<Vec<OwnedValue>>,
+        explained: bool,
+    ) -> Result<Vec<Scored>, PlatformError> {
         let mut scored = Vec::with_capacity(features.len());
         let decision = self.manifest().decision.as_ref();
         for features in features {
-            let (score, explanation) = self.scorer.score_and_explain(&features)?;
+            let (score, explanation) = match explained {
+                true => self.scorer.score_and_explain(&features)?,
+                false => (self.scorer.score(&features)?, None),
+            };
             let probability = score.probability;
             if !probability.is_finite() {
                 return Err(PlatformError::Training("the model's answer is not a number".to_owned()));

@@ -11,6 +11,7 @@ use crate::train::Material;
 use septet_domain::Domain;
 use septet_learn::frame::Frame;
 use septet_tables::{Engine, TableFile};
+use std::path::Path;
 use std::sync::Arc;
 
 pub struct Prepared {
@@ -53,8 +54,13 @@ pub async fn register_inputs(run: &Run<'_>, engine: &Engine) -> Result<(), Platf
 /// Registers the run's input tables and those that its transform made.
 pub async fn register_tables(run: &Run<'_>, engine: &Engine) -> Result<(), PlatformError> {
     register_inputs(run, engine).await?;
-    for (name, _) in run.domain.files_in("tables", ".sql") {
-        let path = run.tables_folder().join(format!("{name}.parquet"));
+    register_made(engine, run.domain, &run.tables_folder()).await
+}
+
+/// Registers the tables that a transform made in a folder.
+pub async fn register_made(engine: &Engine, domain: &Domain, folder: &Path) -> Result<(), PlatformError> {
+    for (name, _) in domain.files_in("tables", ".sql") {
+        let path = folder.join(format!("{name}.parquet"));
         engine.register_file(&TableFile { name: name.to_owned(), path }).await?;
     }
     Ok(())

@@ -117,19 +117,16 @@ pub struct GatesSpoiled {
 pub async fn again(run: &Run<'_>, version: &str, spoil: GatesSpoiled) -> Result<Vec<GateRecord>, PlatformError> {
     let folder = run.home.version_folder(run.domain.name(), version);
     let mut scorer = Scorer::load(&folder)?;
-    if let Some(spec) = &run.domain.spec.purchases {
-        if spoil.baselines {
-            scorer.manifest.advantage.values_mut().for_each(|advantage| *advantage = Some((-0.1, 0.1)));
-        }
-        return purchases::gates(run, spec, &scorer, spoil).await;
-    }
-    let mut prepared = prepare_anew(run, run.report_of(StepName::Extract).await?).await?;
     if spoil.baselines {
         scorer.manifest.advantage.values_mut().for_each(|advantage| *advantage = Some((-0.1, 0.1)));
     }
     if let Some(metric) = scorer.manifest.metrics.get_mut("calibration_error").filter(|_| spoil.calibration) {
         metric.value = f64::NAN;
     }
+    if let Some(spec) = &run.domain.spec.purchases {
+        return purchases::gates(run, spec, &scorer, spoil).await;
+    }
+    let mut prepared = prepare_anew(run, run.report_of(StepName::Extract).await?).await?;
     let last = prepared.frame.rows().saturating_sub(1);
     // The newest row is asked again online; the middle ones after a cut.
     let rows = [(spoil.parity, last), (spoil.look_ahead, last / 2)];
@@ -162,8 +159,10 @@ fn gates(run: &Run, prepared: &Prepared, scorer: &Scorer, folder: &Path) -> Resu
     let limits = &run.domain.spec.gates;
     let total = 6 + scorer.manifest.advantage.len() as u64;
     run.progress.begin("validate: gates", Some(total), "gates");
+    let metric = crate::judge::metric_name(run.domain.spec.label_model().metric);
+    let advantages = scorer.manifest.advantage.iter();
     let mut gates: Vec<GateRecord> =
-        scorer.manifest.advantage.iter().map(|(name, advantage)| beats(run, name, *advantage)).collect();
+        advantages.map(|(name, advantage)| beats(metric, "test folds", name, *advantage)).collect();
     run.progress.done(gates.len() as u64);
     let (equal, unchanged) =
         rayon::join(|| parity(prepared, limits.parity_rows), || no_look_ahead(run.domain, prepared));
@@ -177,11 +176,11 @@ fn gates(run: &Run, prepared: &Prepared, scorer: &Scorer, folder: &Path) -> Resu
     Ok(gates)
 }
 
-fn beats(run: &Run, baseline: &str, advantage: Option<(f64, f64)>) -> GateRecord {
-    let metric = crate::judge::metric_name(run.domain.spec.label_model().metric);
+/// The interval of our advantage over a baseline in a metric, and what it was judged on.
+pub fn beats(metric: &str, on: &str, baseline: &str, advantage: Option<(f64, f64)>) -> GateRecord {
     let evidence = match advantage {
         Some((low, high)) => {
-            format!("{metric}: better by {low:.4} to {high:.4} (95 % interval of the difference, test folds)")
+            format!("{metric}: better by {low:.4} to {high:.4} (95 % interval of the difference, {on})")
         }
         None => "the difference could not be resampled".to_owned(),
     };

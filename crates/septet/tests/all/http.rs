@@ -32,13 +32,13 @@ impl Reply {
     }
 }
 
-/// Two free ports at the offset: the domain's and the hub's.
+/// Free ports at the offset: the hub's, fraud's and the shop's, which stand side by side.
 fn free_offset() -> u16 {
     loop {
         let probe = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = probe.local_addr().unwrap().port();
         let Some(offset) = port.checked_sub(FRAUD_PORT) else { continue };
-        if TcpListener::bind(("127.0.0.1", port - 1)).is_ok() {
+        if [port - 1, port + 1].iter().all(|&beside| TcpListener::bind(("127.0.0.1", beside)).is_ok()) {
             return offset;
         }
     }
