@@ -3,6 +3,7 @@
 
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 use crate::TEXT_BYTES_MAX;
 use crate::sparse::SparseRows;
@@ -25,7 +26,7 @@ pub struct Runs {
 #[derive(Clone, Debug, PartialEq)]
 pub enum RunToken {
     Known(u32),
-    Unknown(String),
+    Unknown(Arc<str>),
 }
 
 /// What a row is made of.
@@ -109,7 +110,8 @@ impl TextFeatures {
 
     /// The row of a text, and the runs of letters behind it.
     pub fn row_with_runs(&self, text: &str) -> (Vec<(u32, f64)>, Runs) {
-        let (mut runs, mut last) = (Runs::default(), None);
+        let mut runs = Runs { columns: Vec::with_capacity(3 * text.len()), tokens: Vec::new() };
+        let mut last = None;
         let offset = self.words.grams.len() as u32;
         let row = self.read(text, |token, column| {
             runs.columns.push(column + offset);
@@ -117,8 +119,8 @@ impl TextFeatures {
             match runs.tokens.last_mut().filter(|_| last == Some(token.bytes.start)) {
                 Some((_, known_end)) => *known_end = end,
                 None => {
-                    let known = self.words.columns.get(&*token.lower).map(|&column| RunToken::Known(column));
-                    let token_is = known.unwrap_or_else(|| RunToken::Unknown(token.lower.to_string()));
+                    let known = self.words.column(&token.lower).map(RunToken::Known);
+                    let token_is = known.unwrap_or_else(|| RunToken::Unknown(Arc::from(&*token.lower)));
                     runs.tokens.push((token_is, end));
                 }
             }
@@ -131,14 +133,15 @@ impl TextFeatures {
     fn read(&self, text: &str, mut run: impl FnMut(&Token<'_>, u32)) -> Vec<(u32, f64)> {
         let text = shortened(text);
         let tokens = tokens(text);
-        let mut found = Vec::with_capacity(3 * tokens.len());
-        for_each_word_gram(text, &tokens, &self.settings, |gram| found.extend(self.words.columns.get(gram)));
-        let mut row = Vec::with_capacity(found.len() + 4);
+        let mut found = Vec::with_capacity(3 * text.len());
+        for_each_word_gram(text, &tokens, &self.settings, |gram| found.extend(self.words.column(gram)));
+        // Three runs a letter, nearly all of them in the text once.
+        let mut row = Vec::with_capacity(found.len() + 3 * text.len() + 4);
         self.words.weigh(&mut found, 0, &mut row);
         let offset = self.words.grams.len() as u32;
         found.clear();
         for_each_run(&tokens, &self.settings, |token, gram| {
-            if let Some(&column) = self.characters.columns.get(gram) {
+            if let Some(column) = self.characters.column(gram) {
                 found.push(column);
                 run(&tokens[token], column);
             }
@@ -172,10 +175,14 @@ impl TextFeatures {
     /// What a column stands for: the gram (`not good`, or ` goo` for a run), or `sentiment compound` and so on; `None`
     /// beyond the last column.
     pub fn name(&self, column: usize) -> Option<&str> {
-        let (words, characters) = (&self.words.grams, &self.characters.grams);
-        let gram = words.iter().chain(characters).nth(column).map(|gram| &*gram.text);
+        let grams = self.words.grams.len() + self.characters.grams.len();
         let scores = if self.settings.sentiment { &SENTIMENT_NAMES[..] } else { &[] };
-        gram.or_else(|| scores.get(column.checked_sub(words.len() + characters.len())?).copied())
+        self.gram(column).map(|gram| &**gram).or_else(|| scores.get(column.checked_sub(grams)?).copied())
+    }
+
+    /// The gram that a column stands for; `None` for scores and beyond the last column.
+    pub fn gram(&self, column: usize) -> Option<&Arc<str>> {
+        self.words.grams.iter().chain(&self.characters.grams).nth(column).map(|gram| &gram.text)
     }
 }
 
@@ -195,9 +202,10 @@ fn shortened(text: &str) -> &str {
     &text[..text.floor_char_boundary(TEXT_BYTES_MAX)]
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
 struct Gram {
-    text: String,
+    /// Shared with whoever tells it.
+    text: Arc<str>,
     /// Inverse document frequency, `ln((1 + texts) / (1 + texts with it)) + 1`: 1 for a gram in all texts, more for
     /// rarer ones. scikit-learn's smoothed form.
     idf: f64,
@@ -207,13 +215,33 @@ struct Gram {
 #[derive(Clone, Debug, Default, PartialEq)]
 struct Vocabulary {
     grams: Vec<Gram>,
-    columns: FxHashMap<String, u32>,
+    /// Columns of grams short enough to be one number, as nearly all runs of letters are: no text need be compared.
+    short: FxHashMap<u64, u32>,
+    long: FxHashMap<Arc<str>, u32>,
+}
+
+/// A gram of at most seven bytes as a number: the bytes and their count.
+fn packed(gram: &str) -> Option<u64> {
+    let mut bytes = [0; 8];
+    bytes.get_mut(..gram.len()).filter(|_| gram.len() < 8)?.copy_from_slice(gram.as_bytes());
+    bytes[7] = gram.len() as u8;
+    Some(u64::from_le_bytes(bytes))
 }
 
 impl Vocabulary {
     fn new(grams: Vec<Gram>) -> Vocabulary {
-        let columns = grams.iter().zip(0..).map(|(gram, column)| (gram.text.clone(), column)).collect();
-        Vocabulary { grams, columns }
+        let (mut short, mut long) = (FxHashMap::default(), FxHashMap::default());
+        for (gram, column) in grams.iter().zip(0..) {
+            match packed(&gram.text) {
+                Some(number) => short.insert(number, column),
+                None => long.insert(gram.text.clone(), column),
+            };
+        }
+        Vocabulary { grams, short, long }
+    }
+
+    fn column(&self, gram: &str) -> Option<u32> {
+        packed(gram).map_or_else(|| self.long.get(gram), |number| self.short.get(&number)).copied()
     }
 
     /// Adds (column, weight) for the columns found, one each, to the row: `(1 + ln(times)) * idf`, then length 1.
@@ -221,7 +249,7 @@ impl Vocabulary {
         found.sort_unstable();
         let start = row.len();
         for times in found.chunk_by(|a, b| a == b) {
-            let tf = 1.0 + (times.len() as f64).ln();
+            let tf = if times.len() == 1 { 1.0 } else { 1.0 + (times.len() as f64).ln() };
             row.push((offset + times[0], tf * self.grams[times[0] as usize].idf));
         }
         let length = row[start..].iter().map(|(_, weight)| weight * weight).sum::<f64>().sqrt();
@@ -257,7 +285,7 @@ impl DocumentCounts {
         kept.truncate(settings.grams_max);
         kept.sort_unstable();
         let idf = |count: u32| ((1.0 + f64::from(self.texts)) / (1.0 + f64::from(count))).ln() + 1.0;
-        Vocabulary::new(kept.into_iter().map(|(text, count)| Gram { text, idf: idf(count) }).collect())
+        Vocabulary::new(kept.into_iter().map(|(text, count)| Gram { text: text.into(), idf: idf(count) }).collect())
     }
 }
 
@@ -265,21 +293,41 @@ impl DocumentCounts {
 #[derive(Serialize, Deserialize)]
 struct FittedFeatures {
     settings: TextSettings,
-    words: Vec<Gram>,
-    characters: Vec<Gram>,
+    words: Vec<FittedGram>,
+    characters: Vec<FittedGram>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct FittedGram {
+    text: String,
+    idf: f64,
+}
+
+impl From<Gram> for FittedGram {
+    fn from(gram: Gram) -> FittedGram {
+        FittedGram { text: gram.text.as_ref().to_owned(), idf: gram.idf }
+    }
+}
+
+impl From<FittedGram> for Gram {
+    fn from(gram: FittedGram) -> Gram {
+        Gram { text: gram.text.into(), idf: gram.idf }
+    }
 }
 
 impl From<TextFeatures> for FittedFeatures {
     fn from(features: TextFeatures) -> FittedFeatures {
         let TextFeatures { settings, words, characters } = features;
-        FittedFeatures { settings, words: words.grams, characters: characters.grams }
+        let fitted = |grams: Vec<Gram>| grams.into_iter().map(FittedGram::from).collect();
+        FittedFeatures { settings, words: fitted(words.grams), characters: fitted(characters.grams) }
     }
 }
 
 impl From<FittedFeatures> for TextFeatures {
     fn from(fitted: FittedFeatures) -> TextFeatures {
         let FittedFeatures { settings, words, characters } = fitted;
-        TextFeatures { settings, words: Vocabulary::new(words), characters: Vocabulary::new(characters) }
+        let vocabulary = |grams: Vec<FittedGram>| Vocabulary::new(grams.into_iter().map(Gram::from).collect());
+        TextFeatures { settings, words: vocabulary(words), characters: vocabulary(characters) }
     }
 }
 

@@ -7,6 +7,7 @@ use septet_learn::frame::{Column, Frame, MISSING, Matrix};
 use serde::{Deserialize, Serialize};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::sync::{Arc, LazyLock};
 use std::time::Instant;
 use tracing::debug;
 
@@ -17,6 +18,9 @@ thread_local! {
     /// for each of some hundred runs cost more than all else of an explanation.
     static SHARES: RefCell<Vec<(f64, f64)>> = const { RefCell::new(Vec::new()) };
 }
+
+/// What the scores of VADER are told as.
+static SENTIMENT: LazyLock<Arc<str>> = LazyLock::new(|| Arc::from("its sentiment"));
 
 /// Rows that importances are taken from.
 const IMPORTANCE_ROWS: usize = 2_000;
@@ -41,7 +45,7 @@ struct TextInput {
 pub struct Said {
     /// Place of the text among the inputs.
     pub input: usize,
-    pub words: String,
+    pub words: Arc<str>,
     pub contribution: f64,
 }
 
@@ -152,7 +156,7 @@ impl TextModel {
         let words = row.partition_point(|(column, _)| kind(*column) == GramKind::Words);
         let letters = words + row[words..].partition_point(|(column, _)| kind(*column) == GramKind::Letters);
         let mut by_word: Vec<f64> = row[..words].iter().map(given).collect();
-        let mut others: Vec<(&str, f64)> = vec![("its sentiment", row[letters..].iter().map(given).sum())];
+        let mut others: Vec<(&Arc<str>, f64)> = vec![(&SENTIMENT, row[letters..].iter().map(given).sum())];
         SHARES.with_borrow_mut(|shares| {
             shares.resize(shares.len().max(text.features.width()), (0.0, 0.0));
             runs.columns.iter().for_each(|&column| shares[column as usize].0 += 1.0);
@@ -166,8 +170,8 @@ impl TextModel {
                 start = *end;
                 let column = if let RunToken::Known(column) = token { *column } else { u32::MAX };
                 let name = match token {
-                    RunToken::Known(column) => text.features.name(*column as usize).unwrap_or_default(),
-                    RunToken::Unknown(word) => word.as_str(),
+                    RunToken::Known(column) => text.features.gram(*column as usize).expect("read by these features"),
+                    RunToken::Unknown(word) => word,
                 };
                 match row[..words].binary_search_by_key(&column, |(known, _)| *known) {
                     Ok(at) => by_word[at] += own,
@@ -179,9 +183,11 @@ impl TextModel {
             }
             runs.columns.iter().for_each(|&column| shares[column as usize] = (0.0, 0.0));
         });
-        let named = row[..words].iter().map(|(column, _)| text.features.name(*column as usize).unwrap_or_default());
+        let named = row[..words]
+            .iter()
+            .map(|(column, _)| text.features.gram(*column as usize).expect("read by these features"));
         let all = named.zip(by_word).chain(others).filter(|(_, given)| *given != 0.0);
-        all.map(|(words, contribution)| Said { input: text.input, words: words.to_owned(), contribution }).collect()
+        all.map(|(words, contribution)| Said { input: text.input, words: words.clone(), contribution }).collect()
     }
 
     /// How much each text moves the log-odds on average over some rows, and the weight of each encoded number.
@@ -229,7 +235,6 @@ fn text_settings(parameters: &BTreeMap<String, f64>) -> TextSettings {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::Arc;
 
     fn reviews() -> (Frame, Matrix, Vec<bool>) {
         let said =
@@ -250,7 +255,7 @@ mod tests {
         assert!(raw("what a rude waiter") > 0.0 && raw("great food") < 0.0);
         let text = "rude but great";
         let TextExplained { said, numbers, base, .. } = model.explain(&move |_| text, &[]);
-        let rude = said.iter().find(|one| one.words == "rude").unwrap();
+        let rude = said.iter().find(|one| &*one.words == "rude").unwrap();
         assert!(rude.contribution > 0.0 && numbers.is_empty());
         let sum = base + said.iter().map(|one| one.contribution).sum::<f64>();
         assert!((sum - raw(text)).abs() < 1e-12);

@@ -23,6 +23,9 @@ const POLL: Duration = Duration::from_secs(2);
 /// A look that takes longer is given up.
 const LOOK_MAX: Duration = Duration::from_secs(900);
 
+/// The least pressing of processes.
+const LOOK_NICENESS: &str = "19";
+
 /// Starts looking; the tasks end when they are aborted.
 pub fn start(
     settings: &Settings,
@@ -112,6 +115,18 @@ impl Drop for Running {
     }
 }
 
+/// The program where it takes only what time answering leaves, if the machine knows `nice`.
+fn behind(program: &Path) -> Command {
+    let known =
+        Command::new("nice").arg("true").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();
+    if !known.is_ok_and(|status| status.success()) {
+        return Command::new(program);
+    }
+    let mut command = Command::new("nice");
+    command.args(["-n", LOOK_NICENESS]).arg(program);
+    command
+}
+
 /// One look, by `septet monitor`; its answer lies in the home folder until the next one.
 async fn look(domain: &str, home: &Path, flags: &[String]) -> Result<serde_json::Value, String> {
     let told = |error: std::io::Error| error.to_string();
@@ -119,7 +134,7 @@ async fn look(domain: &str, home: &Path, flags: &[String]) -> Result<serde_json:
     std::fs::create_dir_all(&folder).map_err(told)?;
     let (answer, said) = (folder.join(format!("{domain}.json")), folder.join(format!("{domain}.log")));
     let program = std::env::current_exe().map_err(told)?;
-    let mut command = Command::new(program);
+    let mut command = behind(&program);
     command.args(flags).args(["--json", "monitor", domain]).stdin(Stdio::null());
     command.stdout(File::create(&answer).map_err(told)?).stderr(File::create(&said).map_err(told)?);
     let mut running = Running(command.spawn().map_err(told)?);

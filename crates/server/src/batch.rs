@@ -12,9 +12,10 @@ use axum::http::{HeaderValue, header};
 use axum::response::Response;
 use futures::StreamExt;
 use futures::stream::BoxStream;
-use septet_platform::serve::{Event, Violation, Wish};
+use septet_platform::serve::{Event, Refusal, Reply, Violation, Wish};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
@@ -143,7 +144,9 @@ impl Batch {
                 refused.collect::<Vec<_>>().into_iter()
             }
         };
-        let mut lines = String::new();
+        // The text of an answer, its place and the brackets.
+        let length = |reply: &Result<Reply, Refusal>| reply.as_ref().map_or(0, |reply| reply.answered.text.len() + 32);
+        let mut lines = String::with_capacity(replies.as_slice().iter().map(length).sum());
         for problem in problems {
             let row = self.summary.rows;
             self.summary.rows += 1;
@@ -156,13 +159,16 @@ impl Batch {
                     count(&self.state, &reply);
                     self.summary.answered += 1;
                     self.summary.repeated += u64::from(reply.repeated);
-                    let action = reply.answered.action.clone().unwrap_or_else(|| "none".to_owned());
-                    *self.summary.actions.entry(action).or_default() += 1;
-                    lines.push_str(&format!("{{\"row\":{row},{}}}\n", &reply.answered.text[1..]));
+                    let action = reply.answered.action.as_deref().unwrap_or("none");
+                    match self.summary.actions.get_mut(action) {
+                        Some(times) => *times += 1,
+                        None => drop(self.summary.actions.insert(action.to_owned(), 1)),
+                    }
+                    let _ = writeln!(lines, "{{\"row\":{row},{}}}", &reply.answered.text[1..]);
                 }
                 Err(problem) => {
                     self.summary.refused += 1;
-                    lines.push_str(&format!("{}\n", json!({ "row": row, "problem": problem.to_value() })));
+                    let _ = writeln!(lines, "{}", json!({ "row": row, "problem": problem.to_value() }));
                 }
             }
         }

@@ -7,6 +7,7 @@ use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use septet_platform::serve::fresh_id;
 use std::sync::Arc;
 use std::time::Instant;
 use tokio::sync::OwnedSemaphorePermit;
@@ -43,7 +44,7 @@ pub async fn around(State(state): State<Arc<DomainState>>, mut request: Request,
             }
         },
     };
-    let parent = format!("00-{trace}-{}-01", &uuid::Uuid::now_v7().simple().to_string()[16..]);
+    let parent = format!("00-{trace}-{}-01", &fresh_id().simple().to_string()[16..]);
     if let Ok(parent) = HeaderValue::from_str(&parent) {
         response.headers_mut().insert("traceparent", parent);
     }
@@ -104,7 +105,7 @@ fn trace_id(headers: &HeaderMap) -> String {
     let parts: Vec<&str> = given.map(|text| text.split('-').collect()).unwrap_or_default();
     match parts.as_slice() {
         ["00", trace, span, _] if hexadecimal(trace, 32) && hexadecimal(span, 16) => (*trace).to_owned(),
-        _ => uuid::Uuid::now_v7().simple().to_string(),
+        _ => fresh_id().simple().to_string(),
     }
 }
 

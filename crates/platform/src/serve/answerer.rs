@@ -362,7 +362,7 @@ impl Answerer {
             },
             Err(one) => ReasonGiven {
                 feature: &self.manifest().features[one.input].name,
-                value: Value::from(one.words.as_str()),
+                value: Value::from(&*one.words),
                 contribution,
                 text: format!("`{}` in the text, {}.", one.words, effect(contribution)),
             },

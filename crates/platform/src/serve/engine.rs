@@ -3,6 +3,7 @@
 
 use crate::serve::answerer::Answerer;
 use crate::serve::event::{Cell, Event};
+use crate::serve::ids::fresh_id;
 use crate::serve::log::{Decision, DecisionLog, Outcome};
 use crate::serve::rebuild::{Keys, Loaded, catch_up, key_hash, label_cell};
 use crate::serve::words::{Answered, Noted, Refusal, Replies, Reply, Timing, Told, Wish};
@@ -163,6 +164,30 @@ struct Job {
     reply: oneshot::Sender<Replies>,
 }
 
+/// The events of a batch that are answered anew, and where each key stands.
+#[derive(Default)]
+struct Rows {
+    events: Vec<(Event, Wish)>,
+    by_key: HashMap<String, usize, foldhash::fast::FixedState>,
+    by_wish: HashMap<String, usize, foldhash::fast::FixedState>,
+}
+
+impl Rows {
+    /// The row whose key, or idempotency key, this event has too.
+    fn repeated(&self, event: &Event, wish: &Wish) -> Option<usize> {
+        let by_wish = wish.idempotency_key.as_ref().and_then(|key| self.by_wish.get(key));
+        self.by_key.get(&event.key).into_iter().chain(by_wish).min().copied()
+    }
+
+    fn push(&mut self, event: Event, wish: Wish) -> usize {
+        let row = self.events.len();
+        self.by_key.insert(event.key.clone(), row);
+        self.by_wish.extend(wish.idempotency_key.iter().map(|key| (key.clone(), row)));
+        self.events.push((event, wish));
+        row
+    }
+}
+
 /// What becomes of one event of a batch.
 enum Fate {
     Refused(Refusal),
@@ -177,7 +202,7 @@ impl EngineState {
     fn predict(&mut self, jobs: Vec<Job>) {
         let start = Instant::now();
         let broken = self.current.gauges.broken.load(Ordering::Acquire);
-        let mut rows: Vec<(Event, Wish)> = Vec::new();
+        let mut rows = Rows::default();
         let mut fates: Vec<Vec<Fate>> = Vec::with_capacity(jobs.len());
         let mut waiting = Vec::with_capacity(jobs.len());
         for job in jobs {
@@ -188,6 +213,7 @@ impl EngineState {
             fates.push(own);
             waiting.push((job.arrived, job.reply));
         }
+        let rows = rows.events;
         let answered = if rows.is_empty() { Ok(Vec::new()) } else { self.answer(&rows) };
         let (decisions, answered) = match answered {
             Ok(answers) => answers.into_iter().unzip::<_, _, Vec<Decision>, Vec<(Arc<Answered>, Timing)>>(),
@@ -235,7 +261,7 @@ impl EngineState {
     }
 
     /// Whether the event is to be answered anew; then it becomes a row.
-    fn fate(&mut self, event: Event, wish: Wish, rows: &mut Vec<(Event, Wish)>) -> Fate {
+    fn fate(&mut self, event: Event, wish: Wish, rows: &mut Rows) -> Fate {
         let ahead = event.time - now_micros();
         if ahead > self.settings.clock_skew_max_micros {
             return Fate::Refused(Refusal::Future { ahead_seconds: ahead / 1_000_000 });
@@ -251,14 +277,11 @@ impl EngineState {
                 None => return Fate::Refused(Refusal::NotReady),
             },
         };
-        let same_wish =
-            |wish: &Wish, other: &Wish| wish.idempotency_key.is_some() && wish.idempotency_key == other.idempotency_key;
-        if let Some(row) = rows.iter().position(|(other, known)| other.key == event.key || same_wish(&wish, known)) {
-            let equal = same_input(&rows[row].0.input, &event.input);
-            return if equal {
-                Fate::RepeatsRow(row)
-            } else {
-                Fate::Refused(conflict(&wish, rows[row].0.key == event.key))
+        if let Some(row) = rows.repeated(&event, &wish) {
+            let (other, _) = &rows.events[row];
+            return match same_input(&other.input, &event.input) {
+                true => Fate::RepeatsRow(row),
+                false => Fate::Refused(conflict(&wish, other.key == event.key)),
             };
         }
         match self.earlier(&event, &wish) {
@@ -270,10 +293,7 @@ impl EngineState {
             }
             Ok(Some(Ok(answered))) => Fate::Repeated(answered),
             Ok(Some(Err(refusal))) => Fate::Refused(refusal),
-            Ok(None) => {
-                rows.push((event, wish));
-                Fate::Row(rows.len() - 1)
-            }
+            Ok(None) => Fate::Row(rows.push(event, wish)),
         }
     }
 
@@ -295,6 +315,9 @@ impl EngineState {
                 let equal = same_input(&found.input, &event.input);
                 return Ok(Some(if equal { Ok(answered_of(found)) } else { Err(conflict(wish, false)) }));
             }
+        }
+        if !self.loaded.logged_keys.may_hold(key_hash(&event.key)) {
+            return Ok(None);
         }
         let Some(found) = self.reader.by_key(&event.key)? else { return Ok(None) };
         let equal = same_input(&found.input, &event.input);
@@ -321,9 +344,11 @@ impl EngineState {
         let newest = times.iter().copied().max().unwrap_or(0);
         self.current.gauges.newest_event.fetch_max(newest, Ordering::Relaxed);
         let answered_at = now_micros();
+        let version: Arc<str> = answerer.manifest().version.as_str().into();
+        let run_id: Arc<str> = answerer.run_id.as_str().into();
         let mut answers = Vec::with_capacity(rows.len());
         for (((event, wish), scored), known) in rows.iter().zip(&scored).zip(&known) {
-            let request_id = uuid::Uuid::now_v7().to_string();
+            let request_id = fresh_id().to_string();
             let mut warnings = Vec::new();
             if *known {
                 warnings.push(KNOWN_WARNING.to_owned());
@@ -331,7 +356,7 @@ impl EngineState {
             if event.time < before - LATENESS_MICROS {
                 warnings.push(LATE_WARNING.to_owned());
             }
-            let text = answerer.reply(scored, &request_id, wish.explain_fully, warnings)?;
+            let text: Arc<str> = answerer.reply(scored, &request_id, wish.explain_fully, warnings)?.into();
             let decision = Decision {
                 sequence: 0,
                 request_id: request_id.clone(),
@@ -340,8 +365,8 @@ impl EngineState {
                 trace_id: wish.trace_id.clone(),
                 event_time: event.time,
                 answered_at,
-                version: answerer.manifest().version.clone(),
-                run_id: answerer.run_id.clone(),
+                version: version.clone(),
+                run_id: run_id.clone(),
                 input: event.input.clone(),
                 features: answerer.features_text(scored)?,
                 probability: scored.probability,
@@ -366,7 +391,8 @@ impl EngineState {
 
     fn remember_answer(&mut self, event: &Event, wish: &Wish, answered: &Arc<Answered>) {
         self.recent_wishes.extend(wish.idempotency_key.clone());
-        self.recent.insert(event.key.clone(), (answered.clone(), Arc::from(event.input.as_str())));
+        self.loaded.logged_keys.insert(key_hash(&event.key));
+        self.recent.insert(event.key.clone(), (answered.clone(), event.input.clone()));
         self.order.push_back((event.key.clone(), wish.idempotency_key.clone()));
         if self.order.len() > RECENT_ANSWERS_MAX
             && let Some((key, wish)) = self.order.pop_front()
@@ -466,7 +492,7 @@ impl EngineState {
         }
         let contract = &self.loaded.answerer.contract;
         let input = match self.recent.get(key) {
-            Some((_, input)) => Some(input.to_string()),
+            Some((_, input)) => Some(input.clone()),
             None => self.reader.by_key(key)?.map(|found| found.input),
         };
         let Some(input) = input else { return Ok(None) };

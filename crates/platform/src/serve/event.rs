@@ -4,6 +4,7 @@
 use crate::PlatformError;
 use crate::history::arrow_error;
 use crate::purchases::{Known, QuestionColumns, check, orders, question_columns};
+use crate::serve::ids::fresh_id;
 use septet_domain::{Column, ColumnType, Domain, Purchases, did_you_mean};
 use septet_tables::arrow::array::{
     ArrayRef, AsArray, BooleanArray, Float64Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray,
@@ -41,7 +42,7 @@ pub struct Event {
     pub time: i64,
     pub key: String,
     /// The JSON object as it was given.
-    pub input: String,
+    pub input: Arc<str>,
     /// Of the contract that it was read by.
     pub contract: u64,
 }
@@ -125,7 +126,7 @@ impl EventContract {
     }
 
     /// Reads a JSON object; `pointer` is where it stands in the caller's document.
-    pub fn read(&self, value: &Value, input: String, pointer: &str) -> Result<Event, Vec<Violation>> {
+    pub fn read(&self, value: &Value, input: impl Into<Arc<str>>, pointer: &str) -> Result<Event, Vec<Violation>> {
         let Some(object) = value.as_object() else {
             let detail = "expected an object with one field a column".to_owned();
             return Err(vec![Violation { pointer: pointer.to_owned(), code: "type", detail }]);
@@ -143,7 +144,7 @@ impl EventContract {
             let is_known = |customer: &str| customers.summaries.contains_key(customer);
             violations.extend(check(&cells, &names, pointer, &is_known));
         }
-        self.event(cells, input, pointer, violations)
+        self.event(cells, input.into(), pointer, violations)
     }
 
     /// Reads a row of text, such as a line of CSV: `fields` by column name; an empty text is missing.
@@ -222,7 +223,7 @@ impl EventContract {
     fn event(
         &self,
         cells: Vec<Cell>,
-        input: String,
+        input: Arc<str>,
         pointer: &str,
         violations: Vec<Violation>,
     ) -> Result<Event, Vec<Violation>> {
@@ -230,7 +231,7 @@ impl EventContract {
             return Err(violations);
         }
         if self.customers.is_some() {
-            let key = uuid::Uuid::now_v7().to_string();
+            let key = fresh_id().to_string();
             return Ok(Event { cells, time: crate::now_micros(), key, input, contract: self.number });
         }
         let time = if let Cell::Time(time) = cells[self.time] { time } else { 0 };
@@ -263,7 +264,8 @@ impl EventContract {
                 .ok_or_else(|| arrow_error(format!("no column `{}`", column.name)))?;
             rows.iter_mut().zip(column.cells_of(array)?).for_each(|(row, cell)| row.push(cell));
         }
-        let event = |cells: Vec<Cell>| self.event(cells, String::new(), "", Vec::new()).ok();
+        let nothing: Arc<str> = Arc::from("");
+        let event = |cells: Vec<Cell>| self.event(cells, nothing.clone(), "", Vec::new()).ok();
         Ok(rows.into_iter().filter_map(event).collect())
     }
 

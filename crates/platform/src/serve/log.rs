@@ -34,17 +34,17 @@ pub struct Decision {
     /// Microseconds since 1970 UTC.
     pub event_time: i64,
     pub answered_at: i64,
-    pub version: String,
+    pub version: Arc<str>,
     /// The run whose published tables the windows were built on.
-    pub run_id: String,
+    pub run_id: Arc<str>,
     /// The request's JSON object as it came.
-    pub input: String,
+    pub input: Arc<str>,
     /// JSON list in the order of the version's features.
     pub features: String,
     pub probability: f64,
     pub action: Option<String>,
     /// The reply's JSON without its timing and its closing brace.
-    pub answer: String,
+    pub answer: Arc<str>,
 }
 
 /// What windows need of an answer.
@@ -68,6 +68,16 @@ pub struct Outcome {
 
 const DECISION_COLUMNS: &str = "sequence, request_id, key, idempotency_key, trace_id, event_time, answered_at, version, \
      run_id, input, features, probability, action, answer";
+
+/// SQLite's own default, which the bytes of its write-ahead log are counted by.
+const PAGE_BYTES: usize = 4_096;
+
+/// Bytes in SQLite's write-ahead log, and of those what is not in the database.
+#[derive(Clone, Copy, Debug)]
+pub struct WriteAhead {
+    pub all: usize,
+    pub unmoved: usize,
+}
 
 /// Rows read from the log at a time.
 const SCAN_ROWS: i64 = 4_096;
@@ -159,10 +169,21 @@ impl DecisionLog {
         }
     }
 
-    /// Moves what is in SQLite's write-ahead log into the database, so that the log begins anew.
-    pub fn checkpoint(&self) -> Result<(), PlatformError> {
-        let DecisionLog::Sqlite { connection, .. } = self else { return Ok(()) };
-        connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())).map_err(store_error)
+    /// Moves what is in SQLite's write-ahead log into the database; none if another connection is at it. The log begins anew
+    /// when a write finds all of it moved. There is nothing to move in PostgreSQL.
+    pub fn checkpoint(&self) -> Result<Option<WriteAhead>, PlatformError> {
+        let DecisionLog::Sqlite { connection, .. } = self else { return Ok(None) };
+        let pages = |row: &Row| Ok((row.get::<_, i64>(1)?, row.get::<_, i64>(2)?));
+        let (all, moved) = connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], pages).map_err(store_error)?;
+        let bytes = |pages: i64| pages as usize * PAGE_BYTES;
+        Ok((all >= moved && moved >= 0).then(|| WriteAhead { all: bytes(all), unmoved: bytes(all - moved) }))
+    }
+
+    /// Another connection to the same database, for whoever moves its write-ahead log; none where there is no such log.
+    pub fn beside(&self) -> Result<Option<DecisionLog>, PlatformError> {
+        let DecisionLog::Sqlite { connection, domain } = self else { return Ok(None) };
+        let path = connection.path().ok_or_else(|| store_error("its file has no name"))?;
+        sqlite(Path::new(path), domain, OpenFlags::default()).map(Some)
     }
 
     pub fn by_key(&self, key: &str) -> Result<Option<Decision>, PlatformError> {
@@ -409,13 +430,13 @@ fn decision_of_postgres(row: &tokio_postgres::Row) -> Result<Decision, PlatformE
         trace_id: text(4)?,
         event_time: number(5)?,
         answered_at: number(6)?,
-        version: text(7)?,
-        run_id: text(8)?,
-        input: text(9)?,
+        version: text(7)?.into(),
+        run_id: text(8)?.into(),
+        input: text(9)?.into(),
         features: text(10)?,
         probability: row.try_get(11).map_err(store_error)?,
         action: row.try_get(12).map_err(store_error)?,
-        answer: text(13)?,
+        answer: text(13)?.into(),
     })
 }
 

@@ -3,6 +3,8 @@
 mod answerer;
 mod engine;
 mod event;
+mod ids;
+mod keys;
 mod log;
 mod lookup;
 mod quality;
@@ -14,6 +16,7 @@ mod writer;
 
 pub use answerer::{Answerer, Scored, check_decision};
 pub use event::{Cell, Event, EventColumn, EventContract, KEY_CHARACTERS_MAX, TEXT_CHARACTERS_MAX, Violation, escaped};
+pub use ids::fresh_id;
 pub use log::{Decision, DecisionLog, LogPlace, Outcome, forget_newest};
 pub use quality::Counts;
 pub(crate) use rebuild::{Labels, label_cell, with_labels};

@@ -7,6 +7,7 @@ use crate::live::LiveWindows;
 use crate::replay::oldest_seen;
 use crate::serve::answerer::Answerer;
 use crate::serve::event::{Cell, Event, EventColumn};
+use crate::serve::keys::KeyFilter;
 use crate::serve::log::{DecisionLog, LoggedEvent};
 use crate::serve::service::ServiceOptions;
 use septet_tables::arrow::array::{AsArray, RecordBatch};
@@ -23,6 +24,8 @@ pub struct Loaded {
     pub live: LiveWindows,
     /// Hashes of the keys that the published history holds.
     pub history_keys: Arc<Keys>,
+    /// Keys that the log holds.
+    pub logged_keys: KeyFilter,
     pub sequence: i64,
 }
 
@@ -64,7 +67,8 @@ impl Rebuilding<'_> {
         if answerer.contract.customers.is_some() {
             // A question moves no windows: everything that it needs is looked up.
             let live = LiveWindows::none();
-            return Ok(Loaded { answerer: Arc::new(answerer), live, history_keys: Arc::default(), sequence: 0 });
+            let (history_keys, logged_keys) = (Arc::default(), KeyFilter::none());
+            return Ok(Loaded { answerer: Arc::new(answerer), live, history_keys, logged_keys, sequence: 0 });
         }
         say("reading the published history");
         let history = History::read(&engine, &options.domain).await?;
@@ -79,7 +83,8 @@ impl Rebuilding<'_> {
         let recent = with_labels(&answerer, recent, labels)?;
         say(&format!("rebuilding windows from {rows} events of the published history"));
         let live = LiveWindows::of_history(answerer.windows.clone(), &recent)?;
-        Ok(Loaded { answerer: Arc::new(answerer), live, history_keys: Arc::new(history_keys), sequence: 0 })
+        let (history_keys, logged_keys) = (Arc::new(history_keys), KeyFilter::default());
+        Ok(Loaded { answerer: Arc::new(answerer), live, history_keys, logged_keys, sequence: 0 })
     }
 }
 
@@ -115,13 +120,18 @@ pub fn catch_up(loaded: &mut Loaded, log: &DecisionLog) -> Result<(), PlatformEr
 /// Counts the answers after `loaded.sequence` until `upto` that the history does not hold, with the labels given.
 pub fn count_logged(loaded: &mut Loaded, log: &DecisionLog, upto: i64, labels: &Labels) -> Result<(), PlatformError> {
     let (answerer, keys) = (loaded.answerer.clone(), loaded.history_keys.clone());
-    // Without windows there is nothing to count in.
-    if answerer.windows.is_empty() {
+    // A question is never asked twice: its key is made for it.
+    if answerer.contract.customers.is_some() {
         loaded.sequence = upto;
         return Ok(());
     }
     let (_, input) = answerer.domain.spec.input.first().expect("checked: a domain has an input");
     log.scan(loaded.sequence, upto, &mut |logged| {
+        logged.iter().for_each(|one| loaded.logged_keys.insert(key_hash(&one.key)));
+        // Without windows there is nothing to count in.
+        if answerer.windows.is_empty() {
+            return Ok(());
+        }
         let events: Vec<Event> = logged.iter().filter_map(|one| logged_event(&answerer, one, labels, &keys)).collect();
         let batch = answerer.contract.batch(&events.iter().collect::<Vec<_>>())?;
         loaded.live.remember(&batch, &times_of(&batch, input.time.get_ref())?)

@@ -6,13 +6,14 @@ use crate::serve::rebuild::{Rebuilding, count_logged, key_hash};
 use crate::serve::service::ServiceOptions;
 use serde::Serialize;
 use serde_json::Value;
+use std::sync::Arc;
 
 /// What was found when an answer was made again.
 #[derive(Clone, Debug, Serialize)]
 pub struct Replayed {
     pub request_id: String,
-    pub version: String,
-    pub run_id: String,
+    pub version: Arc<str>,
+    pub run_id: Arc<str>,
     /// Features and answer are equal to the bit.
     pub equal: bool,
     pub features_equal: bool,
@@ -56,7 +57,7 @@ pub fn replay(
     let warnings: Vec<String> = serde_json::from_value(logged["warnings"].clone()).unwrap_or_default();
     let answer_equal = [false, true].into_iter().any(|fully| {
         let again = answerer.reply(&scored, &decision.request_id, fully, warnings.clone());
-        again.is_ok_and(|again| again == decision.answer)
+        again.is_ok_and(|again| *again == *decision.answer)
     });
     let features_equal = features == decision.features;
     Ok(Replayed {

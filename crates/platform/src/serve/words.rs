@@ -36,7 +36,7 @@ pub enum Refusal {
 pub struct Answered {
     pub request_id: String,
     /// The reply's JSON without its timing and its closing brace.
-    pub text: String,
+    pub text: Arc<str>,
     pub action: Option<String>,
     pub probability: f64,
 }

@@ -1,18 +1,23 @@
 //! Writes the decision log: all that waits goes into one transaction, and whoever asked hears of it when that is on disk.
+//! What SQLite's write-ahead log holds is moved into the database by a thread beside, so that no commit waits for it.
 
 use crate::PlatformError;
 use crate::serve::engine::Current;
-use crate::serve::log::{Decision, DecisionLog, Outcome};
+use crate::serve::log::{Decision, DecisionLog, Outcome, WriteAhead};
 use crate::serve::words::{Noted, Refusal, Replies};
-use std::sync::atomic::Ordering;
-use std::sync::mpsc::{Receiver, SyncSender, TryRecvError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::time::Instant;
 use tokio::sync::oneshot;
 use tracing::{error, warn};
 
-/// Bytes written before the write-ahead log is moved away, when nobody waits and at any rate.
-const CHECKPOINT_BYTES_IDLE: usize = 4 << 20;
-const CHECKPOINT_BYTES_MAX: usize = 64 << 20;
+/// Bytes written before the write-ahead log is moved into the database.
+const MOVE_BYTES: usize = 4 << 20;
+/// Of the write-ahead log, before the writer itself moves the rest: only between two commits can it begin anew.
+const WRITE_AHEAD_BYTES_MAX: usize = 64 << 20;
+/// What is written while one pass moves is left to the next.
+const PASSES_MAX: usize = 3;
 /// Of one outcome in the log and its indices, about.
 const OUTCOME_BYTES: usize = 200;
 
@@ -39,20 +44,9 @@ pub enum Waiting {
 
 /// Commits batch after batch until nobody is left to send one.
 pub fn write(mut log: DecisionLog, batches: &Receiver<Batch>, log_after: bool, current: &Current) {
+    let mover = Mover::start(&log);
     let mut unmoved = 0;
-    loop {
-        let mut batch = match batches.try_recv() {
-            Ok(batch) => batch,
-            Err(TryRecvError::Disconnected) => return,
-            Err(TryRecvError::Empty) => {
-                // Nobody waits: the best time to move the write-ahead log.
-                move_log(&log, &mut unmoved, CHECKPOINT_BYTES_IDLE);
-                match batches.recv() {
-                    Ok(batch) => batch,
-                    Err(_) => return,
-                }
-            }
-        };
+    while let Ok(mut batch) = batches.recv() {
         while let Ok(next) = batches.try_recv() {
             batch.decisions.extend(next.decisions);
             batch.outcomes.extend(next.outcomes);
@@ -88,19 +82,53 @@ pub fn write(mut log: DecisionLog, batches: &Receiver<Batch>, log_after: bool, c
                 waiting.into_iter().for_each(|waiting| waiting.refuse(&mut log));
             }
         }
-        move_log(&log, &mut unmoved, CHECKPOINT_BYTES_MAX);
+        if unmoved >= MOVE_BYTES {
+            unmoved = 0;
+            mover.nudge(&log);
+        }
     }
 }
 
-/// Moves the write-ahead log into the database once so many bytes were written.
-fn move_log(log: &DecisionLog, unmoved: &mut usize, bytes: usize) {
-    if *unmoved < bytes {
-        return;
+/// Moves SQLite's write-ahead log into its database, beside the writer and with a connection of its own.
+struct Mover {
+    nudges: SyncSender<()>,
+    /// Bytes of the write-ahead log when it was looked at last.
+    write_ahead: Arc<AtomicUsize>,
+}
+
+impl Mover {
+    fn start(log: &DecisionLog) -> Mover {
+        let (nudges, nudged) = sync_channel(1);
+        let write_ahead = Arc::new(AtomicUsize::new(0));
+        let beside = log.beside().inspect_err(|error| warn!(%error, "the decision log cannot be opened twice"));
+        if let Ok(Some(own)) = beside {
+            let seen = write_ahead.clone();
+            std::thread::spawn(move || nudged.iter().for_each(|()| pass(&own, &seen, PASSES_MAX)));
+        }
+        Mover { nudges, write_ahead }
     }
-    if let Err(error) = log.checkpoint() {
-        warn!(%error, "the decision log could not be moved into its database");
+
+    /// Does not wait, unless the write-ahead log is too long already: then the writer moves what the passes have left, and
+    /// its next commit begins the log anew.
+    fn nudge(&self, log: &DecisionLog) {
+        let alone = matches!(self.nudges.try_send(()), Err(TrySendError::Disconnected(())));
+        if alone || self.write_ahead.load(Ordering::Relaxed) >= WRITE_AHEAD_BYTES_MAX {
+            pass(log, &self.write_ahead, 1);
+            // The next commit begins anew; if not, the next pass beside will tell.
+            self.write_ahead.store(0, Ordering::Relaxed);
+        }
     }
-    *unmoved = 0;
+}
+
+fn pass(log: &DecisionLog, seen: &AtomicUsize, passes: usize) {
+    for _ in 0..passes {
+        let moved = log.checkpoint().inspect_err(|error| warn!(%error, "the decision log could not be moved"));
+        let Ok(Some(WriteAhead { all, unmoved })) = moved else { return };
+        seen.store(all, Ordering::Relaxed);
+        if unmoved == 0 {
+            return;
+        }
+    }
 }
 
 fn answer_predictions(waiting: &mut Vec<Waiting>, log_micros: u32) {
