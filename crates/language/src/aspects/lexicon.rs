@@ -1,6 +1,7 @@
 //! What is known of words and phrases before a sentence is read: what they name, what they say of it, and how they
 //! were meant to be spelt. All of it stands in the tables beside this file.
 
+use std::borrow::Cow;
 use std::sync::LazyLock;
 
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -124,11 +125,18 @@ impl Lexicon {
         }
     }
 
+    /// How many words the longest phrase has that begins with a word; none begins with most words.
+    pub fn longest(&self, first: &str) -> Option<usize> {
+        self.longest.get(first).copied()
+    }
+
     /// The longest phrase that begins with `words`: how many words, and what it means.
-    pub fn phrase<'a>(&'a self, words: &[&str]) -> Option<(usize, &'a Meaning)> {
-        let longest = *self.longest.get(*words.first()?)?;
-        let phrase = |length: usize| self.phrases.get(&words[..length].join(" ")).map(|meaning| (length, meaning));
-        (1..=longest.min(words.len())).rev().find_map(phrase)
+    pub fn phrase<'a>(&'a self, words: &[Cow<'_, str>]) -> Option<(usize, &'a Meaning)> {
+        let phrase = |length: usize| match length {
+            1 => self.phrases.get(&*words[0]),
+            _ => self.phrases.get(&words[..length].join(" ")),
+        };
+        (1..=words.len()).rev().find_map(|length| phrase(length).map(|meaning| (length, meaning)))
     }
 
     pub fn emoji(&self, emoji: char) -> Option<Opinion> {
@@ -276,7 +284,7 @@ mod tests {
     fn the_tables_are_read_whole() {
         let lexicon = lexicon();
         assert!(lexicon.phrases.len() > 1_500, "{}", lexicon.phrases.len());
-        let (words, meaning) = lexicon.phrase(&["mac", "and", "cheese", "was"]).unwrap();
+        let (words, meaning) = lexicon.phrase(&["mac", "and", "cheese", "was"].map(Cow::Borrowed)).unwrap();
         assert_eq!((words, meaning.is_dish), (3, true));
         assert!(OPINIONS.lines().all(|line| line.split('\t').count() == 3));
         assert!(TERMS.lines().chain(DISHES.lines()).all(|line| line.split('\t').count() == 2));

@@ -11,8 +11,6 @@ use crate::clauses::{Clause, clauses};
 use crate::tokens::{Token, TokenKind, tokens};
 use crate::vader;
 
-/// No phrase of the tables is longer.
-const PHRASE_WORDS_MAX: usize = 8;
 /// Words that join equals, or begin a part with its own verb.
 const JOINTS: [&str; 8] = ["and", "because", "or", "plus", "since", "when", "which", "who"];
 /// After one of these, `the X` is something to eat.
@@ -151,10 +149,9 @@ impl<'a> Reading<'a> {
 
     /// The phrase that begins here; no punctuation stands inside one.
     fn phrase(&self, at: usize) -> Option<(usize, &'static Meaning)> {
-        let end = self.words.len().min(at + PHRASE_WORDS_MAX);
+        let end = self.words.len().min(at + lexicon().longest(&self.words[at])?);
         let end = (at + 1..end).find(|&next| !self.touches(next)).unwrap_or(end);
-        let words: Vec<&str> = self.words[at..end].iter().map(|word| &**word).collect();
-        lexicon().phrase(&words)
+        lexicon().phrase(&self.words[at..end])
     }
 
     /// Whether only space, a hyphen or an apostrophe parts a token from the one before.

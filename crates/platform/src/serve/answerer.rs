@@ -16,7 +16,7 @@ use crate::{Home, PlatformError};
 use septet_domain::{Domain, Feature};
 use septet_tables::arrow::array::{Array, ArrayRef, AsArray, Float64Array, RecordBatch, StringArray};
 use septet_tables::arrow::compute::cast;
-use septet_tables::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use septet_tables::arrow::datatypes::{DataType, Field, Float64Type, Int64Type, Schema, SchemaRef};
 use septet_tables::{Engine, RowExpressions, TableFile};
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -477,21 +477,24 @@ fn json_of(column: &ArrayRef, row: usize) -> Result<Value, PlatformError> {
     Ok(match column.data_type() {
         DataType::Boolean => Value::from(column.as_boolean().value(row)),
         DataType::List(_) => {
-            let items = column.as_list::<i32>().value(row);
-            (0..items.len()).map(|at| json_of(&items, at)).collect::<Result<Vec<_>, _>>()?.into()
+            let (values, ends) = (column.as_list::<i32>().values(), column.as_list::<i32>().value_offsets());
+            let own = ends[row] as usize..ends[row + 1] as usize;
+            own.map(|at| json_of(values, at)).collect::<Result<Vec<_>, _>>()?.into()
         }
         DataType::Struct(fields) => {
             let own = column.as_struct();
             let field = |(field, column): (&Arc<Field>, &ArrayRef)| Ok((field.name().clone(), json_of(column, row)?));
             Value::Object(fields.iter().zip(own.columns()).map(field).collect::<Result<_, PlatformError>>()?)
         }
+        DataType::Utf8 => Value::from(column.as_string::<i32>().value(row)),
+        DataType::Float64 => Value::from(column.as_primitive::<Float64Type>().value(row)),
         kind if kind.is_integer() => {
             let column = cast(column, &DataType::Int64).map_err(arrow_error)?;
-            Value::from(column.as_primitive::<septet_tables::arrow::datatypes::Int64Type>().value(row))
+            Value::from(column.as_primitive::<Int64Type>().value(row))
         }
         kind if kind.is_numeric() => {
             let column = cast(column, &DataType::Float64).map_err(arrow_error)?;
-            Value::from(column.as_primitive::<septet_tables::arrow::datatypes::Float64Type>().value(row))
+            Value::from(column.as_primitive::<Float64Type>().value(row))
         }
         _ => Value::from(cast(column, &DataType::Utf8).map_err(arrow_error)?.as_string::<i32>().value(row)),
     })
