@@ -21,7 +21,7 @@ from compare import BENCH, ROOT, describe_machine, last_object, prepare_environm
 
 SATURATION = {"connections": 64, "seconds": 8, "warmup-seconds": 2}
 # Bodies are held in memory by the generator: so many a part.
-PART_BODIES = 4_000_000
+PART_BODIES = 1_800_000
 SAMPLE_SECONDS = 5
 
 
@@ -110,7 +110,7 @@ class Bodies:
                 payment = self.payments[at]
                 day = self.days[at] + datetime.timedelta(days=turn * self.span)
                 file.write(
-                    f'{{"payment_id": "{payment["payment_id"]}-{turn}", "paid_at": "{day}{payment["paid_at"][10:]}", '
+                    f'{{"payment_id": "{number:010}", "paid_at": "{day}{payment["paid_at"][10:]}", '
                     f'"customer_id": "{payment["customer_id"]}", "terminal_id": "{payment["terminal_id"]}", '
                     f'"amount": {payment["amount"]}}}\n'
                 )

@@ -7,6 +7,7 @@ use septet_tables::arrow::array::{
     ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray,
 };
 use std::collections::HashMap;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio::runtime::Handle;
@@ -179,11 +180,14 @@ impl DecisionLog {
         Ok((all >= moved && moved >= 0).then(|| WriteAhead { all: bytes(all), unmoved: bytes(all - moved) }))
     }
 
-    /// Another connection to the same database, for whoever moves its write-ahead log; none where there is no such log.
-    pub fn beside(&self) -> Result<Option<DecisionLog>, PlatformError> {
+    /// Another connection to the same database and its file, for whoever moves its write-ahead log; none where there is no
+    /// such log. The file must stay open as long as any connection: closing it gives up SQLite's locks of the process.
+    pub fn beside(&self) -> Result<Option<(DecisionLog, File)>, PlatformError> {
         let DecisionLog::Sqlite { connection, domain } = self else { return Ok(None) };
-        let path = connection.path().ok_or_else(|| store_error("its file has no name"))?;
-        sqlite(Path::new(path), domain, OpenFlags::default()).map(Some)
+        let path = Path::new(connection.path().ok_or_else(|| store_error("its file has no name"))?);
+        let own = sqlite(path, domain, OpenFlags::default())?;
+        let file = File::options().write(true).open(path).map_err(|error| PlatformError::io(path, error))?;
+        Ok(Some((own, file)))
     }
 
     pub fn by_key(&self, key: &str) -> Result<Option<Decision>, PlatformError> {

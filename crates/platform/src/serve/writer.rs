@@ -5,9 +5,11 @@ use crate::PlatformError;
 use crate::serve::engine::Current;
 use crate::serve::log::{Decision, DecisionLog, Outcome, WriteAhead};
 use crate::serve::words::{Noted, Refusal, Replies};
+use std::fs::File;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread::JoinHandle;
 use std::time::Instant;
 use tokio::sync::oneshot;
 use tracing::{error, warn};
@@ -86,49 +88,76 @@ pub fn write(mut log: DecisionLog, batches: &Receiver<Batch>, log_after: bool, c
             unmoved = 0;
             mover.nudge(&log);
         }
+        mover.begin_anew_if_due(&log);
     }
 }
 
 /// Moves SQLite's write-ahead log into its database, beside the writer and with a connection of its own.
 struct Mover {
-    nudges: SyncSender<()>,
-    /// Bytes of the write-ahead log when it was looked at last.
+    /// None when it ends.
+    nudges: Option<SyncSender<()>>,
+    thread: Option<JoinHandle<()>>,
+    /// Bytes of the write-ahead log when the thread beside had moved it last.
     write_ahead: Arc<AtomicUsize>,
 }
 
 impl Mover {
     fn start(log: &DecisionLog) -> Mover {
-        let (nudges, nudged) = sync_channel(1);
         let write_ahead = Arc::new(AtomicUsize::new(0));
-        let beside = log.beside().inspect_err(|error| warn!(%error, "the decision log cannot be opened twice"));
-        if let Ok(Some(own)) = beside {
-            let seen = write_ahead.clone();
-            std::thread::spawn(move || nudged.iter().for_each(|()| pass(&own, &seen, PASSES_MAX)));
-        }
-        Mover { nudges, write_ahead }
+        let beside = log.beside().inspect_err(
+            |error| warn!(%error, "the decision log cannot be opened twice; commits wait while it is moved"),
+        );
+        let Ok(Some((own, file))) = beside else { return Mover { nudges: None, thread: None, write_ahead } };
+        let ((nudges, nudged), seen) = (sync_channel::<()>(1), write_ahead.clone());
+        let work = move || nudged.iter().for_each(|()| move_beside(&own, &file, &seen));
+        Mover { nudges: Some(nudges), thread: Some(std::thread::spawn(work)), write_ahead }
     }
 
-    /// Does not wait, unless the write-ahead log is too long already: then the writer moves what the passes have left, and
-    /// its next commit begins the log anew.
+    /// Does not wait for the thread beside; where there is none, moves.
     fn nudge(&self, log: &DecisionLog) {
-        let alone = matches!(self.nudges.try_send(()), Err(TrySendError::Disconnected(())));
-        if alone || self.write_ahead.load(Ordering::Relaxed) >= WRITE_AHEAD_BYTES_MAX {
-            pass(log, &self.write_ahead, 1);
-            // The next commit begins anew; if not, the next pass beside will tell.
+        match &self.nudges {
+            // It is at it, or will be.
+            Some(nudges) => drop(nudges.try_send(())),
+            None => drop(moved(log)),
+        }
+    }
+
+    /// Only between two commits can nothing be left to move: once the write-ahead log is long, the writer moves the little
+    /// that the thread beside has just left, and the next commit begins it anew.
+    fn begin_anew_if_due(&self, log: &DecisionLog) {
+        if self.write_ahead.load(Ordering::Relaxed) >= WRITE_AHEAD_BYTES_MAX && moved(log).is_some() {
             self.write_ahead.store(0, Ordering::Relaxed);
         }
     }
 }
 
-fn pass(log: &DecisionLog, seen: &AtomicUsize, passes: usize) {
-    for _ in 0..passes {
-        let moved = log.checkpoint().inspect_err(|error| warn!(%error, "the decision log could not be moved"));
-        let Ok(Some(WriteAhead { all, unmoved })) = moved else { return };
+impl Drop for Mover {
+    /// Its file is closed before anybody else opens the log in this process.
+    fn drop(&mut self) {
+        self.nudges = None;
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Moves, and has the system write what was moved: else the writer would wait for all of it in the end.
+fn move_beside(log: &DecisionLog, file: &File, seen: &AtomicUsize) {
+    for _ in 0..PASSES_MAX {
+        let Some(WriteAhead { all, unmoved }) = moved(log) else { return };
+        if let Err(error) = file.sync_data() {
+            return warn!(%error, "the decision log's database could not be written");
+        }
         seen.store(all, Ordering::Relaxed);
-        if unmoved == 0 {
+        if unmoved <= MOVE_BYTES / 4 {
             return;
         }
     }
+}
+
+fn moved(log: &DecisionLog) -> Option<WriteAhead> {
+    let moved = log.checkpoint().inspect_err(|error| warn!(%error, "the decision log could not be moved"));
+    moved.ok().flatten()
 }
 
 fn answer_predictions(waiting: &mut Vec<Waiting>, log_micros: u32) {
