@@ -338,7 +338,9 @@ fn a_grade_says_what_was_run_and_breaking_a_thing_takes_its_points_away() {
     std::fs::write(&card, "all is well").unwrap();
     let broken = grade(&machine);
     assert_eq!(points(&broken, "documentation"), 0.0, "{broken}");
-    assert!(broken["score"].as_f64() < whole["score"].as_f64());
+    // How fast answers come is the machine's at the moment.
+    let untimed = |grade: &Value| grade["score"].as_f64().unwrap() - points(grade, "latency");
+    assert!(untimed(&broken) < untimed(&whole), "{broken}");
     // Every thing broken at once: no line may keep its points.
     let output = machine.run(&["--domains", &domains, "--json", "validate", "fraud", "--sabotage", "all"]);
     let all: Value = serde_json::from_str(String::from_utf8(output.stdout).unwrap().trim()).unwrap();
