@@ -87,6 +87,8 @@ def soak(server, arguments, folder, rate):
                 settings = {"connections": 64, "rate": rate, "seconds": count / rate}
                 report = service.drive(server, arguments.load, [], settings)
                 good, sent, left = good + report["status"].get("200", 0), sent + report["offered"], left - count
+                for complaint in service.complaints_of(report, "this part"):
+                    print(f"  {complaint}", flush=True)
                 latency = report["latency_from_intended_us"]
                 print(f"  {sent:,} sent at {rate:,}/s, p50 {latency['p50'] / 1e3:.2f} ms, p99 {latency['p99'] / 1e3:.2f} ms", flush=True)
         finally:
