@@ -55,6 +55,17 @@ def main():
 
 def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add_paths(parser)
+    parser.add_argument("--rounds", type=int, default=ROUNDS)
+    parser.add_argument("--skip-ours", action="store_true")
+    parser.add_argument("--skip-peer", action="store_true")
+    arguments = parser.parse_args()
+    complete_paths(parser, arguments, ours=not arguments.skip_ours)
+    return arguments
+
+
+def add_paths(parser):
+    """Of our program, the generator and what both are given."""
     built = ROOT / "target" / "release" / "septet"
     tools = BENCH / "load" / "target" / "release"
     parser.add_argument("--septet", type=pathlib.Path, default=built, help="default: target/release/septet")
@@ -62,16 +73,16 @@ def parse_arguments():
     parser.add_argument("--home", type=pathlib.Path, help=f"with a champion trained on payments before {CUT}, or empty")
     parser.add_argument("--domains", type=pathlib.Path, default=BENCH / "domains", help="default: bench/domains")
     parser.add_argument("--data", type=pathlib.Path, help="default: $SEPTET_DATA, else ../shared/data")
-    parser.add_argument("--rounds", type=int, default=ROUNDS)
-    parser.add_argument("--skip-ours", action="store_true")
-    parser.add_argument("--skip-peer", action="store_true")
-    arguments = parser.parse_args()
+
+
+def complete_paths(parser, arguments, ours=True):
+    """Fills in the source and the floor; ends with a hint if something is not there."""
     data = arguments.data or pathlib.Path(os.environ.get("SEPTET_DATA") or ROOT.parent / "shared" / "data")
     arguments.source = data / "fraud" / "handbook_transactions.parquet"
     arguments.floor = arguments.load.parent / "floor"
     build = "cargo build --release --manifest-path bench/load/Cargo.toml"
     needed = [(arguments.source, "give --data"), (arguments.load, build), (arguments.floor, build)]
-    if not arguments.skip_ours:
+    if ours:
         needed.append((arguments.septet, "build it, or give --septet"))
         if not arguments.home:
             parser.error("give --home DIR; it is trained in if it holds no champion")
@@ -80,7 +91,6 @@ def parse_arguments():
             parser.error(f"there is no `{path}`: {hint}")
     for name in ("septet", "load", "floor", "domains", "source", "home"):
         setattr(arguments, name, getattr(arguments, name) and getattr(arguments, name).resolve())
-    return arguments
 
 
 def stop_when_told_or_late():

@@ -1,7 +1,7 @@
 """Does memory stay flat? Our service at half of what it can do, for half an hour, each payment a new one, log durable.
 
 Sends the last month of the Handbook again and again, each time a month later and under new numbers, so that windows move on
-and no payment comes twice. Prints resident memory minute by minute with its slope, and passes or fails on nothing but a
+and no payment comes twice. Prints resident memory every third minute with its slope, and passes or fails on nothing but a
 request that was not answered with 200. The log grows by some 2 kB a request: 40 GB in half an hour at 10,000 a second.
 Standard library only, Python 3.11 or later, Linux; see service.py for what it starts.
 """
@@ -17,9 +17,8 @@ import threading
 import time
 
 import service
-from compare import BENCH, ROOT, describe_machine, last_object, prepare_environment
+from compare import describe_machine, prepare_environment
 
-SATURATION = {"connections": 64, "seconds": 8, "warmup-seconds": 2}
 # Bodies are held in memory by the generator: so many a part.
 PART_BODIES = 1_800_000
 SAMPLE_SECONDS = 5
@@ -35,39 +34,31 @@ def main():
         rate = arguments.rate or half_of_saturation(server, arguments.load)
         good, sent, memory, seconds = soak(server, arguments, folder, rate)
     print_memory(memory)
-    stripped = arguments.septet.stat().st_size / 1e6
-    print(f"  start-up {seconds:.2f} s; program {stripped:.0f} MB; {good:,} of {sent:,} requests answered with 200")
+    program = arguments.septet.stat().st_size / 1e6
+    print(f"  start-up {seconds:.2f} s; program {program:.0f} MB; {good:,} of {sent:,} requests answered with 200")
     return 0 if good == sent else 1
 
 
 def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    tools = BENCH / "load" / "target" / "release"
-    parser.add_argument("--septet", type=pathlib.Path, default=ROOT / "target" / "release" / "septet")
-    parser.add_argument("--load", type=pathlib.Path, default=tools / "load")
-    parser.add_argument("--home", type=pathlib.Path, required=True, help="with a champion of bench/domains, or empty")
-    parser.add_argument("--domains", type=pathlib.Path, default=BENCH / "domains")
-    parser.add_argument("--data", type=pathlib.Path, default=ROOT.parent / "shared" / "data")
+    service.add_paths(parser)
     parser.add_argument("--minutes", type=float, default=30)
     parser.add_argument("--rate", type=int, help="requests a second; default: half of saturation, measured first")
     parser.add_argument("--scratch", type=pathlib.Path, help="folder for the bodies, default: the system's")
     arguments = parser.parse_args()
-    arguments.source = arguments.data / "fraud" / "handbook_transactions.parquet"
-    for name in ("septet", "load", "home", "domains", "source"):
-        setattr(arguments, name, getattr(arguments, name).resolve())
+    service.complete_paths(parser, arguments)
     return arguments
 
 
 def half_of_saturation(server, load):
     with service.running(server):
-        report = service.drive(server, load, ["--saturate"], SATURATION)
+        report = service.drive(server, load, ["--saturate"], service.SATURATION)
     print(f"saturation: {report['requests_per_second']:,.0f} requests/s")
     return int(report["requests_per_second"] / 2)
 
 
 def soak(server, arguments, folder, rate):
     """Requests answered with 200, requests sent, (minute, MB) of each sample, and seconds of the start-up."""
-    server.repeat = False
     bodies = Bodies(server.bodies)
     part, left, good, sent = folder / "part.ndjson", int(rate * arguments.minutes * 60), 0, 0
     memory, stop, start = [], threading.Event(), time.monotonic()

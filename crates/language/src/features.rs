@@ -110,7 +110,7 @@ impl TextFeatures {
 
     /// The row of a text, and the runs of letters behind it.
     pub fn row_with_runs(&self, text: &str) -> (Vec<(u32, f64)>, Runs) {
-        let mut runs = Runs { columns: Vec::with_capacity(3 * text.len()), tokens: Vec::new() };
+        let mut runs = Runs { columns: Vec::with_capacity(3 * shortened(text).len()), tokens: Vec::new() };
         let mut last = None;
         let offset = self.words.grams.len() as u32;
         let row = self.read(text, |token, column| {

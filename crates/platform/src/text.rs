@@ -13,6 +13,7 @@ use tracing::debug;
 
 /// As scikit-learn stops by default: later digits of the weights cost more rounds than they are worth.
 const TOLERANCE: f64 = 1e-4;
+
 thread_local! {
     /// For each column of runs of letters: how often it is in the text, and what each time gives. Cleared after use: a search
     /// for each of some hundred runs cost more than all else of an explanation.
@@ -153,6 +154,7 @@ impl TextModel {
     fn said_in(&self, text: &TextInput, offset: u32, row: &[(u32, f64)], runs: &Runs) -> Vec<Said> {
         let given = |&(column, value): &(u32, f64)| value * self.weight((column + offset) as usize);
         let kind = |column: u32| text.features.kind(column as usize);
+        let gram = |column: u32| text.features.gram(column as usize).expect("read by these features");
         let words = row.partition_point(|(column, _)| kind(*column) == GramKind::Words);
         let letters = words + row[words..].partition_point(|(column, _)| kind(*column) == GramKind::Letters);
         let mut by_word: Vec<f64> = row[..words].iter().map(given).collect();
@@ -168,10 +170,9 @@ impl TextModel {
             for (token, end) in &runs.tokens {
                 let own: f64 = runs.columns[start..*end].iter().map(|&column| shares[column as usize].1).sum();
                 start = *end;
-                let column = if let RunToken::Known(column) = token { *column } else { u32::MAX };
-                let name = match token {
-                    RunToken::Known(column) => text.features.gram(*column as usize).expect("read by these features"),
-                    RunToken::Unknown(word) => word,
+                let (column, name) = match token {
+                    RunToken::Known(column) => (*column, gram(*column)),
+                    RunToken::Unknown(word) => (u32::MAX, word),
                 };
                 match row[..words].binary_search_by_key(&column, |(known, _)| *known) {
                     Ok(at) => by_word[at] += own,
@@ -183,9 +184,7 @@ impl TextModel {
             }
             runs.columns.iter().for_each(|&column| shares[column as usize] = (0.0, 0.0));
         });
-        let named = row[..words]
-            .iter()
-            .map(|(column, _)| text.features.gram(*column as usize).expect("read by these features"));
+        let named = row[..words].iter().map(|(column, _)| gram(*column));
         let all = named.zip(by_word).chain(others).filter(|(_, given)| *given != 0.0);
         all.map(|(words, contribution)| Said { input: text.input, words: words.clone(), contribution }).collect()
     }

@@ -22,7 +22,6 @@ const DELIVERY: Duration = Duration::from_secs(5);
 const POLL: Duration = Duration::from_secs(2);
 /// A look that takes longer is given up.
 const LOOK_MAX: Duration = Duration::from_secs(900);
-
 /// The least pressing of processes.
 const LOOK_NICENESS: &str = "19";
 

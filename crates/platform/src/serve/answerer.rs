@@ -474,6 +474,11 @@ fn json_of(column: &ArrayRef, row: usize) -> Result<Value, PlatformError> {
     if column.is_null(row) {
         return Ok(Value::Null);
     }
+    // A cast to what it is already would copy the column's description for each value.
+    let as_type = |kind: &DataType| match column.data_type() == kind {
+        true => Ok(column.clone()),
+        false => cast(column, kind).map_err(arrow_error),
+    };
     Ok(match column.data_type() {
         DataType::Boolean => Value::from(column.as_boolean().value(row)),
         DataType::List(_) => {
@@ -486,17 +491,9 @@ fn json_of(column: &ArrayRef, row: usize) -> Result<Value, PlatformError> {
             let field = |(field, column): (&Arc<Field>, &ArrayRef)| Ok((field.name().clone(), json_of(column, row)?));
             Value::Object(fields.iter().zip(own.columns()).map(field).collect::<Result<_, PlatformError>>()?)
         }
-        DataType::Utf8 => Value::from(column.as_string::<i32>().value(row)),
-        DataType::Float64 => Value::from(column.as_primitive::<Float64Type>().value(row)),
-        kind if kind.is_integer() => {
-            let column = cast(column, &DataType::Int64).map_err(arrow_error)?;
-            Value::from(column.as_primitive::<Int64Type>().value(row))
-        }
-        kind if kind.is_numeric() => {
-            let column = cast(column, &DataType::Float64).map_err(arrow_error)?;
-            Value::from(column.as_primitive::<Float64Type>().value(row))
-        }
-        _ => Value::from(cast(column, &DataType::Utf8).map_err(arrow_error)?.as_string::<i32>().value(row)),
+        kind if kind.is_integer() => Value::from(as_type(&DataType::Int64)?.as_primitive::<Int64Type>().value(row)),
+        kind if kind.is_numeric() => Value::from(as_type(&DataType::Float64)?.as_primitive::<Float64Type>().value(row)),
+        _ => Value::from(as_type(&DataType::Utf8)?.as_string::<i32>().value(row)),
     })
 }
 
