@@ -3,12 +3,14 @@
 
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
+use std::ops::Range;
 use std::sync::Arc;
 
 use crate::TEXT_BYTES_MAX;
 use crate::sparse::SparseRows;
-use crate::tokens::{Token, for_each_character_gram, for_each_gram, negated, tokens};
+use crate::tokens::{Token, character_grams, for_each_gram, negated, tokens};
 use crate::vader::vader;
+use crate::vocabulary::{Gram, Known, Vocabulary, weigh};
 
 /// The names of VADER's columns, the last of every row.
 const SENTIMENT_NAMES: [&str; 4] =
@@ -47,6 +49,12 @@ pub struct TextSettings {
     pub grams_max: usize,
 }
 
+impl TextSettings {
+    pub(crate) fn run_lengths(&self) -> Option<Range<usize>> {
+        self.characters.map(|(shortest, longest)| shortest..longest.saturating_add(1))
+    }
+}
+
 impl Default for TextSettings {
     fn default() -> Self {
         // What was best on 1,000 Yelp sentences, see the examples. 200,000 grams are about 20 MB.
@@ -78,80 +86,98 @@ pub enum GramKind {
 #[serde(from = "FittedFeatures", into = "FittedFeatures")]
 pub struct TextFeatures {
     settings: TextSettings,
-    words: Vocabulary,
-    characters: Vocabulary,
+    vocabulary: Vocabulary,
+}
+
+/// A text as it was read.
+struct Read<'a> {
+    text: &'a str,
+    tokens: Vec<Token<'a>>,
+    /// One a token.
+    known: Vec<Option<Known>>,
+    /// Columns of the runs of letters, token after token.
+    runs: Vec<u32>,
+    /// Where each token's runs end.
+    ends: Vec<usize>,
 }
 
 impl TextFeatures {
     /// Learns the grams and their weights. The same texts in any order give the same features. O(length).
     pub fn fit(texts: &[&str], settings: TextSettings) -> TextFeatures {
-        let (mut words, mut characters) = (DocumentCounts::default(), DocumentCounts::default());
+        let (mut words, mut runs) = (DocumentCounts::default(), DocumentCounts::default());
         for text in texts {
             let text = shortened(text);
             let tokens = tokens(text);
+            let negated = settings.negation.then(|| negated(text, &tokens));
             words.next_text();
-            for_each_word_gram(text, &tokens, &settings, |gram| words.count(gram));
-            characters.next_text();
-            for_each_run(&tokens, &settings, |_, gram| characters.count(gram));
+            for_each_gram(&tokens, settings.pairs, negated.as_deref(), |gram| words.count(gram));
+            runs.next_text();
+            if let Some(lengths) = settings.run_lengths() {
+                tokens.iter().for_each(|token| character_grams(&token.lower, lengths.clone(), |run| runs.count(run)));
+            }
         }
-        TextFeatures { settings, words: words.vocabulary(&settings), characters: characters.vocabulary(&settings) }
+        TextFeatures { settings, vocabulary: Vocabulary::new(words.grams(&settings), runs.grams(&settings), &settings) }
     }
 
     /// Number of columns: words and pairs, then runs of characters, then the four scores.
     pub fn width(&self) -> usize {
-        self.words.grams.len() + self.characters.grams.len() + if self.settings.sentiment { 4 } else { 0 }
+        self.grams() + if self.settings.sentiment { 4 } else { 0 }
+    }
+
+    /// Number of columns that are not scores.
+    fn grams(&self) -> usize {
+        self.vocabulary.words.len() + self.vocabulary.runs.len()
     }
 
     /// The row of a text: (column, value), columns ascending. Weights of each kind of gram have length 1 together; a
     /// gram that was not there when learning counts nothing. text: any Unicode; beyond [`TEXT_BYTES_MAX`] cut.
     pub fn row(&self, text: &str) -> Vec<(u32, f64)> {
-        self.read(text, |_, _| {})
+        let read = self.read(text);
+        self.weighed(&read, read.runs.clone())
     }
 
     /// The row of a text, and the runs of letters behind it.
     pub fn row_with_runs(&self, text: &str) -> (Vec<(u32, f64)>, Runs) {
-        let mut runs = Runs { columns: Vec::with_capacity(3 * shortened(text).len()), tokens: Vec::new() };
-        let mut last = None;
-        let offset = self.words.grams.len() as u32;
-        let row = self.read(text, |token, column| {
-            runs.columns.push(column + offset);
-            let end = runs.columns.len();
-            match runs.tokens.last_mut().filter(|_| last == Some(token.bytes.start)) {
-                Some((_, known_end)) => *known_end = end,
-                None => {
-                    let known = self.words.column(&token.lower).map(RunToken::Known);
-                    let token_is = known.unwrap_or_else(|| RunToken::Unknown(Arc::from(&*token.lower)));
-                    runs.tokens.push((token_is, end));
-                }
+        let read = self.read(text);
+        let row = self.weighed(&read, read.runs.clone());
+        let mut tokens = Vec::with_capacity(read.tokens.len());
+        let mut start = 0;
+        for ((token, known), end) in read.tokens.iter().zip(read.known).zip(read.ends) {
+            if end > start {
+                let known = self.vocabulary.word(known).map(RunToken::Known);
+                tokens.push((known.unwrap_or_else(|| RunToken::Unknown(Arc::from(&*token.lower))), end));
             }
-            last = Some(token.bytes.start);
-        });
-        (row, runs)
+            start = end;
+        }
+        (row, Runs { columns: read.runs, tokens })
     }
 
-    /// `run` is called with each run of letters that is known: its token and its column among the runs.
-    fn read(&self, text: &str, mut run: impl FnMut(&Token<'_>, u32)) -> Vec<(u32, f64)> {
+    fn read<'a>(&self, text: &'a str) -> Read<'a> {
         let text = shortened(text);
         let tokens = tokens(text);
-        let mut found = Vec::with_capacity(3 * text.len());
-        for_each_word_gram(text, &tokens, &self.settings, |gram| found.extend(self.words.column(gram)));
-        // Three runs a letter, nearly all of them in the text once.
-        let mut row = Vec::with_capacity(found.len() + 3 * text.len() + 4);
-        self.words.weigh(&mut found, 0, &mut row);
-        let offset = self.words.grams.len() as u32;
-        found.clear();
-        for_each_run(&tokens, &self.settings, |token, gram| {
-            if let Some(column) = self.characters.column(gram) {
-                found.push(column);
-                run(&tokens[token], column);
-            }
-        });
-        self.characters.weigh(&mut found, offset, &mut row);
+        let known: Vec<Option<Known>> = tokens.iter().map(|token| self.vocabulary.known(token)).collect();
+        // Three runs a letter.
+        let (mut runs, mut ends) = (Vec::with_capacity(3 * text.len()), Vec::with_capacity(tokens.len()));
+        for (token, known) in tokens.iter().zip(&known) {
+            self.vocabulary.add_runs(token, *known, &self.settings, &mut runs);
+            ends.push(runs.len());
+        }
+        Read { text, tokens, known, runs, ends }
+    }
+
+    /// runs: those that were read.
+    fn weighed(&self, read: &Read<'_>, runs: Vec<u32>) -> Vec<(u32, f64)> {
+        let Vocabulary { words, runs: known_runs, .. } = &self.vocabulary;
+        let negated = self.settings.negation.then(|| negated(read.text, &read.tokens));
+        let mut found = Vec::with_capacity(2 * read.tokens.len());
+        self.vocabulary.each_word(&read.known, negated.as_deref(), |column| found.push(column));
+        let mut row = Vec::with_capacity(found.len() + runs.len() + SENTIMENT_NAMES.len());
+        weigh(words, 0, found, &mut row);
+        weigh(known_runs, words.len(), runs, &mut row);
         if self.settings.sentiment {
-            let scores = vader(text);
-            let offset = offset + self.characters.grams.len() as u32;
+            let scores = vader(read.text);
             let scores = [scores.negative, scores.neutral, scores.positive, scores.compound];
-            row.extend((offset..).zip(scores).filter(|&(_, score)| score != 0.0));
+            row.extend((self.grams() as u32..).zip(scores).filter(|&(_, score)| score != 0.0));
         }
         row
     }
@@ -166,8 +192,8 @@ impl TextFeatures {
     /// Which kind of thing a column stands for.
     pub fn kind(&self, column: usize) -> GramKind {
         match column {
-            column if column < self.words.grams.len() => GramKind::Words,
-            column if column < self.words.grams.len() + self.characters.grams.len() => GramKind::Letters,
+            column if column < self.vocabulary.words.len() => GramKind::Words,
+            column if column < self.grams() => GramKind::Letters,
             _ => GramKind::Sentiment,
         }
     }
@@ -175,86 +201,20 @@ impl TextFeatures {
     /// What a column stands for: the gram (`not good`, or ` goo` for a run), or `sentiment compound` and so on; `None`
     /// beyond the last column.
     pub fn name(&self, column: usize) -> Option<&str> {
-        let grams = self.words.grams.len() + self.characters.grams.len();
         let scores = if self.settings.sentiment { &SENTIMENT_NAMES[..] } else { &[] };
-        self.gram(column).map(|gram| &**gram).or_else(|| scores.get(column.checked_sub(grams)?).copied())
+        self.gram(column).map(|gram| &**gram).or_else(|| scores.get(column.checked_sub(self.grams())?).copied())
     }
 
     /// The gram that a column stands for; `None` for scores and beyond the last column.
     pub fn gram(&self, column: usize) -> Option<&Arc<str>> {
-        self.words.grams.iter().chain(&self.characters.grams).nth(column).map(|gram| &gram.text)
-    }
-}
-
-fn for_each_word_gram(text: &str, tokens: &[Token<'_>], settings: &TextSettings, each: impl FnMut(&str)) {
-    let negated = settings.negation.then(|| negated(text, tokens));
-    for_each_gram(tokens, settings.pairs, negated.as_deref(), each);
-}
-
-fn for_each_run(tokens: &[Token<'_>], settings: &TextSettings, each: impl FnMut(usize, &str)) {
-    if let Some((shortest, longest)) = settings.characters {
-        for_each_character_gram(tokens, shortest..longest.saturating_add(1), each);
+        let Vocabulary { words, runs, .. } = &self.vocabulary;
+        words.get(column).or_else(|| runs.get(column.checked_sub(words.len())?)).map(|gram| &gram.text)
     }
 }
 
 /// The text up to the limit, cut between characters.
 fn shortened(text: &str) -> &str {
     &text[..text.floor_char_boundary(TEXT_BYTES_MAX)]
-}
-
-#[derive(Clone, Debug, PartialEq)]
-struct Gram {
-    /// Shared with whoever tells it.
-    text: Arc<str>,
-    /// Inverse document frequency, `ln((1 + texts) / (1 + texts with it)) + 1`: 1 for a gram in all texts, more for
-    /// rarer ones. scikit-learn's smoothed form.
-    idf: f64,
-}
-
-/// Grams by alphabet, and the way back.
-#[derive(Clone, Debug, Default, PartialEq)]
-struct Vocabulary {
-    grams: Vec<Gram>,
-    /// Columns of grams short enough to be one number, as nearly all runs of letters are: no text need be compared.
-    short: FxHashMap<u64, u32>,
-    long: FxHashMap<Arc<str>, u32>,
-}
-
-/// A gram of at most seven bytes as a number: the bytes and their count.
-fn packed(gram: &str) -> Option<u64> {
-    let mut bytes = [0; 8];
-    bytes.get_mut(..gram.len()).filter(|_| gram.len() < 8)?.copy_from_slice(gram.as_bytes());
-    bytes[7] = gram.len() as u8;
-    Some(u64::from_le_bytes(bytes))
-}
-
-impl Vocabulary {
-    fn new(grams: Vec<Gram>) -> Vocabulary {
-        let (mut short, mut long) = (FxHashMap::default(), FxHashMap::default());
-        for (gram, column) in grams.iter().zip(0..) {
-            match packed(&gram.text) {
-                Some(number) => short.insert(number, column),
-                None => long.insert(gram.text.clone(), column),
-            };
-        }
-        Vocabulary { grams, short, long }
-    }
-
-    fn column(&self, gram: &str) -> Option<u32> {
-        packed(gram).map_or_else(|| self.long.get(gram), |number| self.short.get(&number)).copied()
-    }
-
-    /// Adds (column, weight) for the columns found, one each, to the row: `(1 + ln(times)) * idf`, then length 1.
-    fn weigh(&self, found: &mut [u32], offset: u32, row: &mut Vec<(u32, f64)>) {
-        found.sort_unstable();
-        let start = row.len();
-        for times in found.chunk_by(|a, b| a == b) {
-            let tf = if times.len() == 1 { 1.0 } else { 1.0 + (times.len() as f64).ln() };
-            row.push((offset + times[0], tf * self.grams[times[0] as usize].idf));
-        }
-        let length = row[start..].iter().map(|(_, weight)| weight * weight).sum::<f64>().sqrt();
-        row[start..].iter_mut().for_each(|(_, weight)| *weight /= length);
-    }
 }
 
 /// In how many texts each gram is.
@@ -278,14 +238,15 @@ impl DocumentCounts {
         }
     }
 
-    fn vocabulary(self, settings: &TextSettings) -> Vocabulary {
+    /// By alphabet.
+    fn grams(self, settings: &TextSettings) -> Vec<Gram> {
         let counts = self.counts.into_iter().map(|(gram, (count, _))| (gram, count));
         let mut kept: Vec<(String, u32)> = counts.filter(|&(_, count)| count >= settings.documents_min).collect();
         kept.sort_unstable_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
         kept.truncate(settings.grams_max);
         kept.sort_unstable();
         let idf = |count: u32| ((1.0 + f64::from(self.texts)) / (1.0 + f64::from(count))).ln() + 1.0;
-        Vocabulary::new(kept.into_iter().map(|(text, count)| Gram { text: text.into(), idf: idf(count) }).collect())
+        kept.into_iter().map(|(text, count)| Gram { text: text.into(), idf: idf(count) }).collect()
     }
 }
 
@@ -317,17 +278,17 @@ impl From<FittedGram> for Gram {
 
 impl From<TextFeatures> for FittedFeatures {
     fn from(features: TextFeatures) -> FittedFeatures {
-        let TextFeatures { settings, words, characters } = features;
+        let TextFeatures { settings, vocabulary: Vocabulary { words, runs, .. } } = features;
         let fitted = |grams: Vec<Gram>| grams.into_iter().map(FittedGram::from).collect();
-        FittedFeatures { settings, words: fitted(words.grams), characters: fitted(characters.grams) }
+        FittedFeatures { settings, words: fitted(words), characters: fitted(runs) }
     }
 }
 
 impl From<FittedFeatures> for TextFeatures {
     fn from(fitted: FittedFeatures) -> TextFeatures {
         let FittedFeatures { settings, words, characters } = fitted;
-        let vocabulary = |grams: Vec<FittedGram>| Vocabulary::new(grams.into_iter().map(Gram::from).collect());
-        TextFeatures { settings, words: vocabulary(words), characters: vocabulary(characters) }
+        let grams = |grams: Vec<FittedGram>| grams.into_iter().map(Gram::from).collect();
+        TextFeatures { settings, vocabulary: Vocabulary::new(grams(words), grams(characters), &settings) }
     }
 }
 

@@ -9,6 +9,7 @@ pub mod features;
 pub mod sparse;
 pub mod tokens;
 pub mod vader;
+mod vocabulary;
 
 /// Bytes of a text that features and aspects are read from, some 30 pages; the rest is not looked at. A review of a
 /// megabyte must not hold up all others.

@@ -145,7 +145,8 @@ impl Lexicon {
 
     /// The known word that was meant, if `word` is one slip away from one.
     pub fn corrected(&self, word: &str) -> Option<&str> {
-        let is_known = self.longest.contains_key(word)
+        let is_known = !is_long_enough(word)
+            || self.longest.contains_key(word)
             || vader::facts(word) != vader::WordFacts::default()
             || self.dish_modifiers.contains(word)
             || self.not_dishes.contains(word);

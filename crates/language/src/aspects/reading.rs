@@ -7,7 +7,7 @@ use std::ops::Range;
 use super::Topic;
 use super::lexicon::{Class, Meaning, Opinion, lexicon};
 use super::waiting::waiting_time;
-use crate::clauses::{Clause, clauses};
+use crate::clauses::{Clause, clauses_of};
 use crate::tokens::{Token, TokenKind, tokens};
 use crate::vader;
 
@@ -175,11 +175,12 @@ impl<'a> Reading<'a> {
         while class.is_some() && end > at + 1 && self.is_modifier(end - 1) && self.dish_ends_before(at, end) {
             end -= 1;
         }
+        let class = class?;
         let dish = self.words[at..end].join(" ");
         if self.touches_at(end) && self.is_word(end, &["dish", "dishes", "plate", "plates", "platter"]) {
             end += 1;
         }
-        class.map(|class| (end - at, Mention { class, dish: Some(dish), is_guess: false }))
+        Some((end - at, Mention { class, dish: Some(dish), is_guess: false }))
     }
 
     fn phrase_at(&self, at: usize) -> Option<(usize, &'static Meaning)> {
@@ -244,7 +245,7 @@ impl<'a> Reading<'a> {
     fn cut(&mut self) {
         let start = |bytes: usize| self.tokens.partition_point(|token| token.bytes.start < bytes);
         let mut segments = Vec::new();
-        for Clause { bytes, opening: _ } in clauses(self.sentence, 0..self.sentence.len()) {
+        for Clause { bytes, opening: _ } in clauses_of(self.sentence, &self.tokens) {
             let clause = start(bytes.start)..start(bytes.end);
             let (mut begin, mut joined) = (clause.start, false);
             for at in clause.clone().skip(1) {
