@@ -1,6 +1,9 @@
 //! The SQL engine, set up once: one partition for reproducible bytes, a memory limit honoured by spilling.
 
 use crate::TablesError;
+use crate::ahead::ReadFilesAhead;
+use crate::parquet::{BackgroundParquet, Written};
+use crate::side_by_side::AggregateSideBySide;
 use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::common::tree_node::TreeNode;
@@ -8,27 +11,18 @@ use datafusion::datasource::MemTable;
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::execution::context::SQLOptions;
 use datafusion::execution::memory_pool::FairSpillPool;
-use datafusion::execution::runtime_env::RuntimeEnvBuilder;
+use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
+use datafusion::execution::session_state::SessionStateBuilder;
 use datafusion::logical_expr::LogicalPlan;
-use datafusion::parquet::arrow::ArrowWriter;
-use datafusion::parquet::basic::{Compression, ZstdLevel};
-use datafusion::parquet::file::properties::WriterProperties;
 use datafusion::prelude::{DataFrame, ParquetReadOptions, SessionConfig, SessionContext};
 use futures::StreamExt;
 use std::collections::BTreeSet;
-use std::fs::File;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::mpsc::{SyncSender, sync_channel};
-use std::thread::JoinHandle;
 
 /// Sorts keep this much in reserve for the merge of what they spilled; 10 MB (the engine's default) is too much
 /// for small limits.
 const SORT_RESERVATION_BYTES: usize = 2 << 20;
-
-/// Batches of some thousand rows that wait for the writer.
-const BATCHES_WAITING_MAX: usize = 4;
 
 #[derive(Clone, Debug)]
 pub struct EngineSettings {
@@ -44,13 +38,6 @@ pub struct EngineSettings {
 pub struct TableFile {
     pub name: String,
     pub path: PathBuf,
-}
-
-/// What was written: rows, and the hash of the file's bytes.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Written {
-    pub rows: u64,
-    pub fingerprint: String,
 }
 
 pub struct Engine {
@@ -71,9 +58,7 @@ impl Engine {
         options.execution.sort_spill_reservation_bytes = SORT_RESERVATION_BYTES;
         options.execution.parquet.schema_force_view_types = false;
         options.sql_parser.map_string_types_to_utf8view = false;
-        let context = SessionContext::new_with_config_rt(config, runtime);
-        crate::functions::register(&context);
-        Ok(Engine { context })
+        Ok(Engine { context: context(config, runtime) })
     }
 
     /// Makes files nameable in SQL as `'path/to/file.csv'`. For people's own queries only, never for a domain's SQL.
@@ -83,10 +68,7 @@ impl Engine {
 
     /// The same engine without tables.
     pub(crate) fn beside(&self) -> Engine {
-        let config = self.context.copied_config();
-        let context = SessionContext::new_with_config_rt(config, self.context.runtime_env());
-        crate::functions::register(&context);
-        Engine { context }
+        Engine { context: context(self.context.copied_config(), self.context.runtime_env()) }
     }
 
     pub(crate) fn context(&self) -> &SessionContext {
@@ -216,114 +198,18 @@ impl Engine {
     }
 }
 
+fn context(config: SessionConfig, runtime: Arc<RuntimeEnv>) -> SessionContext {
+    let usual = SessionContext::new_with_config_rt(config, runtime).state();
+    let state = SessionStateBuilder::new_from_existing(usual)
+        .with_physical_optimizer_rule(Arc::new(ReadFilesAhead))
+        .with_physical_optimizer_rule(Arc::new(AggregateSideBySide));
+    let context = SessionContext::new_with_state(state.build());
+    crate::functions::register(&context);
+    context
+}
+
 fn not_a_projection(table: &str) -> TablesError {
     let message =
         format!("expected one SELECT of expressions FROM {table}, without WHERE, joins, aggregates or windows");
     TablesError::Sql { message, place: Some(crate::SqlPlace { line: 1, column: 1 }) }
-}
-
-/// A Parquet file on its way: the name appears only when everything is in it and on disk.
-pub(crate) struct ParquetFile {
-    path: PathBuf,
-    partial: PathBuf,
-    writer: ArrowWriter<File>,
-    pub rows: u64,
-}
-
-impl ParquetFile {
-    pub fn create(path: &Path, schema: SchemaRef) -> Result<ParquetFile, TablesError> {
-        let partial = path.with_extension("parquet.partial");
-        let file = File::create(&partial).map_err(|error| TablesError::io(&partial, error))?;
-        let level = ZstdLevel::try_new(1).map_err(|error| TablesError::Engine(error.to_string()))?;
-        // No writer version, no date: equal rows give equal bytes.
-        let properties = WriterProperties::builder()
-            .set_compression(Compression::ZSTD(level))
-            .set_created_by("septet".to_owned())
-            .build();
-        let writer = ArrowWriter::try_new(file, schema, Some(properties)).map_err(engine_error)?;
-        Ok(ParquetFile { path: path.to_owned(), partial, writer, rows: 0 })
-    }
-
-    pub fn write(&mut self, batch: &RecordBatch) -> Result<(), TablesError> {
-        self.rows += batch.num_rows() as u64;
-        self.writer.write(batch).map_err(engine_error)
-    }
-
-    pub fn finish(self) -> Result<Written, TablesError> {
-        let ParquetFile { path, partial, writer, rows } = self;
-        let file = writer.into_inner().map_err(engine_error)?;
-        file.sync_all().map_err(|error| TablesError::io(&partial, error))?;
-        let fingerprint = file_fingerprint(&partial)?;
-        std::fs::rename(&partial, &path).map_err(|error| TablesError::io(&path, error))?;
-        // A rename is on disk only when its folder is.
-        if let Some(folder) = path.parent().filter(|folder| cfg!(unix) && !folder.as_os_str().is_empty()) {
-            File::open(folder).and_then(|folder| folder.sync_all()).map_err(|error| TablesError::io(folder, error))?;
-        }
-        Ok(Written { rows, fingerprint })
-    }
-}
-
-/// A Parquet file written by a thread of its own, so that checking the next batch need not wait for it.
-pub(crate) struct BackgroundParquet {
-    batches: SyncSender<Option<RecordBatch>>,
-    writer: JoinHandle<Result<Option<Written>, TablesError>>,
-}
-
-impl BackgroundParquet {
-    pub fn create(path: &Path, schema: SchemaRef) -> Result<BackgroundParquet, TablesError> {
-        let mut file = ParquetFile::create(path, schema)?;
-        let (batches, waiting) = sync_channel(BATCHES_WAITING_MAX);
-        let writer = std::thread::spawn(move || {
-            for batch in &waiting {
-                match batch {
-                    Some(batch) => file.write(&batch)?,
-                    None => return file.finish().map(Some),
-                }
-            }
-            // Whoever sent them gave up: the name never appears.
-            Ok(None)
-        });
-        Ok(BackgroundParquet { batches, writer })
-    }
-
-    pub fn write(&self, batch: RecordBatch) {
-        // A writer that has ended says why when it is asked to finish.
-        let _ = self.batches.send(Some(batch));
-    }
-
-    /// Waits until nothing is written any more: the same path may be tried again.
-    pub fn abandon(self) {
-        drop(self.batches);
-        let _ = self.writer.join();
-    }
-
-    pub fn finish(self) -> Result<Written, TablesError> {
-        let _ = self.batches.send(None);
-        let written = self.writer.join().map_err(|_| engine_error("the writer of a table panicked"))??;
-        written.ok_or_else(|| engine_error("the writer of a table ended early"))
-    }
-}
-
-/// Writes one batch as a Parquet file.
-pub fn write_batch(path: &Path, batch: &RecordBatch) -> Result<Written, TablesError> {
-    let mut file = ParquetFile::create(path, batch.schema())?;
-    file.write(batch)?;
-    file.finish()
-}
-
-fn engine_error(error: impl std::fmt::Display) -> TablesError {
-    TablesError::Engine(error.to_string())
-}
-
-/// Hash of a file's bytes.
-pub fn file_fingerprint(path: &Path) -> Result<String, TablesError> {
-    let mut file = File::open(path).map_err(|error| TablesError::io(path, error))?;
-    let (mut hasher, mut buffer) = (blake3::Hasher::new(), vec![0; 1 << 16]);
-    loop {
-        let read = file.read(&mut buffer).map_err(|error| TablesError::io(path, error))?;
-        if read == 0 {
-            return Ok(hasher.finalize().to_hex()[..32].to_owned());
-        }
-        hasher.update(&buffer[..read]);
-    }
 }

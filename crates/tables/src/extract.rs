@@ -2,8 +2,8 @@
 //! Everything streams; the books are balanced at the end.
 
 use crate::contract::{Contract, instant, number, truth};
-use crate::engine::{BackgroundParquet, ParquetFile};
 use crate::location::{fetch_objects, fetch_postgres, local_files};
+use crate::parquet::{BackgroundParquet, ParquetFile};
 use crate::quarantine::{Quarantine, QuarantineRow};
 use crate::reader::{Reader, Sink, TextFormat};
 use crate::{Engine, Location, ROW_COLUMN, SOURCE_COLUMN, TablesError, Written, redacted};
@@ -164,7 +164,7 @@ fn finish(
     }
     let path = request.folder.join(format!("{}.quarantine.parquet", request.input_name));
     let mut file = ParquetFile::create(&path, Quarantine::schema())?;
-    file.write(&quarantine.batch(request.input_name)?)?;
+    file.write(quarantine.batch(request.input_name)?)?;
     file.finish()?;
     let max = request.input.quarantine_share_max;
     if quarantine.total as f64 > max * (rows_in - filtered) as f64 {
@@ -371,7 +371,7 @@ fn give_types(from: &Path, to: &Path, guesses: &[Guess], decimal: char) -> Resul
             .map(|(column, field)| retype(column, field.data_type(), decimal))
             .collect();
         file.write(
-            &RecordBatch::try_new(schema.clone(), columns).map_err(|error| TablesError::Engine(error.to_string()))?,
+            RecordBatch::try_new(schema.clone(), columns).map_err(|error| TablesError::Engine(error.to_string()))?,
         )?;
     }
     let written = file.finish()?;

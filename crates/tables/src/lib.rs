@@ -3,6 +3,7 @@
 #![deny(clippy::unwrap_used)]
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod ahead;
 mod baskets;
 mod contract;
 mod engine;
@@ -12,18 +13,21 @@ mod extract;
 mod functions;
 mod location;
 mod output;
+mod parquet;
 mod quarantine;
 mod reader;
 mod reference;
+mod side_by_side;
 
 pub use contract::{arrow_type, instant, integer, number, truth};
 pub use datafusion::arrow;
-pub use engine::{Engine, EngineSettings, TableFile, Written, file_fingerprint, write_batch};
+pub use engine::{Engine, EngineSettings, TableFile};
 pub use error::{SqlPlace, TablesError};
 pub use expressions::{RowExpressions, numbers};
 pub use extract::{ExtractReport, ExtractRequest, Reading, extract, top_level_from};
 pub use location::{Location, local_files, redacted};
 pub use output::{Format, print};
+pub use parquet::{Written, file_fingerprint, write_batch};
 pub use quarantine::{QuarantineRow, Reason};
 pub use reader::TextFormat;
 pub use reference::reference_markdown;

@@ -1,8 +1,8 @@
 //! The engine's promises: memory is a limit, one row equals the batch, and only pure expressions are features.
 
 use crate::arrow::array::{Array, AsArray, Float64Array, RecordBatch, StringArray};
-use crate::arrow::datatypes::{DataType, Field, Float64Type, Schema};
-use crate::{Engine, EngineSettings, Format, RowExpressions, TablesError, numbers, print};
+use crate::arrow::datatypes::{DataType, Field, Float64Type, Int64Type, Schema};
+use crate::{Engine, EngineSettings, Format, RowExpressions, TableFile, TablesError, numbers, print};
 use std::sync::Arc;
 
 fn engine(memory_max: usize) -> (Engine, tempfile::TempDir) {
@@ -26,6 +26,41 @@ async fn a_sort_larger_than_memory_spills_and_a_limit_too_small_is_said() {
     let error = tiny.write(sql, &path, &|_| {}).await.unwrap_err();
     assert!(matches!(error, TablesError::Memory(_)), "{error}");
     assert!(!path.exists(), "no half-written table");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+async fn a_large_aggregate_has_the_same_bytes_each_time_and_the_same_groups_when_it_spills() {
+    let sql = "SELECT value * 7919 % 300007 AS entity, count(*) AS n, sum(value) AS whole, sum(value / 7.0) AS broken
+               FROM generate_series(1, 1200000) GROUP BY value * 7919 % 300007";
+    let mut fingerprints = Vec::new();
+    for memory_max in [2_000_000_000, 14_000_000] {
+        let (engine, folder) = engine(memory_max);
+        let path = folder.path().join("groups.parquet");
+        let written = engine.write(sql, &path, &|_| {}).await.unwrap();
+        for _ in 0..4 {
+            assert_eq!(engine.write(sql, &path, &|_| {}).await.unwrap(), written, "with {memory_max} bytes");
+        }
+        fingerprints.push(written.fingerprint);
+        engine.register_file(&TableFile { name: "groups".to_owned(), path }).await.unwrap();
+        let one = |sql: &'static str| engine.number(sql);
+        assert_eq!(one("SELECT count(DISTINCT entity) FROM groups").await.unwrap(), Some(300_007.0));
+        assert_eq!(one("SELECT CAST(sum(n) AS DOUBLE) FROM groups").await.unwrap(), Some(1_200_000.0));
+        assert_eq!(one("SELECT CAST(sum(whole) AS DOUBLE) FROM groups").await.unwrap(), Some(720_000_600_000.0));
+    }
+    assert_ne!(fingerprints[0], fingerprints[1], "the second spilled: its groups are sorted");
+}
+
+#[tokio::test]
+async fn few_rows_keep_the_order_of_their_groups_and_an_error_of_many_is_told() {
+    let (engine, _folder) = engine(100_000_000);
+    let sql = "SELECT value * 7 % 13 AS entity, count(*) AS n FROM generate_series(1, 50000) GROUP BY value * 7 % 13";
+    let (_, batches) = engine.query(sql).await.unwrap();
+    let entities = batches[0].column(0).as_primitive::<Int64Type>();
+    assert!((0..13).all(|at| entities.value(at) == (at as i64 + 1) * 7 % 13), "{entities:?}");
+    let sql =
+        "SELECT value % 1000 AS entity, sum(1 / (value - 400000)) AS x FROM generate_series(1, 900000) GROUP BY 1";
+    let error = engine.query(sql).await.unwrap_err();
+    assert!(error.to_string().contains("Divide by zero"), "{error}");
 }
 
 fn events() -> RecordBatch {
