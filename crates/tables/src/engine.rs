@@ -5,15 +5,18 @@ use crate::ahead::ReadFilesAhead;
 use crate::parquet::{BackgroundParquet, Written};
 use crate::side_by_side::AggregateSideBySide;
 use datafusion::arrow::array::RecordBatch;
-use datafusion::arrow::datatypes::SchemaRef;
+use datafusion::arrow::datatypes::{DataType, FieldRef, SchemaRef};
 use datafusion::common::tree_node::TreeNode;
+use datafusion::common::{Column, TableReference};
 use datafusion::datasource::MemTable;
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::execution::context::SQLOptions;
 use datafusion::execution::memory_pool::FairSpillPool;
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::execution::session_state::SessionStateBuilder;
-use datafusion::logical_expr::LogicalPlan;
+use datafusion::logical_expr::{Expr, LogicalPlan, cast};
+use datafusion::physical_optimizer::PhysicalOptimizerRule;
+use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
 use datafusion::prelude::{DataFrame, ParquetReadOptions, SessionConfig, SessionContext};
 use futures::StreamExt;
 use std::collections::BTreeSet;
@@ -56,7 +59,9 @@ impl Engine {
         let options = config.options_mut();
         options.sql_parser.collect_spans = true;
         options.execution.sort_spill_reservation_bytes = SORT_RESERVATION_BYTES;
-        options.execution.parquet.schema_force_view_types = false;
+        // Texts of files are views while a query runs, which copies 16 bytes where it would copy the text; ten million
+        // lines were cleaned in 5.7 s instead of 6.6. What comes out is plain text again.
+        options.execution.parquet.schema_force_view_types = true;
         options.sql_parser.map_string_types_to_utf8view = false;
         Ok(Engine { context: context(config, runtime) })
     }
@@ -122,8 +127,21 @@ impl Engine {
         Ok(crate::expressions::numbers(column)?.first().copied().filter(|value| !value.is_nan()))
     }
 
-    /// Queries only: a statement that would change something is refused when it is planned.
     async fn select(&self, sql: &str) -> datafusion::error::Result<DataFrame> {
+        let frame = self.select_views(sql).await?;
+        let own = |(qualifier, field): (Option<&TableReference>, &FieldRef)| {
+            let column = Expr::Column(Column::from((qualifier, field)));
+            match without_views(field.data_type()) {
+                plain if plain == *field.data_type() => column,
+                plain => cast(column, plain).alias_qualified(qualifier.cloned(), field.name()),
+            }
+        };
+        let columns: Vec<Expr> = frame.schema().iter().map(own).collect();
+        if columns.iter().all(|column| matches!(column, Expr::Column(_))) { Ok(frame) } else { frame.select(columns) }
+    }
+
+    /// Queries only: a statement that would change something is refused when it is planned. Texts may be views.
+    async fn select_views(&self, sql: &str) -> datafusion::error::Result<DataFrame> {
         let options = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
         self.context.sql_with_options(sql, options).await
     }
@@ -156,7 +174,8 @@ impl Engine {
         path: &Path,
         rows_done: &(dyn Fn(u64) + Sync),
     ) -> Result<Written, TablesError> {
-        let mut stream = self.stream(sql).await?;
+        let frame = self.select_views(sql).await.map_err(|error| TablesError::from_sql(error, sql))?;
+        let mut stream = frame.execute_stream().await.map_err(|error| TablesError::from_sql(error, sql))?;
         // Packing a table takes as long as making it: it is done beside the query.
         let file = BackgroundParquet::create(path, stream.schema())?;
         let mut rows = 0;
@@ -198,11 +217,29 @@ impl Engine {
     }
 }
 
+/// The type as it is read and written outside of a running query.
+pub(crate) fn without_views(kind: &DataType) -> DataType {
+    let inner = |field: &FieldRef| Arc::new(field.as_ref().clone().with_data_type(without_views(field.data_type())));
+    match kind {
+        DataType::Utf8View => DataType::Utf8,
+        DataType::BinaryView => DataType::Binary,
+        DataType::List(field) => DataType::List(inner(field)),
+        DataType::Struct(fields) => DataType::Struct(fields.iter().map(inner).collect()),
+        other => other.clone(),
+    }
+}
+
 fn context(config: SessionConfig, runtime: Arc<RuntimeEnv>) -> SessionContext {
-    let usual = SessionContext::new_with_config_rt(config, runtime).state();
-    let state = SessionStateBuilder::new_from_existing(usual)
-        .with_physical_optimizer_rule(Arc::new(ReadFilesAhead))
-        .with_physical_optimizer_rule(Arc::new(AggregateSideBySide));
+    let mut rules = PhysicalOptimizer::new().rules;
+    rules.extend([
+        Arc::new(ReadFilesAhead) as Arc<dyn PhysicalOptimizerRule + Send + Sync>,
+        Arc::new(AggregateSideBySide),
+    ]);
+    let state = SessionStateBuilder::new()
+        .with_config(config)
+        .with_runtime_env(runtime)
+        .with_default_features()
+        .with_physical_optimizer_rules(rules);
     let context = SessionContext::new_with_state(state.build());
     crate::functions::register(&context);
     context

@@ -3,12 +3,12 @@
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
 use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
 use datafusion::arrow::array::RecordBatch;
-use datafusion::arrow::datatypes::{FieldRef, SchemaRef};
+use datafusion::arrow::datatypes::{FieldRef, Schema, SchemaRef};
 use datafusion::parquet::arrow::ArrowWriter;
 use datafusion::parquet::arrow::arrow_writer::{ArrowColumnWriter, ArrowRowGroupWriterFactory, compute_leaves};
 use datafusion::parquet::basic::{Compression, ZstdLevel};
@@ -17,6 +17,7 @@ use datafusion::parquet::file::properties::WriterProperties;
 use datafusion::parquet::file::writer::SerializedFileWriter;
 
 use crate::TablesError;
+use crate::engine::without_views;
 
 /// Batches of some thousand rows that wait for the writer.
 const BATCHES_WAITING_MAX: usize = 4;
@@ -89,6 +90,7 @@ pub(crate) struct ParquetFile {
     partial: PathBuf,
     file: SerializedFileWriter<File>,
     groups: ArrowRowGroupWriterFactory,
+    /// As the batches come; in the file a text is a text.
     schema: SchemaRef,
     /// Of the group that is being written; none before its first row.
     columns: Vec<Column>,
@@ -103,7 +105,9 @@ impl ParquetFile {
     pub fn create(path: &Path, schema: SchemaRef) -> Result<ParquetFile, TablesError> {
         let partial = path.with_extension("parquet.partial");
         let file = File::create(&partial).map_err(|error| TablesError::io(&partial, error))?;
-        let writer = ArrowWriter::try_new(file, schema.clone(), Some(properties()?)).map_err(engine_error)?;
+        let plain = |field: &FieldRef| field.as_ref().clone().with_data_type(without_views(field.data_type()));
+        let plain = Arc::new(Schema::new(schema.fields().iter().map(plain).collect::<Vec<_>>()));
+        let writer = ArrowWriter::try_new(file, plain, Some(properties()?)).map_err(engine_error)?;
         let (file, groups) = writer.into_serialized_writer().map_err(engine_error)?;
         let (columns, waiting) = (Vec::new(), Vec::new());
         let path = path.to_owned();
@@ -253,8 +257,7 @@ pub fn file_fingerprint(path: &Path) -> Result<String, TablesError> {
 mod tests {
     use super::*;
     use datafusion::arrow::array::{ArrayRef, Float64Array, Int64Array, ListArray, StringArray, StructArray};
-    use datafusion::arrow::datatypes::{Field, Float64Type, Schema};
-    use std::sync::Arc;
+    use datafusion::arrow::datatypes::{DataType, Field, Float64Type};
 
     fn rows(from: usize, to: usize) -> RecordBatch {
         let number: ArrayRef =
@@ -271,6 +274,16 @@ mod tests {
         let fields: Vec<_> = columns.iter().map(|(name, column)| nullable(name, column)).collect();
         let columns = columns.into_iter().map(|(_, column)| column).collect();
         RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).unwrap()
+    }
+
+    #[test]
+    fn a_text_that_comes_as_a_view_is_written_as_a_text() {
+        let folder = tempfile::tempdir().unwrap();
+        let plain = rows(0, 100_000).project(&[1]).unwrap();
+        let views = datafusion::arrow::compute::cast(plain.column(0), &DataType::Utf8View).unwrap();
+        let views = RecordBatch::try_from_iter_with_nullable([("words", views, true)]).unwrap();
+        let [plain, views] = [plain, views].map(|batch| write_batch(&folder.path().join("a.parquet"), &batch).unwrap());
+        assert_eq!(plain, views);
     }
 
     #[test]

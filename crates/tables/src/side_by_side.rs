@@ -193,16 +193,20 @@ fn split(
     let (to, from): (Vec<Sender<Rows>>, Vec<_>) = (0..HALVES).map(|_| channel(BATCHES_WAITING_MAX)).unzip();
     let feeder = SpawnedTask::spawn(async move {
         while let Some(batch) = input.next().await {
-            let parts = batch.and_then(|batch| partitioner.partition_iter(batch)?.collect::<Result<Vec<_>>>());
-            let parts = parts.map_or_else(
-                |error| vec![(0, Err(error))],
-                |parts| parts.into_iter().map(|(half, rows)| (half, Ok(rows))).collect(),
-            );
-            for (half, rows) in parts {
-                // A half that takes no more has met an error, and tells it; so does one that hears of no end.
-                if to[half].send(Some(rows)).await.is_err() {
-                    return;
+            match batch.and_then(|batch| partitioner.partition_iter(batch)?.collect::<Result<Vec<_>>>()) {
+                Ok(parts) => {
+                    for (half, rows) in parts {
+                        // A half that takes no more has met an error, which it tells in its turn: the others go on.
+                        let _ = to[half].send(Some(Ok(rows))).await;
+                    }
                 }
+                Err(error) => {
+                    let _ = to[0].send(Some(Err(error))).await;
+                    break;
+                }
+            }
+            if to.iter().all(Sender::is_closed) {
+                break;
             }
         }
         for to in to {
