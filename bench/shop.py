@@ -1,5 +1,6 @@
 """Ten million order lines: cleaning, RFM and cohorts of ours (the domain bench/domains/shop) beside DuckDB on the same
-SQL files, Polars and pandas, in turn; and ours and DuckDB once more under a memory limit of 500 MB.
+SQL files, Polars and pandas (as it is usually written, and by someone who measured), in turn; and ours and DuckDB once
+more under a memory limit of 500 MB.
 
 Prints ratios and never passes or fails on time. Exit 1 only if the sides disagree on what they computed.
 Standard library only, Python 3.11 or later, Linux; the peers get an environment of their own in .tools/bench-shop.

@@ -2,8 +2,9 @@
 //!
 //! A leaf's contribution depends only on which of the features on its path the row agrees with: at
 //! most 2^m patterns for m features. All are worked out when the model is loaded; a row then costs
-//! a few comparisons and m additions a leaf. A small tree is tabulated whole: one look-up a tree. Method: Yang 2021 (Fast TreeSHAP v2), for path-dependent
-//! SHAP (Lundberg et al. 2020). Trees too large for tables are explained by the general recursion.
+//! a few comparisons and m additions a leaf. A small tree is tabulated by the halves below its root: two look-ups a tree.
+//! Method: Yang 2021 (Fast TreeSHAP v2), for path-dependent SHAP (Lundberg et al. 2020). Trees too large for tables are
+//! explained by the general recursion.
 
 use super::evaluator::{LEAF, Tree};
 
@@ -11,8 +12,9 @@ use super::evaluator::{LEAF, Tree};
 const NODES_MAX: usize = 64;
 /// Features on one path: 2^8 patterns of 8 numbers are 16 kB a leaf.
 const PATH_FEATURES_MAX: usize = 8;
-/// Nodes of a tree whose every pattern of decisions has a row of its own: 128 rows of up to 7 numbers are 7 kB.
-const WHOLE_NODES_MAX: usize = 7;
+/// Nodes of a tree whose halves have a row for every pattern of their decisions and the root's: with 7 nodes mostly twice
+/// 16 rows of 4 numbers, 1 kB. A table of the whole tree has 7 kB, and a hundred of them lie outside of a core's cache.
+const SMALL_NODES_MAX: usize = 7;
 /// All tables of one model together, in numbers: 128 MB.
 const TABLE_MAX: usize = 1 << 24;
 
@@ -27,12 +29,21 @@ pub(super) struct Explainer {
 /// How one tree is explained.
 #[derive(Debug)]
 enum Plan {
-    /// By all its decisions at once: `table + pattern * features + feature`.
-    Whole {
-        features: Vec<u16>,
-        table: u32,
-    },
+    /// The leaves on each side of the root together.
+    Halves([HalfPlan; 2]),
     Leaves(Vec<LeafPlan>),
+}
+
+/// How the leaves on one side of the root are explained. Everything in one place: this is read for every tree and answer.
+#[derive(Clone, Copy, Debug, Default)]
+struct HalfPlan {
+    /// Nodes on the way to any of the leaves, and how many; their sides are the bits of the pattern.
+    nodes: [u8; SMALL_NODES_MAX],
+    node_count: u8,
+    feature_count: u8,
+    features: [u16; SMALL_NODES_MAX],
+    /// `table + pattern * features + feature`.
+    table: u32,
 }
 
 /// How one leaf is explained.
@@ -61,10 +72,13 @@ impl Explainer {
             let features = paths.iter().map(|path| path.steps.len()).max().unwrap_or(0);
             let room: usize = paths.iter().map(|path| path.steps.len() << path.steps.len().min(16)).sum();
             let fits = tree.nodes.len() <= NODES_MAX && features <= PATH_FEATURES_MAX;
-            let whole = tree.nodes.len() <= WHOLE_NODES_MAX;
-            let room = if whole { tree.nodes.len() << tree.nodes.len() } else { room };
-            let plan = (fits && explainer.table.len() + room <= TABLE_MAX).then(|| match whole {
-                true => explainer.tabulate_whole(&paths, tree.nodes.len()),
+            let small = (1..=SMALL_NODES_MAX).contains(&tree.nodes.len());
+            let room = if small { tree.nodes.len() << tree.nodes.len() } else { room };
+            let plan = (fits && explainer.table.len() + room <= TABLE_MAX).then(|| match small {
+                true => {
+                    let (left, right) = paths.into_iter().partition::<Vec<_>, _>(|path| path.starts_left());
+                    Plan::Halves([left, right].map(|paths| explainer.tabulate_half(&paths)))
+                }
                 false => Plan::Leaves(explainer.tabulate(paths)),
             });
             explainer.plans.push(plan);
@@ -72,25 +86,35 @@ impl Explainer {
         explainer
     }
 
-    fn tabulate_whole(&mut self, paths: &[Path], nodes: usize) -> Plan {
+    /// Paths: at least one, of a small tree.
+    fn tabulate_half(&mut self, paths: &[Path]) -> HalfPlan {
+        let mut half = HalfPlan { table: self.table.len() as u32, ..HalfPlan::default() };
+        let on_the_way = paths.iter().flat_map(|path| &path.steps).fold(0, |nodes, step| nodes | step.nodes);
+        for node in (0..SMALL_NODES_MAX as u8).filter(|node| on_the_way >> node & 1 == 1) {
+            half.nodes[usize::from(half.node_count)] = node;
+            half.node_count += 1;
+        }
         let mut features: Vec<u16> = paths.iter().flat_map(|path| path.steps.iter().map(|step| step.feature)).collect();
         features.sort_unstable();
         features.dedup();
-        let table = self.table.len() as u32;
-        self.table.resize(self.table.len() + (features.len() << nodes), 0.0);
+        half.features[..features.len()].copy_from_slice(&features);
+        half.feature_count = features.len() as u8;
+        self.table.resize(self.table.len() + (features.len() << half.node_count), 0.0);
         for path in paths {
             let mut contributions = Vec::new();
             (0..1 << path.steps.len()).for_each(|pattern| path.write_contributions(pattern, &mut contributions));
-            for sides in 0..1_usize << nodes {
-                let pattern = pattern_of(&path.steps, sides as u64);
-                let row = table as usize + sides * features.len();
+            for half_pattern in 0..1_u64 << half.node_count {
+                let side = |(at, node): (usize, &u8)| (half_pattern >> at & 1) << node;
+                let sides = half.nodes[..usize::from(half.node_count)].iter().enumerate().map(side).sum();
+                let pattern = pattern_of(&path.steps, sides);
+                let row = half.table as usize + half_pattern as usize * features.len();
                 for (step, value) in path.steps.iter().zip(&contributions[pattern * path.steps.len()..]) {
                     let place = features.binary_search(&step.feature).expect("collected above");
                     self.table[row + place] += value;
                 }
             }
         }
-        Plan::Whole { features, table }
+        half
     }
 
     fn tabulate(&mut self, paths: Vec<Path>) -> Vec<LeafPlan> {
@@ -124,12 +148,8 @@ impl Explainer {
         }
         let leaves = match plan {
             Plan::Leaves(leaves) => leaves,
-            Plan::Whole { features, table } => {
-                let start = *table as usize + sides as usize * features.len();
-                for (&feature, value) in features.iter().zip(&self.table[start..start + features.len()]) {
-                    contributions[feature as usize] += value;
-                }
-                return;
+            Plan::Halves(halves) => {
+                return halves.iter().for_each(|half| half.explain(&self.table, sides, contributions));
             }
         };
         for leaf in leaves {
@@ -139,6 +159,20 @@ impl Explainer {
             for (step, value) in leaf.steps.iter().zip(values) {
                 contributions[step.feature as usize] += value;
             }
+        }
+    }
+}
+
+impl HalfPlan {
+    fn explain(&self, table: &[f64], sides: u64, contributions: &mut [f64]) {
+        let mut pattern = 0;
+        for (at, node) in self.nodes[..usize::from(self.node_count)].iter().enumerate() {
+            pattern |= (sides >> node & 1) << at;
+        }
+        let count = usize::from(self.feature_count);
+        let start = self.table as usize + pattern as usize * count;
+        for (&feature, value) in self.features[..count].iter().zip(&table[start..start + count]) {
+            contributions[usize::from(feature)] += value;
         }
     }
 }
@@ -203,6 +237,11 @@ fn descend(tree: &Tree, at: u16, mut path: Path, out: &mut Vec<Path>) {
 }
 
 impl Path {
+    /// Whether it leaves the root to the left; of a tree with a root.
+    fn starts_left(&self) -> bool {
+        self.steps[0].sides & 1 == 1
+    }
+
     /// Appends what each feature of the path contributes when the row agrees with those in `pattern`.
     fn write_contributions(&self, pattern: usize, out: &mut Vec<f64>) {
         let agrees = |at: usize| pattern >> at & 1 == 1;

@@ -62,9 +62,9 @@ fn scores_equal_lightgbm_to_the_bit() {
 
 #[test]
 fn reasons_equal_lightgbm_and_the_general_recursion() {
-    // 31 leaves go by tables, 255 leaves by the recursion.
-    for leaves in ["31", "255"] {
-        let (features, fitted) = fit_example(2000, &settings(&[("num_leaves", leaves), ("max_depth", "9")]));
+    // 255 leaves go by the recursion, 31 by a table a leaf, 8 and fewer by tables of the halves, balanced or not.
+    for (leaves, depth) in [("31", "9"), ("255", "9"), ("8", "3"), ("8", "9"), ("3", "9"), ("2", "9")] {
+        let (features, fitted) = fit_example(2000, &settings(&[("num_leaves", leaves), ("max_depth", depth)]));
         let expected = predict_with_library(&fitted.text, &features, true);
         let trees = Trees::parse(&fitted.text).unwrap();
         let (mut found, mut slow) = (vec![0.0; 6], vec![0.0; 6]);
