@@ -58,8 +58,12 @@ impl Node {
     /// 1 for left, 0 for right.
     #[inline(always)]
     pub fn side(&self, row: &[f64]) -> usize {
-        let value = row[self.feature as usize];
-        usize::from((value <= self.threshold) | (value.is_nan() & (self.flags & MISSING_GOES_LEFT != 0)))
+        usize::from(self.goes_left(row[self.feature as usize]))
+    }
+
+    #[inline(always)]
+    pub fn goes_left(&self, value: f64) -> bool {
+        (value <= self.threshold) | (value.is_nan() & (self.flags & MISSING_GOES_LEFT != 0))
     }
 }
 

@@ -7,6 +7,7 @@
 //! explained by the general recursion.
 
 use super::evaluator::{LEAF, Tree};
+use super::sides::Sides;
 
 /// Nodes of a tree whose decisions fit one machine word.
 const NODES_MAX: usize = 64;
@@ -21,24 +22,20 @@ const TABLE_MAX: usize = 1 << 24;
 #[derive(Debug)]
 pub(super) struct Explainer {
     base: f64,
-    /// One a tree; none where the tree is too large.
-    plans: Vec<Option<Plan>>,
+    /// The halves of all small trees.
+    halves: Vec<HalfPlan>,
+    sides: Sides,
+    /// Each other tree by its place; no plan where it is too large.
+    others: Vec<(usize, Option<Vec<LeafPlan>>)>,
     table: Vec<f64>,
 }
 
-/// How one tree is explained.
-#[derive(Debug)]
-enum Plan {
-    /// The leaves on each side of the root together.
-    Halves([HalfPlan; 2]),
-    Leaves(Vec<LeafPlan>),
-}
-
-/// How the leaves on one side of the root are explained. Everything in one place: this is read for every tree and answer.
+/// How the leaves on one side of a root are explained together. Everything in one place: it is read for every answer.
 #[derive(Clone, Copy, Debug, Default)]
 struct HalfPlan {
-    /// Nodes on the way to any of the leaves, and how many; their sides are the bits of the pattern.
-    nodes: [u8; SMALL_NODES_MAX],
+    /// Where the sides taken at the nodes on the way to any of the leaves are among those of all.
+    word: u32,
+    shift: u8,
     node_count: u8,
     feature_count: u8,
     features: [u16; SMALL_NODES_MAX],
@@ -66,55 +63,55 @@ struct Step {
 impl Explainer {
     pub fn new(trees: &[Tree]) -> Explainer {
         let base = trees.iter().map(expected).sum();
-        let mut explainer = Explainer { base, plans: Vec::with_capacity(trees.len()), table: Vec::new() };
-        for tree in trees {
+        let (halves, others, table) = (Vec::new(), Vec::new(), Vec::new());
+        let mut explainer = Explainer { base, halves, sides: Sides::default(), others, table };
+        let is_small = |tree: &&Tree| (1..=SMALL_NODES_MAX).contains(&tree.nodes.len());
+        let room: usize = trees.iter().filter(is_small).map(|tree| tree.nodes.len() << tree.nodes.len()).sum();
+        let by_halves = room <= TABLE_MAX && Sides::room(trees.iter().filter(is_small)) <= TABLE_MAX;
+        for (at, tree) in trees.iter().enumerate() {
             let paths = paths(tree);
+            if by_halves && is_small(&tree) {
+                let (left, right) = paths.into_iter().partition::<Vec<_>, _>(Path::starts_left);
+                [left, right].iter().for_each(|paths| explainer.tabulate_half(tree, paths));
+                continue;
+            }
             let features = paths.iter().map(|path| path.steps.len()).max().unwrap_or(0);
             let room: usize = paths.iter().map(|path| path.steps.len() << path.steps.len().min(16)).sum();
             let fits = tree.nodes.len() <= NODES_MAX && features <= PATH_FEATURES_MAX;
-            let small = (1..=SMALL_NODES_MAX).contains(&tree.nodes.len());
-            let room = if small { tree.nodes.len() << tree.nodes.len() } else { room };
-            let plan = (fits && explainer.table.len() + room <= TABLE_MAX).then(|| match small {
-                true => {
-                    let (left, right) = paths.into_iter().partition::<Vec<_>, _>(|path| path.starts_left());
-                    Plan::Halves([left, right].map(|paths| explainer.tabulate_half(&paths)))
-                }
-                false => Plan::Leaves(explainer.tabulate(paths)),
-            });
-            explainer.plans.push(plan);
+            let plan = (fits && explainer.table.len() + room <= TABLE_MAX).then(|| explainer.tabulate(paths));
+            explainer.others.push((at, plan));
         }
+        explainer.sides.finish();
         explainer
     }
 
     /// Paths: at least one, of a small tree.
-    fn tabulate_half(&mut self, paths: &[Path]) -> HalfPlan {
-        let mut half = HalfPlan { table: self.table.len() as u32, ..HalfPlan::default() };
+    fn tabulate_half(&mut self, tree: &Tree, paths: &[Path]) {
         let on_the_way = paths.iter().flat_map(|path| &path.steps).fold(0, |nodes, step| nodes | step.nodes);
-        for node in (0..SMALL_NODES_MAX as u8).filter(|node| on_the_way >> node & 1 == 1) {
-            half.nodes[usize::from(half.node_count)] = node;
-            half.node_count += 1;
-        }
+        let nodes: Vec<usize> = (0..tree.nodes.len()).filter(|node| on_the_way >> node & 1 == 1).collect();
         let mut features: Vec<u16> = paths.iter().flat_map(|path| path.steps.iter().map(|step| step.feature)).collect();
         features.sort_unstable();
         features.dedup();
+        let (word, shift) = self.sides.place(nodes.iter().map(|&node| tree.nodes[node]));
+        let table = self.table.len() as u32;
+        let (node_count, feature_count) = (nodes.len() as u8, features.len() as u8);
+        let mut half = HalfPlan { word, shift, node_count, feature_count, features: [0; SMALL_NODES_MAX], table };
         half.features[..features.len()].copy_from_slice(&features);
-        half.feature_count = features.len() as u8;
-        self.table.resize(self.table.len() + (features.len() << half.node_count), 0.0);
+        self.table.resize(self.table.len() + (features.len() << nodes.len()), 0.0);
         for path in paths {
             let mut contributions = Vec::new();
             (0..1 << path.steps.len()).for_each(|pattern| path.write_contributions(pattern, &mut contributions));
-            for half_pattern in 0..1_u64 << half.node_count {
-                let side = |(at, node): (usize, &u8)| (half_pattern >> at & 1) << node;
-                let sides = half.nodes[..usize::from(half.node_count)].iter().enumerate().map(side).sum();
-                let pattern = pattern_of(&path.steps, sides);
-                let row = half.table as usize + half_pattern as usize * features.len();
+            for half_pattern in 0..1_usize << nodes.len() {
+                let side = |(at, node): (usize, &usize)| (half_pattern as u64 >> at & 1) << node;
+                let pattern = pattern_of(&path.steps, nodes.iter().enumerate().map(side).sum());
+                let row = table as usize + half_pattern * features.len();
                 for (step, value) in path.steps.iter().zip(&contributions[pattern * path.steps.len()..]) {
                     let place = features.binary_search(&step.feature).expect("collected above");
                     self.table[row + place] += value;
                 }
             }
         }
-        half
+        self.halves.push(half);
     }
 
     fn tabulate(&mut self, paths: Vec<Path>) -> Vec<LeafPlan> {
@@ -131,27 +128,23 @@ impl Explainer {
 
     pub fn explain(&self, trees: &[Tree], row: &[f64], contributions: &mut [f64]) -> f64 {
         contributions.fill(0.0);
+        let sides = self.sides.of(row);
+        self.halves.iter().for_each(|half| half.explain(&self.table, &sides, contributions));
         let mut path = Vec::new();
-        for (tree, plan) in trees.iter().zip(&self.plans) {
+        for (at, plan) in &self.others {
             match plan {
-                Some(plan) => self.explain_by_table(tree, plan, row, contributions),
-                None => explain_by_recursion(tree, row, contributions, &mut path),
+                Some(leaves) => self.explain_by_leaves(&trees[*at], leaves, row, contributions),
+                None => explain_by_recursion(&trees[*at], row, contributions, &mut path),
             }
         }
         self.base
     }
 
-    fn explain_by_table(&self, tree: &Tree, plan: &Plan, row: &[f64], contributions: &mut [f64]) {
+    fn explain_by_leaves(&self, tree: &Tree, leaves: &[LeafPlan], row: &[f64], contributions: &mut [f64]) {
         let mut sides = 0_u64;
         for (at, node) in tree.nodes.iter().enumerate() {
             sides |= (node.side(row) as u64) << at;
         }
-        let leaves = match plan {
-            Plan::Leaves(leaves) => leaves,
-            Plan::Halves(halves) => {
-                return halves.iter().for_each(|half| half.explain(&self.table, sides, contributions));
-            }
-        };
         for leaf in leaves {
             let pattern = pattern_of(&leaf.steps, sides);
             let start = leaf.table as usize + pattern * leaf.steps.len();
@@ -164,11 +157,8 @@ impl Explainer {
 }
 
 impl HalfPlan {
-    fn explain(&self, table: &[f64], sides: u64, contributions: &mut [f64]) {
-        let mut pattern = 0;
-        for (at, node) in self.nodes[..usize::from(self.node_count)].iter().enumerate() {
-            pattern |= (sides >> node & 1) << at;
-        }
+    fn explain(&self, table: &[f64], sides: &[u64], contributions: &mut [f64]) {
+        let pattern = sides[self.word as usize] >> self.shift & ((1 << self.node_count) - 1);
         let count = usize::from(self.feature_count);
         let start = self.table as usize + pattern as usize * count;
         for (&feature, value) in self.features[..count].iter().zip(&table[start..start + count]) {

@@ -4,6 +4,7 @@
 mod evaluator;
 mod explain;
 mod lightgbm;
+mod sides;
 
 pub use evaluator::{ParseError, Trees};
 pub use lightgbm::{FitError, Fitted, Settings, TrainingSet, all_parameters, fit};
