@@ -14,8 +14,11 @@ const ABBREVIATIONS: [&str; 22] = [
     "sun", "thurs", "tues", "vs", "wed",
 ];
 
+/// A phrase, and how the clause after it stands to the one before.
+type Contrast = (&'static [&'static str], Opening);
+
 /// Words and phrases that set what follows against what was said; longer ones before those they begin with.
-const CONTRASTS: [(&[&str], Opening); 27] = [
+const CONTRASTS: [Contrast; 27] = [
     (&["on", "the", "other", "hand"], Opening::Contrast),
     (&["on", "the", "flip", "side"], Opening::Contrast),
     (&["with", "the", "exception", "of"], Opening::Contrast),
@@ -46,8 +49,8 @@ const CONTRASTS: [(&[&str], Opening); 27] = [
 ];
 
 /// Most words begin none of them: comparing with all was a tenth of reading a sentence.
-static BY_FIRST_WORD: LazyLock<FxHashMap<&str, Vec<(&[&str], Opening)>>> = LazyLock::new(|| {
-    let mut by_first: FxHashMap<&str, Vec<(&[&str], Opening)>> = FxHashMap::default();
+static BY_FIRST_WORD: LazyLock<FxHashMap<&str, Vec<Contrast>>> = LazyLock::new(|| {
+    let mut by_first: FxHashMap<&str, Vec<Contrast>> = FxHashMap::default();
     CONTRASTS.iter().for_each(|&(words, opening)| by_first.entry(words[0]).or_default().push((words, opening)));
     by_first
 });
