@@ -132,8 +132,9 @@ impl TextFeatures {
     /// The row of a text: (column, value), columns ascending. Weights of each kind of gram have length 1 together; a
     /// gram that was not there when learning counts nothing. text: any Unicode; beyond [`TEXT_BYTES_MAX`] cut.
     pub fn row(&self, text: &str) -> Vec<(u32, f64)> {
-        let read = self.read(text);
-        self.weighed(&read, read.runs.clone())
+        let mut read = self.read(text);
+        let runs = std::mem::take(&mut read.runs);
+        self.weighed(&read, runs)
     }
 
     /// The row of a text, and the runs of letters behind it.

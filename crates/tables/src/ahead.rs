@@ -4,14 +4,12 @@
 use std::fmt;
 use std::sync::Arc;
 
-use datafusion::common::config::ConfigOptions;
-use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode, TreeNodeRecursion};
+use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::datasource::physical_plan::FileScanConfig;
 use datafusion::datasource::source::DataSourceExec;
 use datafusion::error::Result;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_expr::PhysicalExpr;
-use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_plan::stream::{RecordBatchReceiverStream, RecordBatchStreamAdapter};
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties};
 use futures::StreamExt;
@@ -19,30 +17,31 @@ use futures::StreamExt;
 /// Batches of some thousand rows that wait for the query.
 const BATCHES_AHEAD_MAX: usize = 2;
 
-/// Puts a [`ReadAhead`] above every scan of files.
-#[derive(Debug)]
-pub(crate) struct ReadFilesAhead;
+/// A scan of files with a [`ReadAhead`] above it.
+pub(crate) fn of_files(plan: &Arc<dyn ExecutionPlan>) -> Option<Arc<dyn ExecutionPlan>> {
+    plan.downcast_ref::<DataSourceExec>()?.data_source().downcast_ref::<FileScanConfig>()?;
+    Some(Arc::new(ReadAhead { input: plan.clone() }))
+}
 
-impl PhysicalOptimizerRule for ReadFilesAhead {
-    fn optimize(&self, plan: Arc<dyn ExecutionPlan>, _: &ConfigOptions) -> Result<Arc<dyn ExecutionPlan>> {
-        let above = |plan: Arc<dyn ExecutionPlan>| {
-            let scan = plan.downcast_ref::<DataSourceExec>();
-            let reads_files = scan.is_some_and(|scan| scan.data_source().downcast_ref::<FileScanConfig>().is_some());
-            Ok(match reads_files {
-                true => Transformed::yes(Arc::new(ReadAhead { input: plan }) as Arc<dyn ExecutionPlan>),
-                false => Transformed::no(plan),
-            })
-        };
-        plan.transform_up(above).data()
-    }
-
-    fn name(&self) -> &str {
-        "ReadFilesAhead"
-    }
-
-    fn schema_check(&self) -> bool {
-        true
-    }
+/// What a task of its own takes from a stream before it is asked for. `ended` gets the stream when it is at its end, or
+/// nobody waits for it any more.
+pub(crate) fn taken_ahead(
+    mut batches: SendableRecordBatchStream,
+    batches_max: usize,
+    ended: impl FnOnce(SendableRecordBatchStream) + Send + 'static,
+) -> SendableRecordBatchStream {
+    let mut ahead = RecordBatchReceiverStream::builder(batches.schema(), batches_max);
+    let to = ahead.tx();
+    ahead.spawn(async move {
+        while let Some(batch) = batches.next().await {
+            if to.send(batch).await.is_err() {
+                break;
+            }
+        }
+        ended(batches);
+        Ok(())
+    });
+    ahead.build()
 }
 
 #[derive(Debug)]
@@ -87,21 +86,8 @@ impl ExecutionPlan for ReadAhead {
     /// Begins when the first batch is asked for, not before: a join tells the scan of its other side what it need not
     /// read, and batches would hang on who was faster.
     fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
-        let (mut batches, schema) = (self.input.execute(partition, context)?, self.schema());
-        let mut ahead = RecordBatchReceiverStream::builder(schema.clone(), BATCHES_AHEAD_MAX);
-        let begin = async move {
-            let to = ahead.tx();
-            ahead.spawn(async move {
-                while let Some(batch) = batches.next().await {
-                    // Nobody waits any more: the query has ended.
-                    if to.send(batch).await.is_err() {
-                        break;
-                    }
-                }
-                Ok(())
-            });
-            ahead.build()
-        };
+        let (batches, schema) = (self.input.execute(partition, context)?, self.schema());
+        let begin = async move { taken_ahead(batches, BATCHES_AHEAD_MAX, drop) };
         Ok(Box::pin(RecordBatchStreamAdapter::new(schema, futures::stream::once(begin).flatten())))
     }
 }

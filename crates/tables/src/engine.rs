@@ -1,12 +1,11 @@
 //! The SQL engine, set up once: one partition for reproducible bytes, a memory limit honoured by spilling.
 
-use crate::TablesError;
-use crate::ahead::ReadFilesAhead;
 use crate::parquet::{BackgroundParquet, Written};
-use crate::side_by_side::AggregateSideBySide;
+use crate::{TablesError, ahead, side_by_side};
 use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::datatypes::{DataType, FieldRef, SchemaRef};
-use datafusion::common::tree_node::TreeNode;
+use datafusion::common::config::ConfigOptions;
+use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
 use datafusion::common::{Column, TableReference};
 use datafusion::datasource::MemTable;
 use datafusion::execution::SendableRecordBatchStream;
@@ -17,6 +16,7 @@ use datafusion::execution::session_state::SessionStateBuilder;
 use datafusion::logical_expr::{Expr, LogicalPlan, cast};
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
+use datafusion::physical_plan::ExecutionPlan;
 use datafusion::prelude::{DataFrame, ParquetReadOptions, SessionConfig, SessionContext};
 use futures::StreamExt;
 use std::collections::BTreeSet;
@@ -229,12 +229,35 @@ pub(crate) fn without_views(kind: &DataType) -> DataType {
     }
 }
 
+/// What a query of one partition gives to a core beside its own, see [`ahead`] and [`side_by_side`].
+#[derive(Debug)]
+struct SecondCore;
+
+impl PhysicalOptimizerRule for SecondCore {
+    fn optimize(
+        &self,
+        plan: Arc<dyn ExecutionPlan>,
+        _: &ConfigOptions,
+    ) -> datafusion::error::Result<Arc<dyn ExecutionPlan>> {
+        let other = |plan: Arc<dyn ExecutionPlan>| {
+            let other = ahead::of_files(&plan).or_else(|| side_by_side::of_aggregate(&plan));
+            Ok(other.map_or_else(|| Transformed::no(plan), Transformed::yes))
+        };
+        plan.transform_up(other).data()
+    }
+
+    fn name(&self) -> &str {
+        "SecondCore"
+    }
+
+    fn schema_check(&self) -> bool {
+        true
+    }
+}
+
 fn context(config: SessionConfig, runtime: Arc<RuntimeEnv>) -> SessionContext {
     let mut rules = PhysicalOptimizer::new().rules;
-    rules.extend([
-        Arc::new(ReadFilesAhead) as Arc<dyn PhysicalOptimizerRule + Send + Sync>,
-        Arc::new(AggregateSideBySide),
-    ]);
+    rules.push(Arc::new(SecondCore));
     let state = SessionStateBuilder::new()
         .with_config(config)
         .with_runtime_env(runtime)

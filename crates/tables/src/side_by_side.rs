@@ -7,17 +7,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::datatypes::SchemaRef;
-use datafusion::common::config::ConfigOptions;
 use datafusion::common::runtime::SpawnedTask;
-use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode, TreeNodeRecursion};
+use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::error::{DataFusionError, Result};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_expr::PhysicalExpr;
-use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_plan::aggregates::{AggregateExec, AggregateMode};
 use datafusion::physical_plan::metrics::Time;
 use datafusion::physical_plan::repartition::BatchPartitioner;
-use datafusion::physical_plan::stream::{RecordBatchReceiverStream, RecordBatchStreamAdapter};
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::streaming::{PartitionStream, StreamingTableExec};
 use datafusion::physical_plan::{
     ChildrenPropertiesMode, DisplayAs, DisplayFormatType, ExecutionPlan, InputOrderMode, PlanProperties,
@@ -26,6 +24,8 @@ use datafusion::physical_plan::{
 use futures::{Stream, StreamExt, TryStreamExt};
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
+use crate::ahead::taken_ahead;
+
 /// A number of its own and not that of the cores: it decides the order of the groups.
 const HALVES: usize = 2;
 /// An input of fewer rows is counted in one piece, its groups in the order in which they first come.
@@ -33,39 +33,16 @@ const ROWS_MIN: usize = 100_000;
 /// Batches of some thousand rows that wait for a half, or for whoever reads its groups.
 const BATCHES_WAITING_MAX: usize = 2;
 
-/// Puts a [`SideBySide`] in the place of every grouped aggregate of one partition.
-#[derive(Debug)]
-pub(crate) struct AggregateSideBySide;
-
-impl PhysicalOptimizerRule for AggregateSideBySide {
-    fn optimize(&self, plan: Arc<dyn ExecutionPlan>, _: &ConfigOptions) -> Result<Arc<dyn ExecutionPlan>> {
-        let in_its_place = |plan: Arc<dyn ExecutionPlan>| {
-            let aggregate = plan.downcast_ref::<AggregateExec>().filter(|aggregate| {
-                *aggregate.mode() == AggregateMode::Single
-                    && aggregate.group_expr().is_single()
-                    && !aggregate.group_expr().expr().is_empty()
-                    && aggregate.limit_options().is_none()
-                    && *aggregate.input_order_mode() == InputOrderMode::Linear
-                    && aggregate.input().properties().output_partitioning().partition_count() == 1
-            });
-            Ok(match aggregate {
-                Some(aggregate) => {
-                    let aggregate = Arc::new(aggregate.clone());
-                    Transformed::yes(Arc::new(SideBySide { aggregate }) as Arc<dyn ExecutionPlan>)
-                }
-                None => Transformed::no(plan),
-            })
-        };
-        plan.transform_up(in_its_place).data()
-    }
-
-    fn name(&self) -> &str {
-        "AggregateSideBySide"
-    }
-
-    fn schema_check(&self) -> bool {
-        true
-    }
+/// A [`SideBySide`] for a grouped aggregate of one partition.
+pub(crate) fn of_aggregate(plan: &Arc<dyn ExecutionPlan>) -> Option<Arc<dyn ExecutionPlan>> {
+    let aggregate = plan.downcast_ref::<AggregateExec>()?;
+    let fits = *aggregate.mode() == AggregateMode::Single
+        && aggregate.group_expr().is_single()
+        && !aggregate.group_expr().expr().is_empty()
+        && aggregate.limit_options().is_none()
+        && *aggregate.input_order_mode() == InputOrderMode::Linear
+        && aggregate.input().properties().output_partitioning().partition_count() == 1;
+    fits.then(|| Arc::new(SideBySide { aggregate: Arc::new(aggregate.clone()) }) as Arc<dyn ExecutionPlan>)
 }
 
 #[derive(Debug)]
@@ -107,7 +84,7 @@ impl ExecutionPlan for SideBySide {
     fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
         let input = self.aggregate.input().execute(partition, context.clone())?;
         let groups = run(self.aggregate.clone(), input, context);
-        Ok(Box::pin(RecordBatchStreamAdapter::new(self.schema(), futures::stream::once(groups).try_flatten())))
+        Ok(stream(self.schema(), futures::stream::once(groups).try_flatten()))
     }
 }
 
@@ -156,22 +133,14 @@ fn in_halves(
     // spill hangs on how many there are, and where it spills must not hang on who is faster.
     let begun = (0..HALVES).map(|half| halves.execute(half, context.clone())).collect::<Result<Vec<_>>>()?;
     let ended = Arc::new(Mutex::new(Vec::new()));
-    let mut groups = Vec::new();
-    for mut half in begun {
-        let mut ahead = RecordBatchReceiverStream::builder(half.schema(), BATCHES_WAITING_MAX);
-        let (to, ended) = (ahead.tx(), ended.clone());
-        ahead.spawn(async move {
-            while let Some(batch) = half.next().await {
-                // Nobody waits any more: the query has ended.
-                if to.send(batch).await.is_err() {
-                    break;
-                }
-            }
-            ended.lock().unwrap_or_else(PoisonError::into_inner).push(half);
-            Ok(())
-        });
-        groups.push(ahead.build());
-    }
+    let groups: Vec<_> = begun
+        .into_iter()
+        .map(|half| {
+            let ended = ended.clone();
+            let hold = move |half| ended.lock().unwrap_or_else(PoisonError::into_inner).push(half);
+            taken_ahead(half, BATCHES_WAITING_MAX, hold)
+        })
+        .collect();
     let groups = futures::stream::iter(groups).flatten();
     let held = groups.inspect(move |_| {
         let _ = (&feeder, &ended);

@@ -56,7 +56,7 @@ impl Sides {
             let start = self.left.len();
             // A value of each interval: the threshold that ends it; beyond the last; missing.
             let values = thresholds.iter().copied().chain([f64::INFINITY, f64::NAN]);
-            for value in values.clone() {
+            for value in values {
                 let row = self.left.len();
                 self.left.resize(row + self.words, 0);
                 for (_, bit) in nodes.iter().filter(|(node, _)| node.goes_left(value)) {
