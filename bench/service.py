@@ -1,9 +1,9 @@
-"""Our service, a Python peer and the floor of any JSON service in turn (A B C A B C), under the same load on one machine.
+"""Our service, two Python peers and the floor of any JSON service in turn (A B C D A B C D), under the same load on one machine.
 
-Ours is sent raw payments and keeps their windows itself; the peer is sent features that someone else has computed; the
+Ours is sent raw payments and keeps their windows itself; the peers are sent features that someone else has computed; the
 floor sends back what it gets. Prints a table and never passes or fails on time. Exit 1 only if a server did not answer
 every request with 200, did not hold the fixed rate, or ran out of requests early.
-Standard library only, Python 3.11 or later, Linux; the peer gets an environment in .tools/bench.
+Standard library only, Python 3.11 or later, Linux; the peers get an environment in .tools/bench.
 """
 
 import argparse
@@ -32,6 +32,8 @@ RATE_HELD_MIN = 0.99
 MEASURED_SHARE_MIN = 0.5
 # Where the newest test week of bench/domains ends: what was learned from lies before, what is asked comes after.
 CUT = "2018-09-05"
+# As `peer_service.py` describes them.
+PEERS = ("tuned", "plain")
 OURS_PORT, PEER_PORT, FLOOR_PORT = 8001, 8108, 8109
 READY_SECONDS_MAX = 120
 STOP_SECONDS_MAX = 15
@@ -126,16 +128,17 @@ def prepare_servers(arguments, python, folder):
     last_object([python, BENCH / "peer_service_train.py", *given], environment)
     features = folder / "bodies.ndjson"
     if not arguments.skip_peer:
-        found = {"PEER_SERVICE_MODEL": str(folder / "model.json")}
-        servers["peer"] = Server(PEER_PORT, peer_command(python), features, environment=environment | found)
+        found = environment | {"PEER_SERVICE_MODEL": str(folder / "model.json")}
+        for name in PEERS:
+            servers[name] = Server(PEER_PORT, peer_command(python, name), features, environment=found)
     # What ours is sent, where ours is there to compare with: a shorter body is parsed sooner.
     same = servers["ours"].bodies if "ours" in servers else features
     servers["floor"] = Server(FLOOR_PORT, [arguments.floor, "--port", FLOOR_PORT], same)
     return servers
 
 
-def peer_command(python):
-    command = [python, "-m", "uvicorn", "peer_service:service", "--factory", "--app-dir", BENCH]
+def peer_command(python, name):
+    command = [python, "-m", "uvicorn", f"peer_service:{name}", "--factory", "--app-dir", BENCH]
     where = ["--host", "127.0.0.1", "--port", PEER_PORT]
     return [*command, *where, "--workers", os.cpu_count(), "--no-access-log", "--log-level", "warning"]
 
@@ -299,7 +302,8 @@ def usage(group):
 def print_table(measured, rounds):
     print(f"\nservice: {rounds} round{'s' if rounds > 1 else ''}; {SATURATION['connections']} connections at saturation, "
           f"{STEADY['connections']} at {RATE:,} requests/s; medians, latency from the intended start")
-    print(f"  {'':32}{'ours':>10}{'peer':>10}{'floor':>10}{'ours / peer':>13}{'floor / ours':>14}   min-max in this order")
+    heads = "".join(f"{name:>10}" for name in ("ours", *PEERS, "floor"))
+    print(f"  {'':32}{heads}{'ours / tuned':>14}{'ours / plain':>14}{'floor / ours':>14}   min-max in this order")
     for name, digits, values in ROWS:
         print_row(name, digits, {server: values(each) for server, each in measured.items()})
 
@@ -324,8 +328,9 @@ def latency_ms(reports, measure, quantile):
 
 def print_row(name, digits, values):
     medians = {server: statistics.median(each) for server, each in values.items()}
-    shown = "".join(f"{number(medians.get(server), digits):>10}" for server in ("ours", "peer", "floor"))
-    ratios = f"{ratio(medians, 'ours', 'peer'):>13}{ratio(medians, 'floor', 'ours'):>14}"
+    shown = "".join(f"{number(medians.get(server), digits):>10}" for server in ("ours", *PEERS, "floor"))
+    compared = [("ours", "tuned"), ("ours", "plain"), ("floor", "ours")]
+    ratios = "".join(f"{ratio(medians, *pair):>14}" for pair in compared)
     spread = ", ".join(f"{number(min(each), digits)}-{number(max(each), digits)}" for each in values.values())
     print(f"  {name:<32}{shown}{ratios}   {spread}")
 

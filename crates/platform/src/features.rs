@@ -11,6 +11,7 @@ use septet_tables::arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 use septet_tables::arrow::compute::concat;
 use septet_tables::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use septet_tables::{Engine, RowExpressions, TablesError, numbers};
+use serde::Serialize;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -19,8 +20,9 @@ const CHUNK_ROWS: usize = 16_384;
 /// A column beyond the contract whose values are nearly all different names rows, it does not describe them.
 const IDENTIFIER_SHARE: f64 = 0.9;
 
-/// One value of one row, as a service holds it.
-#[derive(Clone, Debug, PartialEq)]
+/// One value of one row, as a service holds it. Its JSON is a number, a text or null.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(untagged)]
 pub enum OwnedValue {
     /// NaN is missing.
     Number(f64),

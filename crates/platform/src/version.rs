@@ -10,7 +10,7 @@ use septet_learn::calibration::Calibrator;
 use septet_learn::encoding::{Encoder, RowValue};
 use septet_learn::frame::{Frame, Matrix};
 use septet_learn::linear::LinearModel;
-use septet_learn::trees::Trees;
+use septet_learn::trees::{Explained, Trees};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -284,37 +284,43 @@ impl Scorer {
         Ok(Score { raw, probability: self.manifest.calibrator.apply(sigmoid(raw)) })
     }
 
-    /// The score of one row, with its explanation where making both at once costs no more than the score: a text is read once.
+    /// The score of one row with its explanation, where one comes with the other; else the explanation is made when it is
+    /// asked for.
     pub fn score_and_explain(&self, row: &[OwnedValue]) -> Result<(Score, Option<Explanation>), PlatformError> {
-        match &self.model {
+        let (raw, explanation) = match &self.model {
             Model::Text(model) => {
                 let explained = model.explain(&|input| text_of(row, input), &self.encode(row)?);
-                let raw = explained.raw;
-                let score = Score { raw, probability: self.manifest.calibrator.apply(sigmoid(raw)) };
-                Ok((score, Some(self.of_text(explained))))
+                (explained.raw, self.of_text(explained))
             }
-            Model::Trees { .. } | Model::Linear(_) | Model::Purchases(_) => Ok((self.score(row)?, None)),
-        }
+            Model::Trees { trees, .. } => self.of_trees(trees, &self.encode(row)?),
+            Model::Linear(_) | Model::Purchases(_) => return Ok((self.score(row)?, None)),
+        };
+        let score = Score { raw, probability: self.manifest.calibrator.apply(sigmoid(raw)) };
+        Ok((score, Some(explanation)))
     }
 
     /// What each input contributed to the log-odds.
     pub fn explain(&self, row: &[OwnedValue]) -> Result<Explanation, PlatformError> {
         let encoded = self.encode(row)?;
-        let mut columns = vec![0.0; encoded.len()];
-        let base = match &self.model {
-            Model::Trees { trees, .. } => trees.explain(&encoded, &mut columns),
-            Model::Linear(model) => {
-                // Encoded columns are standardised: their training means are 0.
-                columns = model.contributions(&encoded, &vec![0.0; encoded.len()]);
-                model.intercept
-            }
+        let (contributions, base) = match &self.model {
+            Model::Trees { trees, .. } => return Ok(self.of_trees(trees, &encoded).1),
             Model::Text(model) => return Ok(self.of_text(model.explain(&|input| text_of(row, input), &encoded))),
+            // Encoded columns are standardised: their training means are 0.
+            Model::Linear(model) => {
+                (self.by_input(&model.contributions(&encoded, &vec![0.0; encoded.len()])), model.intercept)
+            }
             Model::Purchases(models) => {
                 let (moved, base) = models.explain(four(row));
-                return Ok(Explanation { contributions: moved.to_vec(), base, said: Vec::new() });
+                (moved.to_vec(), base)
             }
         };
-        Ok(Explanation { contributions: self.by_input(&columns), base, said: Vec::new() })
+        Ok(Explanation { contributions, base, said: Vec::new() })
+    }
+
+    fn of_trees(&self, trees: &Trees, encoded: &[f64]) -> (f64, Explanation) {
+        let mut columns = vec![0.0; encoded.len()];
+        let Explained { base, raw } = trees.explain(encoded, &mut columns);
+        (raw, Explanation { contributions: self.by_input(&columns), base, said: Vec::new() })
     }
 
     /// What is told of a customer, in the order of `purchases::forecast_fields`; nothing by other kinds.

@@ -10,7 +10,7 @@ use septet_server::DomainState;
 use std::fs::File;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 use tokio::task::JoinHandle;
 use tracing::{error, info};
@@ -22,8 +22,9 @@ const DELIVERY: Duration = Duration::from_secs(5);
 const POLL: Duration = Duration::from_secs(2);
 /// A look that takes longer is given up.
 const LOOK_MAX: Duration = Duration::from_secs(900);
-/// The least pressing of processes.
-const LOOK_NICENESS: &str = "19";
+/// What makes a process the least pressing: the first gives a core up at once to whoever wakes (Linux, SCHED_IDLE), the
+/// second within some milliseconds.
+const YIELDING: [&[&str]; 2] = [&["chrt", "--idle", "0"], &["nice", "-n", "19"]];
 
 /// Starts looking; the tasks end when they are aborted.
 pub fn start(
@@ -114,15 +115,19 @@ impl Drop for Running {
     }
 }
 
-/// The program where it takes only what time answering leaves, if the machine knows `nice`.
+/// The program where it takes only what time answering leaves, as far as the machine knows how.
 fn behind(program: &Path) -> Command {
-    let known =
-        Command::new("nice").arg("true").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();
-    if !known.is_ok_and(|status| status.success()) {
+    static KNOWN: OnceLock<Option<&[&str]>> = OnceLock::new();
+    let works = |words: &&&[&str]| {
+        let mut trial = Command::new(words[0]);
+        trial.args(&words[1..]).arg("true").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        trial.status().is_ok_and(|status| status.success())
+    };
+    let Some([first, others @ ..]) = KNOWN.get_or_init(|| YIELDING.iter().find(works).copied()) else {
         return Command::new(program);
-    }
-    let mut command = Command::new("nice");
-    command.args(["-n", LOOK_NICENESS]).arg(program);
+    };
+    let mut command = Command::new(first);
+    command.args(others).arg(program);
     command
 }
 

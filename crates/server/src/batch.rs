@@ -2,7 +2,7 @@
 //! it flows, in constant memory.
 
 use crate::body::{Media, media, read_body};
-use crate::predict::{count, wish};
+use crate::predict::{count, read_event, wish};
 use crate::problem::Problem;
 use crate::state::DomainState;
 use crate::trace::Place;
@@ -12,7 +12,7 @@ use axum::http::{HeaderValue, header};
 use axum::response::Response;
 use futures::StreamExt;
 use futures::stream::BoxStream;
-use septet_platform::serve::{Event, Refusal, Reply, Violation, Wish};
+use septet_platform::serve::{Event, Refusal, Reply, Unread, Wish};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -105,28 +105,7 @@ impl Batch {
     }
 
     fn read(&self, text: &str, pointer: &str) -> Row {
-        let value: Value =
-            serde_json::from_str(text).map_err(|error| Problem::new("body_not_json", error.to_string()))?;
-        self.checked(|contract| contract.read(&value, text.trim().to_owned(), pointer))
-    }
-
-    fn checked(
-        &self,
-        read: impl FnOnce(&septet_platform::serve::EventContract) -> Result<Event, Vec<Violation>>,
-    ) -> Row {
-        let service = &self.state.service;
-        let answerer = service.answerer().ok_or_else(|| Problem::new("not_ready", "the service is stopping"))?;
-        match read(&answerer.contract) {
-            Ok(event) => {
-                service.quality.taken(&answerer.contract, &event);
-                Ok(event)
-            }
-            Err(violations) => {
-                service.quality.refused(Some(&answerer.contract), &violations);
-                self.state.metrics.refused.increment(1);
-                Err(Problem::contract(violations))
-            }
-        }
+        read_event(&self.state, |contract| contract.read_json(text, pointer))
     }
 
     /// One line of JSON a row, in order.
@@ -314,5 +293,5 @@ fn csv_row(batch: &Batch, header: &csv::StringRecord, record: &csv::StringRecord
         return Err(Problem::new("body_not_text", detail));
     }
     let fields: Vec<(&str, &str)> = header.iter().zip(record.iter()).collect();
-    batch.checked(|contract| contract.read_text(&fields, &format!("/{number}")))
+    read_event(&batch.state, |contract| contract.read_text(&fields, &format!("/{number}")).map_err(Unread::Violations))
 }

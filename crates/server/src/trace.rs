@@ -13,7 +13,9 @@ use std::time::Instant;
 use tokio::sync::OwnedSemaphorePermit;
 use tracing::info;
 
-/// 32 hexadecimal digits. Source: W3C Trace Context.
+/// Hexadecimal digits of a trace; a span has half of them. Source: W3C Trace Context.
+const DIGITS: usize = 32;
+
 #[derive(Clone, Debug)]
 pub struct TraceId(pub String);
 
@@ -44,7 +46,8 @@ pub async fn around(State(state): State<Arc<DomainState>>, mut request: Request,
             }
         },
     };
-    let parent = format!("00-{trace}-{}-01", &fresh_id().simple().to_string()[16..]);
+    let mut span = [0; DIGITS];
+    let parent = ["00-", &trace, "-", &fresh_id().simple().encode_lower(&mut span)[DIGITS / 2..], "-01"].concat();
     if let Ok(parent) = HeaderValue::from_str(&parent) {
         response.headers_mut().insert("traceparent", parent);
     }
@@ -104,8 +107,8 @@ fn trace_id(headers: &HeaderMap) -> String {
     let given = headers.get("traceparent").and_then(|value| value.to_str().ok());
     let parts: Vec<&str> = given.map(|text| text.split('-').collect()).unwrap_or_default();
     match parts.as_slice() {
-        ["00", trace, span, _] if hexadecimal(trace, 32) && hexadecimal(span, 16) => (*trace).to_owned(),
-        _ => fresh_id().simple().to_string(),
+        ["00", trace, span, _] if hexadecimal(trace, DIGITS) && hexadecimal(span, DIGITS / 2) => (*trace).to_owned(),
+        _ => fresh_id().simple().encode_lower(&mut [0; DIGITS]).to_owned(),
     }
 }
 

@@ -23,6 +23,14 @@ pub struct Trees {
     explainer: Explainer,
 }
 
+/// What an explanation says beside the contributions, in log-odds.
+#[derive(Clone, Copy, Debug)]
+pub struct Explained {
+    pub base: f64,
+    /// The row's score, equal to the bit to [`Trees::raw`].
+    pub raw: f64,
+}
+
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub(super) struct Node {
@@ -180,10 +188,11 @@ impl Trees {
     }
 
     /// Exact path-dependent SHAP values in log-odds: `contributions` gets one a feature, the base value is returned,
-    /// and together they add up to [`Trees::raw`]. Source: Lundberg et al. 2020, Nature Machine Intelligence.
-    pub fn explain(&self, row: &[f64], contributions: &mut [f64]) -> f64 {
+    /// with [`Trees::raw`], which together they add up to. Source: Lundberg et al. 2020, Nature Machine Intelligence.
+    pub fn explain(&self, row: &[f64], contributions: &mut [f64]) -> Explained {
         assert!(row.len() >= self.features && contributions.len() >= self.features);
-        self.explainer.explain(&self.trees, row, contributions)
+        let (base, raw) = self.explainer.explain(&self.trees, row, contributions);
+        Explained { base, raw: raw.unwrap_or_else(|| self.raw(row)) }
     }
 }
 

@@ -39,7 +39,8 @@ struct HalfPlan {
     node_count: u8,
     feature_count: u8,
     features: [u16; SMALL_NODES_MAX],
-    /// `table + pattern * features + feature`.
+    /// `table + pattern * (features + 1) + feature`; last of a pattern is the value of the leaf that a row with it falls
+    /// into, 0 if that is one of the other half.
     table: u32,
 }
 
@@ -65,8 +66,9 @@ impl Explainer {
         let base = trees.iter().map(expected).sum();
         let (halves, others, table) = (Vec::new(), Vec::new(), Vec::new());
         let mut explainer = Explainer { base, halves, sides: Sides::default(), others, table };
-        let is_small = |tree: &&Tree| (1..=SMALL_NODES_MAX).contains(&tree.nodes.len());
-        let room: usize = trees.iter().filter(is_small).map(|tree| tree.nodes.len() << tree.nodes.len()).sum();
+        // A tree without a split has nothing to explain.
+        let is_small = |tree: &&Tree| tree.leaves.len() > 1 && tree.nodes.len() <= SMALL_NODES_MAX;
+        let room: usize = trees.iter().filter(is_small).map(|tree| (tree.nodes.len() + 1) << tree.nodes.len()).sum();
         let by_halves = room <= TABLE_MAX && Sides::room(trees.iter().filter(is_small)) <= TABLE_MAX;
         for (at, tree) in trees.iter().enumerate() {
             let paths = paths(tree);
@@ -97,17 +99,21 @@ impl Explainer {
         let (node_count, feature_count) = (nodes.len() as u8, features.len() as u8);
         let mut half = HalfPlan { word, shift, node_count, feature_count, features: [0; SMALL_NODES_MAX], table };
         half.features[..features.len()].copy_from_slice(&features);
-        self.table.resize(self.table.len() + (features.len() << nodes.len()), 0.0);
+        let width = features.len() + 1;
+        self.table.resize(self.table.len() + (width << nodes.len()), 0.0);
         for path in paths {
             let mut contributions = Vec::new();
             (0..1 << path.steps.len()).for_each(|pattern| path.write_contributions(pattern, &mut contributions));
             for half_pattern in 0..1_usize << nodes.len() {
                 let side = |(at, node): (usize, &usize)| (half_pattern as u64 >> at & 1) << node;
                 let pattern = pattern_of(&path.steps, nodes.iter().enumerate().map(side).sum());
-                let row = table as usize + half_pattern * features.len();
+                let row = table as usize + half_pattern * width;
                 for (step, value) in path.steps.iter().zip(&contributions[pattern * path.steps.len()..]) {
                     let place = features.binary_search(&step.feature).expect("collected above");
                     self.table[row + place] += value;
+                }
+                if pattern + 1 == 1 << path.steps.len() {
+                    self.table[row + features.len()] = path.value;
                 }
             }
         }
@@ -126,10 +132,16 @@ impl Explainer {
         plans
     }
 
-    pub fn explain(&self, trees: &[Tree], row: &[f64], contributions: &mut [f64]) -> f64 {
+    /// The base, and the sum of the trees if all of them are small: then it comes with the contributions.
+    pub fn explain(&self, trees: &[Tree], row: &[f64], contributions: &mut [f64]) -> (f64, Option<f64>) {
         contributions.fill(0.0);
         let sides = self.sides.of(row);
-        self.halves.iter().for_each(|half| half.explain(&self.table, &sides, contributions));
+        let mut raw = 0.0;
+        for tree in self.halves.chunks_exact(2) {
+            let [left, right] = [&tree[0], &tree[1]].map(|half| half.explain(&self.table, &sides, contributions));
+            // One of them is 0. Added in the order of the trees, as the evaluator does.
+            raw += left + right;
+        }
         let mut path = Vec::new();
         for (at, plan) in &self.others {
             match plan {
@@ -137,7 +149,7 @@ impl Explainer {
                 None => explain_by_recursion(&trees[*at], row, contributions, &mut path),
             }
         }
-        self.base
+        (self.base, self.others.is_empty().then_some(raw))
     }
 
     fn explain_by_leaves(&self, tree: &Tree, leaves: &[LeafPlan], row: &[f64], contributions: &mut [f64]) {
@@ -157,13 +169,16 @@ impl Explainer {
 }
 
 impl HalfPlan {
-    fn explain(&self, table: &[f64], sides: &[u64], contributions: &mut [f64]) {
+    /// Returns the value of the row's leaf, if it is in this half.
+    fn explain(&self, table: &[f64], sides: &[u64], contributions: &mut [f64]) -> f64 {
         let pattern = sides[self.word as usize] >> self.shift & ((1 << self.node_count) - 1);
         let count = usize::from(self.feature_count);
-        let start = self.table as usize + pattern as usize * count;
-        for (&feature, value) in self.features[..count].iter().zip(&table[start..start + count]) {
+        let start = self.table as usize + pattern as usize * (count + 1);
+        let values = &table[start..=start + count];
+        for (&feature, value) in self.features[..count].iter().zip(values) {
             contributions[usize::from(feature)] += value;
         }
+        values[count]
     }
 }
 

@@ -6,7 +6,7 @@ mod explain;
 mod lightgbm;
 mod sides;
 
-pub use evaluator::{ParseError, Trees};
+pub use evaluator::{Explained, ParseError, Trees};
 pub use lightgbm::{FitError, Fitted, Settings, TrainingSet, all_parameters, fit};
 
 #[cfg(test)]

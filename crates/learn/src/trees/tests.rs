@@ -70,7 +70,8 @@ fn reasons_equal_lightgbm_and_the_general_recursion() {
         let (mut found, mut slow) = (vec![0.0; 6], vec![0.0; 6]);
         for at in 0..features.rows {
             let row = row_of(&features, at);
-            let base = trees.explain(&row, &mut found);
+            let Explained { base, raw } = trees.explain(&row, &mut found);
+            assert_eq!(raw.to_bits(), trees.raw(&row).to_bits());
             explain_slowly(&trees.trees, &row, &mut slow);
             for feature in 0..6 {
                 assert!((found[feature] - expected[at * 7 + feature]).abs() < 1e-12, "row {at} feature {feature}");
@@ -80,6 +81,16 @@ fn reasons_equal_lightgbm_and_the_general_recursion() {
             assert!((found.iter().sum::<f64>() + base - trees.raw(&row)).abs() < 1e-10);
         }
     }
+}
+
+#[test]
+fn a_model_without_a_split_has_no_reasons() {
+    let (features, fitted) = fit_example(500, &settings(&[("min_data_in_leaf", "400")]));
+    let trees = Trees::parse(&fitted.text).unwrap();
+    let mut found = vec![1.0; 6];
+    let Explained { base, raw } = trees.explain(&row_of(&features, 0), &mut found);
+    assert_eq!((raw, found), (trees.raw(&row_of(&features, 0)), vec![0.0; 6]));
+    assert!((raw - base).abs() < 1e-12);
 }
 
 #[test]

@@ -181,7 +181,7 @@ pub fn from_log(answerer: &Answerer, logged: Vec<Decision>, labels: &Labels) -> 
         let Ok(value) = serde_json::from_str(&one.input) else { continue };
         let Ok(mut event) = answerer.contract.read(&value, one.input.clone(), "") else { continue };
         for (at, column) in answerer.contract.columns.iter().enumerate().filter(|(_, column)| column.label()) {
-            if let Some(text) = labels.get(&(one.key.clone(), column.name.clone())) {
+            if let Some(text) = labels.get(&(one.key.to_string(), column.name.clone())) {
                 event.cells[at] = label_cell(column, text);
             }
         }

@@ -24,6 +24,8 @@ use std::sync::Arc;
 
 /// Reasons given unless all are asked for.
 const REASONS: usize = 3;
+/// Most replies.
+const REPLY_BYTES: usize = 1_500;
 
 /// The first column after the event's and the features' own in what rules and `answer.sql` read.
 const PROBABILITY: &str = "probability";
@@ -46,10 +48,11 @@ pub struct Answerer {
     phrases: Vec<Phrase>,
 }
 
+/// "Mean amount of the card in 7 days" and " EUR".
 #[derive(Clone, Debug)]
 struct Phrase {
     meaning: String,
-    unit: Option<String>,
+    unit: String,
 }
 
 /// What is answered about one event. Serialises to the reply without its timing.
@@ -89,10 +92,17 @@ pub struct Decided<'a> {
 #[derive(Serialize)]
 pub struct ReasonGiven<'a> {
     pub feature: &'a str,
-    pub value: Value,
+    pub value: Shown<'a>,
     /// Log-odds.
     pub contribution: f64,
     pub text: String,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+pub enum Shown<'a> {
+    Value(&'a OwnedValue),
+    Words(String),
 }
 
 /// One scored event, before it is put into words.
@@ -316,9 +326,10 @@ impl Answerer {
             answer: &scored.answer,
             warnings,
         };
-        let mut text = serde_json::to_string(&answer).map_err(arrow_error)?;
+        let mut text = Vec::with_capacity(REPLY_BYTES);
+        serde_json::to_writer(&mut text, &answer).map_err(arrow_error)?;
         text.pop();
-        Ok(text)
+        String::from_utf8(text).map_err(arrow_error)
     }
 
     /// Names of the rules that held.
@@ -328,7 +339,7 @@ impl Answerer {
 
     /// Features as a JSON list in the manifest's order, for the log.
     pub fn features_text(&self, scored: &Scored) -> Result<String, PlatformError> {
-        serde_json::to_string(&scored.features.iter().map(value_of).collect::<Vec<_>>()).map_err(arrow_error)
+        serde_json::to_string(&scored.features).map_err(arrow_error)
     }
 
     /// The first reasons, one sentence after the other.
@@ -336,7 +347,7 @@ impl Answerer {
         Ok(self.reasons(scored, false)?.into_iter().map(|reason| reason.text).collect::<Vec<_>>().join(" "))
     }
 
-    fn reasons(&self, scored: &Scored, all: bool) -> Result<Vec<ReasonGiven<'_>>, PlatformError> {
+    fn reasons<'a>(&'a self, scored: &'a Scored, all: bool) -> Result<Vec<ReasonGiven<'a>>, PlatformError> {
         let made = match &scored.explanation {
             Some(_) => None,
             None => Some(self.scorer.explain(&scored.features)?),
@@ -356,13 +367,13 @@ impl Answerer {
         let in_words = |(contribution, what): (f64, Result<usize, &Said>)| match what {
             Ok(at) => ReasonGiven {
                 feature: &self.manifest().features[at].name,
-                value: value_of(&scored.features[at]),
+                value: Shown::Value(&scored.features[at]),
                 contribution,
                 text: self.phrases[at].sentence(&scored.features[at], contribution),
             },
             Err(one) => ReasonGiven {
                 feature: &self.manifest().features[one.input].name,
-                value: Value::from(&*one.words),
+                value: Shown::Words(one.words.to_string()),
                 contribution,
                 text: format!("`{}` in the text, {}.", one.words, effect(contribution)),
             },
@@ -461,14 +472,6 @@ fn feature_column(scored: &[Scored], at: usize, kind: &DataType) -> ArrayRef {
     }
 }
 
-fn value_of(value: &OwnedValue) -> Value {
-    match value {
-        // Not a number is null in JSON.
-        OwnedValue::Number(value) => Value::from(*value),
-        OwnedValue::Word(word) => word.as_deref().map_or(Value::Null, Value::from),
-    }
-}
-
 /// One value of a column as JSON.
 fn json_of(column: &ArrayRef, row: usize) -> Result<Value, PlatformError> {
     if column.is_null(row) {
@@ -505,10 +508,11 @@ fn phrases(domain: &Domain, manifest: &Manifest) -> Vec<Phrase> {
             domain.spec.feature.iter().find(|(name, _)| *name.get_ref() == feature.name).map(|(_, feature)| feature);
         let meaning = declared.and_then(|feature| feature.meaning.clone());
         let meaning = meaning.or_else(|| column.and_then(|column| column.meaning.clone()));
-        Phrase {
-            meaning: meaning.or_else(|| feature.meaning.clone()).unwrap_or_else(|| feature.name.clone()),
-            unit: feature.unit.clone().or_else(|| column.and_then(|column| column.unit.clone())),
-        }
+        let meaning = meaning.or_else(|| feature.meaning.clone()).unwrap_or_else(|| feature.name.clone());
+        let mut letters = meaning.chars();
+        let first = letters.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
+        let unit = feature.unit.clone().or_else(|| column.and_then(|column| column.unit.clone()));
+        Phrase { meaning: first + letters.as_str(), unit: unit.map(|unit| format!(" {unit}")).unwrap_or_default() }
     };
     manifest.features.iter().map(phrase).collect()
 }
@@ -524,19 +528,12 @@ fn effect(contribution: f64) -> &'static str {
 impl Phrase {
     /// "Mean amount of the card in 7 days is 21.5 EUR, which raises the probability."
     fn sentence(&self, value: &OwnedValue, contribution: f64) -> String {
-        let shown = match value {
-            OwnedValue::Number(value) if value.is_nan() => "not known".to_owned(),
-            OwnedValue::Number(value) => short(*value),
-            OwnedValue::Word(word) => {
-                word.as_deref().map_or_else(|| "not known".to_owned(), |word| format!("`{word}`"))
-            }
-        };
-        let unit =
-            self.unit.as_ref().filter(|_| shown != "not known").map(|unit| format!(" {unit}")).unwrap_or_default();
-        let effect = effect(contribution);
-        let mut meaning = self.meaning.chars();
-        let first = meaning.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
-        format!("{first}{} is {shown}{unit}, {effect}.", meaning.as_str())
+        let (meaning, unit, effect) = (&self.meaning, &self.unit, effect(contribution));
+        match value {
+            OwnedValue::Number(value) if !value.is_nan() => format!("{meaning} is {}{unit}, {effect}.", short(*value)),
+            OwnedValue::Word(Some(word)) => format!("{meaning} is `{word}`{unit}, {effect}."),
+            _ => format!("{meaning} is not known, {effect}."),
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use crate::serve::ids::fresh_id;
 use crate::serve::log::{Decision, DecisionLog, Outcome};
 use crate::serve::rebuild::{Keys, Loaded, catch_up, key_hash, label_cell};
 use crate::serve::words::{Answered, Noted, Refusal, Replies, Reply, Timing, Told, Wish};
-use crate::serve::writer::{Batch, Waiting, micros, write};
+use crate::serve::writer::{Batch, Order, Waiting, micros, write};
 use crate::{PlatformError, now_micros};
 use serde_json::Value;
 use std::collections::{HashMap, HashSet, VecDeque};
@@ -88,13 +88,13 @@ struct EngineState {
     reader: DecisionLog,
     writer: SyncSender<Batch>,
     /// Key to answer, newest last: what is not yet in the log is here.
-    recent: HashMap<String, (Arc<Answered>, Arc<str>)>,
+    recent: HashMap<Arc<str>, (Arc<Answered>, Arc<str>), foldhash::quality::RandomState>,
     recent_wishes: HashSet<String>,
     /// Values told lately by key and label's column, and their order.
     recent_outcomes: HashMap<(String, usize), Cell>,
     outcome_order: VecDeque<(String, usize)>,
     /// Keys and idempotency keys of what is recent, oldest first.
-    order: VecDeque<(String, Option<String>)>,
+    order: VecDeque<(Arc<str>, Option<String>)>,
     settings: EngineSettings,
     current: Arc<Current>,
 }
@@ -115,7 +115,7 @@ pub fn run(
         loaded,
         reader,
         writer,
-        recent: HashMap::new(),
+        recent: HashMap::default(),
         recent_wishes: HashSet::new(),
         recent_outcomes: HashMap::new(),
         outcome_order: VecDeque::new(),
@@ -168,7 +168,7 @@ struct Job {
 #[derive(Default)]
 struct Rows {
     events: Vec<(Event, Wish)>,
-    by_key: HashMap<String, usize, foldhash::fast::FixedState>,
+    by_key: HashMap<Arc<str>, usize, foldhash::fast::FixedState>,
     by_wish: HashMap<String, usize, foldhash::fast::FixedState>,
 }
 
@@ -249,7 +249,7 @@ impl EngineState {
                 reply: sender,
             })
             .collect();
-        self.send(Batch { decisions, outcomes: Vec::new(), waiting });
+        self.send(Batch { decisions, waiting, ..Batch::default() });
         let gauges = &self.current.gauges;
         if gauges.batches.load(Ordering::Relaxed).is_multiple_of(BATCHES_PER_CLEANING) {
             let newest = gauges.newest_event.load(Ordering::Relaxed);
@@ -348,7 +348,7 @@ impl EngineState {
         let run_id: Arc<str> = answerer.run_id.as_str().into();
         let mut answers = Vec::with_capacity(rows.len());
         for (((event, wish), scored), known) in rows.iter().zip(&scored).zip(&known) {
-            let request_id = fresh_id().to_string();
+            let request_id = fresh_id().hyphenated().encode_lower(&mut [0; 36]).to_owned();
             let mut warnings = Vec::new();
             if *known {
                 warnings.push(KNOWN_WARNING.to_owned());
@@ -434,7 +434,7 @@ impl EngineState {
             }
         }
         let waiting = vec![Waiting::Feedback { noted, reply }];
-        self.send(Batch { decisions: Vec::new(), outcomes, waiting });
+        self.send(Batch { outcomes, waiting, ..Batch::default() });
     }
 
     /// What was told of an event counts before the log knows it.
@@ -501,9 +501,9 @@ impl EngineState {
     }
 
     /// Waits until everything sent to the writer is on disk, and this with it.
-    fn flush(&self, last: impl FnOnce(SyncSender<()>) -> Waiting) {
+    fn flush(&self, last: impl FnOnce(SyncSender<()>) -> Order) {
         let (done, waiting) = sync_channel(1);
-        let batch = Batch { decisions: Vec::new(), outcomes: Vec::new(), waiting: vec![last(done)] };
+        let batch = Batch { orders: vec![last(done)], ..Batch::default() };
         if self.writer.send(batch).is_ok() {
             let _ = waiting.recv();
         }
@@ -511,12 +511,12 @@ impl EngineState {
 
     /// Takes over another version and the windows rebuilt for it, after what was answered meanwhile is counted in them.
     fn swap(&mut self, mut loaded: Loaded, reader: DecisionLog, log: DecisionLog) -> bool {
-        self.flush(Waiting::Flush);
+        self.flush(Order::Flush);
         if let Err(error) = catch_up(&mut loaded, &reader) {
             error!(%error, "the rebuilt windows could not be brought up to now");
             return false;
         }
-        self.flush(|done| Waiting::NewLog(Box::new(log), done));
+        self.flush(|done| Order::NewLog(Box::new(log), done));
         self.reader = reader;
         self.recent.clear();
         self.order.clear();

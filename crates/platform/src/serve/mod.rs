@@ -15,7 +15,9 @@ mod words;
 mod writer;
 
 pub use answerer::{Answerer, Scored, check_decision};
-pub use event::{Cell, Event, EventColumn, EventContract, KEY_CHARACTERS_MAX, TEXT_CHARACTERS_MAX, Violation, escaped};
+pub use event::{
+    Cell, Event, EventColumn, EventContract, KEY_CHARACTERS_MAX, TEXT_CHARACTERS_MAX, Unread, Violation, escaped,
+};
 pub use ids::fresh_id;
 pub use log::{Decision, DecisionLog, LogPlace, Outcome, forget_newest};
 pub use quality::Counts;

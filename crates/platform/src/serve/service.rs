@@ -208,7 +208,7 @@ impl Service {
         let (_, batches) = engine.query(&sql).await?;
         let mut found = HashMap::new();
         for batch in &batches {
-            found.extend(answerer.contract.events_of(batch)?.into_iter().map(|event| (event.key.clone(), event)));
+            found.extend(answerer.contract.events_of(batch)?.into_iter().map(|event| (event.key.to_string(), event)));
         }
         Ok(found)
     }

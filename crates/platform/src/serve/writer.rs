@@ -1,4 +1,5 @@
-//! Writes the decision log: all that waits goes into one transaction, and whoever asked hears of it when that is on disk.
+//! Writes the decision log: all that waits goes into one transaction, and whoever asked hears of it when that is on disk. While
+//! the disk is waited for, the next transaction is written.
 //! What SQLite's write-ahead log holds is moved into the database by a thread beside, so that no commit waits for it.
 
 use crate::PlatformError;
@@ -7,8 +8,8 @@ use crate::serve::log::{Decision, DecisionLog, Outcome, WriteAhead};
 use crate::serve::words::{Noted, Refusal, Replies};
 use std::fs::File;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, SendError, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Instant;
 use tokio::sync::oneshot;
@@ -20,75 +21,190 @@ const MOVE_BYTES: usize = 4 << 20;
 const WRITE_AHEAD_BYTES_MAX: usize = 64 << 20;
 /// What is written while one pass moves is left to the next.
 const PASSES_MAX: usize = 3;
+/// Commits that may wait for the disk.
+const COMMITS_WAITING_MAX: usize = 4;
 /// Of one outcome in the log and its indices, about.
 const OUTCOME_BYTES: usize = 200;
 
 /// What one commit writes and whom it concerns.
+#[derive(Default)]
 pub struct Batch {
     pub decisions: Vec<Decision>,
     pub outcomes: Vec<Outcome>,
     pub waiting: Vec<Waiting>,
+    pub orders: Vec<Order>,
 }
 
+/// Who hears of it when a commit is on disk.
 pub enum Waiting {
-    Predict {
-        replies: Replies,
-        reply: oneshot::Sender<Replies>,
-    },
-    Feedback {
-        noted: Vec<Noted>,
-        reply: oneshot::Sender<Result<Vec<Noted>, Refusal>>,
-    },
+    Predict { replies: Replies, reply: oneshot::Sender<Replies> },
+    Feedback { noted: Vec<Noted>, reply: oneshot::Sender<Result<Vec<Noted>, Refusal>> },
+}
+
+/// What the writer does when everything before is on disk and answered.
+pub enum Order {
     Flush(SyncSender<()>),
     /// From here on, by this connection.
     NewLog(Box<DecisionLog>, SyncSender<()>),
 }
 
 /// Commits batch after batch until nobody is left to send one.
-pub fn write(mut log: DecisionLog, batches: &Receiver<Batch>, log_after: bool, current: &Current) {
+pub fn write(mut log: DecisionLog, batches: &Receiver<Batch>, log_after: bool, current: &Arc<Current>) {
     let mover = Mover::start(&log);
-    let mut unmoved = 0;
-    while let Ok(mut batch) = batches.recv() {
+    let mut disk = Disk::start(&log, current);
+    let (mut unmoved, mut next) = (0, None);
+    while let Some(mut batch) = next.take().or_else(|| batches.recv().ok()) {
         while let Ok(next) = batches.try_recv() {
             batch.decisions.extend(next.decisions);
             batch.outcomes.extend(next.outcomes);
             batch.waiting.extend(next.waiting);
+            batch.orders.extend(next.orders);
         }
+        let Batch { decisions, outcomes, mut waiting, orders } = batch;
         let start = Instant::now();
-        let mut waiting = std::mem::take(&mut batch.waiting);
         // What follows a failed commit may repeat what it did not write: nothing is confirmed before the rebuild.
         let broken = current.gauges.broken.load(Ordering::Acquire);
         if log_after && !broken {
             answer_predictions(&mut waiting, 0);
         }
-        let empty = batch.decisions.is_empty() && batch.outcomes.is_empty();
+        let empty = decisions.is_empty() && outcomes.is_empty();
         let written = match (broken, empty) {
             (true, _) => Err(PlatformError::Store("waits for a rebuild".to_owned())),
             (false, true) => Ok(()),
-            (false, false) => log.append(&batch.decisions, &batch.outcomes),
+            (false, false) => log.append(&decisions, &outcomes),
         };
-        unmoved += batch.decisions.iter().map(|d| d.input.len() + d.features.len() + 2 * d.answer.len()).sum::<usize>();
-        unmoved += batch.outcomes.len() * OUTCOME_BYTES;
+        unmoved += decisions.iter().map(|d| d.input.len() + d.features.len() + 2 * d.answer.len()).sum::<usize>();
+        unmoved += outcomes.len() * OUTCOME_BYTES;
+        next = batches.try_recv().ok();
         match written {
-            Ok(()) => {
-                current.gauges.commit_micros.store(u64::from(micros(start)), Ordering::Relaxed);
-                answer_predictions(&mut waiting, micros(start));
-                waiting.into_iter().for_each(|waiting| waiting.confirm(&mut log));
-            }
+            Ok(()) => disk.settle(Committed { waiting, start }, next.is_some()),
             Err(error) => {
                 if !broken {
                     error!(%error, "the decision log cannot be written; the service answers no more until it can");
                 }
                 // Windows count what the log does not hold: they are rebuilt before anybody is answered again.
                 current.gauges.broken.store(true, Ordering::Release);
-                waiting.into_iter().for_each(|waiting| waiting.refuse(&mut log));
+                waiting.into_iter().for_each(Waiting::refuse);
             }
+        }
+        for order in orders {
+            disk.finish();
+            let done = match order {
+                Order::Flush(done) => done,
+                Order::NewLog(new, done) => {
+                    log = *new;
+                    // If the disk failed, what it left uncertain is written once more, into the database.
+                    moved(&log);
+                    done
+                }
+            };
+            disk = Disk::start(&log, current);
+            let _ = done.send(());
         }
         if unmoved >= MOVE_BYTES {
             unmoved = 0;
             mover.nudge(&log);
         }
         mover.begin_anew_if_due(&log);
+    }
+}
+
+/// Brings commits to disk and tells who waits for them; where more waits to be written, beside the writer.
+struct Disk {
+    /// None where a commit is on disk when it returns.
+    ahead: Option<Arc<Ahead>>,
+    /// None when it ends.
+    commits: Option<SyncSender<Committed>>,
+    thread: Option<JoinHandle<()>>,
+    current: Arc<Current>,
+}
+
+/// SQLite's write-ahead log, where a commit leaves it to us.
+struct Ahead {
+    file: File,
+    /// After a failure the system may take for written what is not: nothing is on disk until the log is opened anew.
+    failed: AtomicBool,
+}
+
+/// A commit's end, but for the disk.
+struct Committed {
+    waiting: Vec<Waiting>,
+    /// When writing began.
+    start: Instant,
+}
+
+impl Disk {
+    fn start(log: &DecisionLog, current: &Arc<Current>) -> Disk {
+        let left = log.leave_sync().inspect_err(
+            |error| warn!(%error, "the write-ahead log cannot be opened; each commit waits for the disk by itself"),
+        );
+        let ahead = left.ok().flatten().map(|file| Arc::new(Ahead { file, failed: AtomicBool::new(false) }));
+        let beside = ahead.clone().map(|ahead| {
+            let ((commits, committed), current) = (sync_channel::<Committed>(COMMITS_WAITING_MAX), current.clone());
+            let work = move || {
+                while let Ok(first) = committed.recv() {
+                    // One wait for all that was committed before it began.
+                    let all: Vec<Committed> = std::iter::once(first).chain(committed.try_iter()).collect();
+                    let on_disk = ahead.sync(&current);
+                    all.into_iter().for_each(|one| one.end(on_disk, &current));
+                }
+            };
+            (commits, std::thread::spawn(work))
+        });
+        let (commits, thread) = beside.unzip();
+        Disk { ahead, commits, thread, current: current.clone() }
+    }
+
+    fn settle(&self, committed: Committed, more_waits: bool) {
+        match &self.commits {
+            Some(commits) if more_waits => {
+                if let Err(SendError(committed)) = commits.send(committed) {
+                    committed.end(false, &self.current);
+                }
+            }
+            _ => {
+                let on_disk = self.ahead.as_ref().is_none_or(|ahead| ahead.sync(&self.current));
+                committed.end(on_disk, &self.current);
+            }
+        }
+    }
+
+    /// Waits for what is left to do beside.
+    fn finish(&mut self) {
+        self.commits = None;
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        self.finish();
+    }
+}
+
+impl Ahead {
+    /// Whether all that was committed is on disk now.
+    fn sync(&self, current: &Current) -> bool {
+        if let Err(error) = self.file.sync_data() {
+            error!(%error, "the decision log cannot be brought to disk; the service answers no more until it can");
+            self.failed.store(true, Ordering::Release);
+            current.gauges.broken.store(true, Ordering::Release);
+        }
+        !self.failed.load(Ordering::Acquire)
+    }
+}
+
+impl Committed {
+    fn end(mut self, on_disk: bool, current: &Current) {
+        if !on_disk {
+            return self.waiting.into_iter().for_each(Waiting::refuse);
+        }
+        let took = micros(self.start);
+        current.gauges.commit_micros.store(u64::from(took), Ordering::Relaxed);
+        answer_predictions(&mut self.waiting, took);
+        self.waiting.into_iter().for_each(Waiting::confirm);
     }
 }
 
@@ -174,27 +290,19 @@ fn answer_predictions(waiting: &mut Vec<Waiting>, log_micros: u32) {
 }
 
 impl Waiting {
-    fn confirm(self, log: &mut DecisionLog) {
+    fn confirm(self) {
         match self {
             Waiting::Predict { replies, reply } => drop(reply.send(replies)),
             Waiting::Feedback { noted, reply } => drop(reply.send(Ok(noted))),
-            other => other.refuse(log),
         }
     }
 
-    fn refuse(self, log: &mut DecisionLog) {
+    fn refuse(self) {
         match self {
             Waiting::Predict { replies, reply } => {
                 drop(reply.send(replies.iter().map(|_| Err(Refusal::LogUnavailable)).collect()));
             }
             Waiting::Feedback { reply, .. } => drop(reply.send(Err(Refusal::LogUnavailable))),
-            Waiting::Flush(done) => {
-                let _ = done.send(());
-            }
-            Waiting::NewLog(new, done) => {
-                *log = *new;
-                let _ = done.send(());
-            }
         }
     }
 }
