@@ -284,26 +284,35 @@ impl Scorer {
         Ok(Score { raw, probability: self.manifest.calibrator.apply(sigmoid(raw)) })
     }
 
-    /// The score of one row with its explanation, where one comes with the other; else the explanation is made when it is
-    /// asked for.
-    pub fn score_and_explain(&self, row: &[OwnedValue]) -> Result<(Score, Option<Explanation>), PlatformError> {
-        let (raw, explanation) = match &self.model {
+    /// The scores of some rows with their explanations, where one comes with the other; else an explanation is made when it
+    /// is asked for.
+    pub fn score_and_explain(
+        &self,
+        rows: &[Vec<OwnedValue>],
+    ) -> Result<Vec<(Score, Option<Explanation>)>, PlatformError> {
+        let encoded = || rows.iter().map(|row| self.encode(row)).collect::<Result<Vec<_>, _>>();
+        let explained: Vec<(f64, Explanation)> = match &self.model {
             Model::Text(model) => {
-                let explained = model.explain(&|input| text_of(row, input), &self.encode(row)?);
-                (explained.raw, self.of_text(explained))
+                let explain = |(row, encoded): (&Vec<OwnedValue>, &Vec<f64>)| {
+                    let explained = model.explain(&|input| text_of(row, input), encoded);
+                    (explained.raw, self.of_text(explained))
+                };
+                rows.iter().zip(&encoded()?).map(explain).collect()
             }
-            Model::Trees { trees, .. } => self.of_trees(trees, &self.encode(row)?),
-            Model::Linear(_) | Model::Purchases(_) => return Ok((self.score(row)?, None)),
+            Model::Trees { trees, .. } => self.of_trees(trees, &encoded()?),
+            Model::Linear(_) | Model::Purchases(_) => {
+                return rows.iter().map(|row| Ok((self.score(row)?, None))).collect();
+            }
         };
-        let score = Score { raw, probability: self.manifest.calibrator.apply(sigmoid(raw)) };
-        Ok((score, Some(explanation)))
+        let score = |raw: f64| Score { raw, probability: self.manifest.calibrator.apply(sigmoid(raw)) };
+        Ok(explained.into_iter().map(|(raw, explanation)| (score(raw), Some(explanation))).collect())
     }
 
     /// What each input contributed to the log-odds.
     pub fn explain(&self, row: &[OwnedValue]) -> Result<Explanation, PlatformError> {
         let encoded = self.encode(row)?;
         let (contributions, base) = match &self.model {
-            Model::Trees { trees, .. } => return Ok(self.of_trees(trees, &encoded).1),
+            Model::Trees { trees, .. } => return Ok(self.of_trees(trees, &[encoded]).swap_remove(0).1),
             Model::Text(model) => return Ok(self.of_text(model.explain(&|input| text_of(row, input), &encoded))),
             // Encoded columns are standardised: their training means are 0.
             Model::Linear(model) => {
@@ -317,10 +326,15 @@ impl Scorer {
         Ok(Explanation { contributions, base, said: Vec::new() })
     }
 
-    fn of_trees(&self, trees: &Trees, encoded: &[f64]) -> (f64, Explanation) {
-        let mut columns = vec![0.0; encoded.len()];
-        let Explained { base, raw } = trees.explain(encoded, &mut columns);
-        (raw, Explanation { contributions: self.by_input(&columns), base, said: Vec::new() })
+    fn of_trees(&self, trees: &Trees, encoded: &[Vec<f64>]) -> Vec<(f64, Explanation)> {
+        let columns = self.inputs.len();
+        let mut moved = vec![0.0; encoded.len() * columns];
+        let explained = trees.explain_each(&encoded.concat(), columns, &mut moved);
+        let rows = explained.into_iter().zip(moved.chunks_exact(columns));
+        let row = |(Explained { base, raw }, moved): (Explained, &[f64])| {
+            (raw, Explanation { contributions: self.by_input(moved), base, said: Vec::new() })
+        };
+        rows.map(row).collect()
     }
 
     /// What is told of a customer, in the order of `purchases::forecast_fields`; nothing by other kinds.

@@ -4,19 +4,26 @@ use crate::problem::Problem;
 use crate::state::DomainState;
 use crate::{batch, docs, feedback, info, monitoring, openapi, predict, trace};
 use axum::Router;
-use axum::extract::State;
-use axum::middleware::from_fn_with_state;
-use axum::response::Html;
+use axum::extract::{Request, State};
+use axum::http::Method;
+use axum::response::{Html, IntoResponse, Response};
 use axum::routing::{get, post};
+use std::convert::Infallible;
 use std::fmt::Write as _;
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
-use tower_http::compression::CompressionLayer;
-use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove};
+use std::task::{Context, Poll};
+use tower::{Layer, Service, ServiceExt};
+use tower_http::compression::predicate::{And, NotForContentType, Predicate, SizeAbove};
+use tower_http::compression::{Compression, CompressionLayer};
 
-/// The patterns that metrics and logs know, longest first where one ends another.
-pub const PATHS: [&str; 21] = [
+const PREDICT: &str = "/predict";
+
+/// The patterns that metrics and logs know.
+const PATHS: [&str; 21] = [
+    PREDICT,
     "/predict/batch",
-    "/predict",
     "/feedback",
     "/health",
     "/livez",
@@ -43,8 +50,12 @@ const GZIP_BYTES_MIN: u16 = 1_400;
 
 /// One domain's addresses.
 pub fn domain(state: Arc<DomainState>) -> Router {
-    Router::new()
-        .route("/predict", post(predict::predict))
+    Router::new().fallback_service(addresses(state))
+}
+
+fn addresses(state: Arc<DomainState>) -> Packed {
+    let router = Router::new()
+        .route(PREDICT, post(predict::predict))
         .route("/predict/batch", post(batch::predict_batch))
         .route("/feedback", post(feedback::feedback))
         .route("/health", get(info::health))
@@ -66,20 +77,61 @@ pub fn domain(state: Arc<DomainState>) -> Router {
         .route("/docs/{*file}", get(docs::file))
         .route("/", get(docs::to_docs))
         .fallback(|| async { Problem::new("not_found", "see /openapi.json for what there is") })
-        .layer(from_fn_with_state(state.clone(), trace::around))
-        .layer(
-            CompressionLayer::new().gzip(true).compress_when(
-                SizeAbove::new(GZIP_BYTES_MIN).and(NotForContentType::const_new("application/x-ndjson")),
-            ),
-        )
-        .with_state(state)
+        .with_state(state.clone());
+    let packed = SizeAbove::new(GZIP_BYTES_MIN).and(NotForContentType::const_new("application/x-ndjson"));
+    CompressionLayer::new().gzip(true).compress_when(packed).layer(Around { state, router })
+}
+
+type Packed = Compression<Around, And<SizeAbove, NotForContentType>>;
+
+/// What goes around every request, then the router. The address that is asked thousands of times a second is found
+/// without it: a router clones and boxes what it calls, and each layer inside it once more.
+#[derive(Clone)]
+struct Around {
+    state: Arc<DomainState>,
+    router: Router,
+}
+
+impl Service<Request> for Around {
+    type Response = Response;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request) -> Self::Future {
+        let Around { state, router } = self.clone();
+        Box::pin(async move { Ok(trace::around(&state, request, |request| answer(&state, router, request)).await) })
+    }
+}
+
+async fn answer(state: &Arc<DomainState>, router: Router, request: Request) -> Response {
+    if request.method() == Method::POST && request.uri().path() == PREDICT {
+        return predict::predict(State(state.clone()), request).await.into_response();
+    }
+    router.oneshot(request).await.unwrap_or_else(|never| match never {})
+}
+
+/// The pattern of a known address; all others are one: metrics must not grow with what strangers try.
+pub fn pattern_of(path: &str) -> &'static str {
+    let fits = |pattern: &str| match pattern.split_once('{') {
+        None => pattern == path,
+        Some((before, after)) => {
+            let (name, rest) = after.split_once('}').unwrap_or_default();
+            let found = path.strip_prefix(before).and_then(|part| part.strip_suffix(rest)).unwrap_or_default();
+            !found.is_empty() && (name.starts_with('*') || !found.contains('/'))
+        }
+    };
+    PATHS.into_iter().find(|pattern| fits(pattern)).unwrap_or("other")
 }
 
 /// All domains under their names, and a page that lists them.
 pub fn hub(states: &[Arc<DomainState>]) -> Router {
     let domains = states.iter().fold(Router::new(), |router, state| {
         let name = state.service.domain().name().to_owned();
-        router.nest(&format!("/{name}"), domain(state.clone()))
+        router.nest_service(&format!("/{name}"), addresses(state.clone()))
     });
     let listed: Arc<Vec<Arc<DomainState>>> = Arc::new(states.to_vec());
     let own = Router::new()
@@ -116,4 +168,27 @@ async fn index(State(states): State<Arc<Vec<Arc<DomainState>>>>) -> Html<String>
 
 fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_has_the_pattern_that_metrics_know() {
+        for (path, pattern) in [
+            ("/predict", "/predict"),
+            ("/predict/batch", "/predict/batch"),
+            ("/monitoring/alerts/7/resolve", "/monitoring/alerts/{alert_id}/resolve"),
+            ("/monitoring/alerts/7/8/resolve", "other"),
+            ("/monitoring/alerts//resolve", "other"),
+            ("/docs/a/b.js", "/docs/{*file}"),
+            ("/docs/", "/docs/"),
+            ("/", "/"),
+            ("/predict/", "other"),
+            ("/elsewhere/predict", "other"),
+        ] {
+            assert_eq!(pattern_of(path), pattern, "{path}");
+        }
+    }
 }

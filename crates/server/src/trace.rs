@@ -2,12 +2,13 @@
 //! where the router itself says no.
 
 use crate::problem::Problem;
+use crate::routes::pattern_of;
 use crate::state::DomainState;
-use axum::extract::{MatchedPath, Request, State};
+use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
-use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use septet_platform::serve::fresh_id;
+use std::future::Future;
 use std::sync::Arc;
 use std::time::Instant;
 use tokio::sync::OwnedSemaphorePermit;
@@ -26,23 +27,28 @@ pub struct Place(#[expect(dead_code, reason = "held, never read")] Arc<OwnedSema
 /// Addresses that answer without a key: whoever watches a process need not know its secrets.
 const OPEN: [&str; 2] = ["/livez", "/readyz"];
 
-pub async fn around(State(state): State<Arc<DomainState>>, mut request: Request, next: Next) -> Response {
+/// `next`: what answers.
+pub async fn around<F: Future<Output = Response>>(
+    state: &DomainState,
+    mut request: Request,
+    next: impl FnOnce(Request) -> F,
+) -> Response {
     let arrived = Instant::now();
     let trace = trace_id(request.headers());
     // The pattern, never what was asked for: an address may hold anything.
-    let route = route_of(&request);
+    let route = pattern_of(request.uri().path());
     let method = request.method().clone();
     request.extensions_mut().insert(TraceId(trace.clone()));
-    let mut response = match admitted(&state, &request, route) {
+    let mut response = match admitted(state, &request, route) {
         Err(problem) => problem.into_response(),
         // Whoever watches the process must hear of it under load too.
-        Ok(()) if OPEN.contains(&route) => as_problem(next.run(request).await),
+        Ok(()) if OPEN.contains(&route) => as_problem(next(request).await),
         Ok(()) => match state.at_work.clone().try_acquire_owned() {
             Err(_) => Problem::new("overloaded", "as many requests as allowed are at work").into_response(),
             Ok(permit) => {
                 // A stream goes on when this is over, and takes its place with it.
                 request.extensions_mut().insert(Place(Arc::new(permit)));
-                as_problem(next.run(request).await)
+                as_problem(next(request).await)
             }
         },
     };
@@ -56,12 +62,6 @@ pub async fn around(State(state): State<Arc<DomainState>>, mut request: Request,
     let elapsed_us = arrived.elapsed().as_micros() as u64;
     info!(domain = state.service.domain().name(), %method, route, status, elapsed_us, trace_id = %trace, "request");
     response
-}
-
-/// Known addresses by themselves, all others together: metrics must not grow with what strangers try.
-fn route_of(request: &Request) -> &'static str {
-    let path = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str);
-    crate::routes::PATHS.iter().find(|known| path.ends_with(**known)).copied().unwrap_or("other")
 }
 
 fn admitted(state: &DomainState, request: &Request, route: &str) -> Result<(), Problem> {

@@ -132,24 +132,37 @@ impl Explainer {
         plans
     }
 
-    /// The base, and the sum of the trees if all of them are small: then it comes with the contributions.
-    pub fn explain(&self, trees: &[Tree], row: &[f64], contributions: &mut [f64]) -> (f64, Option<f64>) {
+    /// Rows and their contributions one after the other, `columns` numbers each; tree by tree, so that a tree's tables are
+    /// fetched once for all rows. Returns the base, and the sums of the trees if all of them are small: then they come with
+    /// the contributions.
+    pub fn explain(
+        &self,
+        trees: &[Tree],
+        rows: &[f64],
+        columns: usize,
+        contributions: &mut [f64],
+    ) -> (f64, Option<Vec<f64>>) {
         contributions.fill(0.0);
-        let sides = self.sides.of(row);
-        let mut raw = 0.0;
-        for tree in self.halves.chunks_exact(2) {
-            let [left, right] = [&tree[0], &tree[1]].map(|half| half.explain(&self.table, &sides, contributions));
-            // One of them is 0. Added in the order of the trees, as the evaluator does.
-            raw += left + right;
+        let sides = self.sides.of(rows, columns);
+        let mut raws = vec![0.0; rows.len() / columns];
+        for half in &self.halves {
+            let sides = sides.chunks_exact(self.sides.words());
+            let rows = sides.zip(contributions.chunks_exact_mut(columns)).zip(&mut raws);
+            for ((sides, contributions), raw) in rows {
+                // Of the two halves one says 0. Added in the order of the trees, as the evaluator does.
+                *raw += half.explain(&self.table, sides, contributions);
+            }
         }
         let mut path = Vec::new();
         for (at, plan) in &self.others {
-            match plan {
-                Some(leaves) => self.explain_by_leaves(&trees[*at], leaves, row, contributions),
-                None => explain_by_recursion(&trees[*at], row, contributions, &mut path),
+            for (row, contributions) in rows.chunks_exact(columns).zip(contributions.chunks_exact_mut(columns)) {
+                match plan {
+                    Some(leaves) => self.explain_by_leaves(&trees[*at], leaves, row, contributions),
+                    None => explain_by_recursion(&trees[*at], row, contributions, &mut path),
+                }
             }
         }
-        (self.base, self.others.is_empty().then_some(raw))
+        (self.base, self.others.is_empty().then_some(raws))
     }
 
     fn explain_by_leaves(&self, tree: &Tree, leaves: &[LeafPlan], row: &[f64], contributions: &mut [f64]) {

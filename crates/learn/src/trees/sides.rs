@@ -67,17 +67,25 @@ impl Sides {
         }
     }
 
-    /// 1 for left, 0 for right, at the bits where the nodes were placed.
-    pub fn of(&self, row: &[f64]) -> Vec<u64> {
-        let mut sides = vec![0; self.words];
+    /// Machine words of one row.
+    pub fn words(&self) -> usize {
+        self.words.max(1)
+    }
+
+    /// For rows of `columns` numbers, one after the other, [`Sides::words`] each: 1 for left, 0 for right, at the bits where
+    /// the nodes were placed.
+    pub fn of(&self, rows: &[f64], columns: usize) -> Vec<u64> {
+        let mut sides = vec![0; rows.len() / columns * self.words()];
         for FeatureSides { feature, thresholds, start } in &self.features {
-            let value = row[*feature];
-            let interval = match value.is_nan() {
-                true => thresholds.len() + 1,
-                false => thresholds.partition_point(|threshold| *threshold < value),
-            };
-            let left = &self.left[start + interval * self.words..][..self.words];
-            sides.iter_mut().zip(left).for_each(|(sides, left)| *sides |= left);
+            for (row, sides) in rows.chunks_exact(columns).zip(sides.chunks_exact_mut(self.words())) {
+                let value = row[*feature];
+                let interval = match value.is_nan() {
+                    true => thresholds.len() + 1,
+                    false => thresholds.partition_point(|threshold| *threshold < value),
+                };
+                let left = &self.left[start + interval * self.words..][..self.words];
+                sides.iter_mut().zip(left).for_each(|(sides, left)| *sides |= left);
+            }
         }
         sides
     }

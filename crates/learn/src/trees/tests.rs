@@ -68,10 +68,14 @@ fn reasons_equal_lightgbm_and_the_general_recursion() {
         let expected = predict_with_library(&fitted.text, &features, true);
         let trees = Trees::parse(&fitted.text).unwrap();
         let (mut found, mut slow) = (vec![0.0; 6], vec![0.0; 6]);
+        let rows: Vec<f64> = (0..features.rows).flat_map(|at| row_of(&features, at)).collect();
+        let mut all = vec![f64::NAN; rows.len()];
+        let together = trees.explain_each(&rows, 6, &mut all);
         for at in 0..features.rows {
             let row = row_of(&features, at);
             let Explained { base, raw } = trees.explain(&row, &mut found);
             assert_eq!(raw.to_bits(), trees.raw(&row).to_bits());
+            assert_eq!((together[at].raw, &all[at * 6..][..6]), (raw, found.as_slice()), "as among others, to the bit");
             explain_slowly(&trees.trees, &row, &mut slow);
             for feature in 0..6 {
                 assert!((found[feature] - expected[at * 7 + feature]).abs() < 1e-12, "row {at} feature {feature}");

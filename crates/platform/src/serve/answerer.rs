@@ -223,11 +223,13 @@ impl Answerer {
     ) -> Result<Vec<Scored>, PlatformError> {
         let mut scored = Vec::with_capacity(features.len());
         let decision = self.manifest().decision.as_ref();
-        for features in features {
-            let (score, explanation) = match explained {
-                true => self.scorer.score_and_explain(&features)?,
-                false => (self.scorer.score(&features)?, None),
-            };
+        let scores = match explained {
+            true => self.scorer.score_and_explain(&features)?,
+            false => {
+                features.iter().map(|row| Ok((self.scorer.score(row)?, None))).collect::<Result<_, PlatformError>>()?
+            }
+        };
+        for (features, (score, explanation)) in features.into_iter().zip(scores) {
             let probability = score.probability;
             if !probability.is_finite() {
                 return Err(PlatformError::Training("the model's answer is not a number".to_owned()));
