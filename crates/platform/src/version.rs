@@ -280,32 +280,32 @@ impl Scorer {
 
     /// Scores one row of features, in the manifest's order.
     pub fn score(&self, row: &[OwnedValue]) -> Result<Score, PlatformError> {
-        let raw = self.model.raw(row, &self.encode(row)?);
-        Ok(Score { raw, probability: self.manifest.calibrator.apply(sigmoid(raw)) })
+        Ok(self.calibrated(self.model.raw(row, &self.encode(row)?)))
     }
 
-    /// The scores of some rows with their explanations, where one comes with the other; else an explanation is made when it
-    /// is asked for.
-    pub fn score_and_explain(
+    /// Scores some rows. `explained`: an explanation is kept where it comes with the score; else it is made when it is asked for.
+    pub fn score_each(
         &self,
         rows: &[Vec<OwnedValue>],
+        explained: bool,
     ) -> Result<Vec<(Score, Option<Explanation>)>, PlatformError> {
         let encoded = || rows.iter().map(|row| self.encode(row)).collect::<Result<Vec<_>, _>>();
-        let explained: Vec<(f64, Explanation)> = match &self.model {
-            Model::Text(model) => {
+        let made: Vec<(f64, Explanation)> = match &self.model {
+            Model::Text(model) if explained => {
                 let explain = |(row, encoded): (&Vec<OwnedValue>, &Vec<f64>)| {
                     let explained = model.explain(&|input| text_of(row, input), encoded);
                     (explained.raw, self.of_text(explained))
                 };
                 rows.iter().zip(&encoded()?).map(explain).collect()
             }
-            Model::Trees { trees, .. } => self.of_trees(trees, &encoded()?),
-            Model::Linear(_) | Model::Purchases(_) => {
-                return rows.iter().map(|row| Ok((self.score(row)?, None))).collect();
-            }
+            Model::Trees { trees, .. } if explained => self.of_trees(trees, &encoded()?),
+            _ => return rows.iter().map(|row| Ok((self.score(row)?, None))).collect(),
         };
-        let score = |raw: f64| Score { raw, probability: self.manifest.calibrator.apply(sigmoid(raw)) };
-        Ok(explained.into_iter().map(|(raw, explanation)| (score(raw), Some(explanation))).collect())
+        Ok(made.into_iter().map(|(raw, explanation)| (self.calibrated(raw), Some(explanation))).collect())
+    }
+
+    fn calibrated(&self, raw: f64) -> Score {
+        Score { raw, probability: self.manifest.calibrator.apply(sigmoid(raw)) }
     }
 
     /// What each input contributed to the log-odds.

@@ -5,9 +5,9 @@ use crate::state::DomainState;
 use crate::{batch, docs, feedback, info, monitoring, openapi, predict, trace};
 use axum::Router;
 use axum::extract::{Request, State};
-use axum::http::Method;
-use axum::response::{Html, IntoResponse, Response};
+use axum::response::{Html, Response};
 use axum::routing::{get, post};
+use futures::FutureExt;
 use std::convert::Infallible;
 use std::fmt::Write as _;
 use std::future::Future;
@@ -84,8 +84,7 @@ fn addresses(state: Arc<DomainState>) -> Packed {
 
 type Packed = Compression<Around, And<SizeAbove, NotForContentType>>;
 
-/// What goes around every request, then the router. The address that is asked thousands of times a second is found
-/// without it: a router clones and boxes what it calls, and each layer inside it once more.
+/// What goes around every request, then the router. Outside of it: a router clones and boxes each layer for each request.
 #[derive(Clone)]
 struct Around {
     state: Arc<DomainState>,
@@ -103,15 +102,9 @@ impl Service<Request> for Around {
 
     fn call(&mut self, request: Request) -> Self::Future {
         let Around { state, router } = self.clone();
-        Box::pin(async move { Ok(trace::around(&state, request, |request| answer(&state, router, request)).await) })
+        let answer = |request| router.oneshot(request).map(|answered| answered.unwrap_or_else(|never| match never {}));
+        Box::pin(async move { Ok(trace::around(&state, request, answer).await) })
     }
-}
-
-async fn answer(state: &Arc<DomainState>, router: Router, request: Request) -> Response {
-    if request.method() == Method::POST && request.uri().path() == PREDICT {
-        return predict::predict(State(state.clone()), request).await.into_response();
-    }
-    router.oneshot(request).await.unwrap_or_else(|never| match never {})
 }
 
 /// The pattern of a known address; all others are one: metrics must not grow with what strangers try.

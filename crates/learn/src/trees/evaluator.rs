@@ -187,21 +187,15 @@ impl Trees {
         rows.par_chunks(4096).flat_map_iter(chunk).collect()
     }
 
-    /// Exact path-dependent SHAP values in log-odds: `contributions` gets one a feature, the base value is returned,
-    /// with [`Trees::raw`], which together they add up to. Source: Lundberg et al. 2020, Nature Machine Intelligence.
-    /// Of many rows, one after the other and each of `columns` values, as their contributions are: the same to the bit, in less
-    /// time.
+    /// Exact path-dependent SHAP values in log-odds, of rows one after the other, `columns` values each: `contributions` gets
+    /// one a value, and a row's add up with its base to its score. A row's are the same to the bit whatever rows are beside it.
+    /// Source: Lundberg et al. 2020, Nature Machine Intelligence.
     pub fn explain_each(&self, rows: &[f64], columns: usize, contributions: &mut [f64]) -> Vec<Explained> {
         assert!(columns >= self.features.max(1) && rows.len().is_multiple_of(columns));
         assert_eq!(rows.len(), contributions.len(), "one contribution a value");
         let (base, raws) = self.explainer.explain(&self.trees, rows, columns, contributions);
         let raws = raws.unwrap_or_else(|| rows.chunks_exact(columns).map(|row| self.raw(row)).collect());
         raws.into_iter().map(|raw| Explained { base, raw }).collect()
-    }
-
-    /// Of one row.
-    pub fn explain(&self, row: &[f64], contributions: &mut [f64]) -> Explained {
-        self.explain_each(row, row.len(), contributions)[0]
     }
 }
 

@@ -49,6 +49,10 @@ fn row_of(features: &Matrix, at: usize) -> Vec<f64> {
     row
 }
 
+fn explain_one(trees: &Trees, row: &[f64], contributions: &mut [f64]) -> Explained {
+    trees.explain_each(row, row.len(), contributions)[0]
+}
+
 #[test]
 fn scores_equal_lightgbm_to_the_bit() {
     for parameters in
@@ -73,7 +77,7 @@ fn reasons_equal_lightgbm_and_the_general_recursion() {
         let together = trees.explain_each(&rows, 6, &mut all);
         for at in 0..features.rows {
             let row = row_of(&features, at);
-            let Explained { base, raw } = trees.explain(&row, &mut found);
+            let Explained { base, raw } = explain_one(&trees, &row, &mut found);
             assert_eq!(raw.to_bits(), trees.raw(&row).to_bits());
             assert_eq!((together[at].raw, &all[at * 6..][..6]), (raw, found.as_slice()), "as among others, to the bit");
             explain_slowly(&trees.trees, &row, &mut slow);
@@ -92,7 +96,7 @@ fn a_model_without_a_split_has_no_reasons() {
     let (features, fitted) = fit_example(500, &settings(&[("min_data_in_leaf", "400")]));
     let trees = Trees::parse(&fitted.text).unwrap();
     let mut found = vec![1.0; 6];
-    let Explained { base, raw } = trees.explain(&row_of(&features, 0), &mut found);
+    let Explained { base, raw } = explain_one(&trees, &row_of(&features, 0), &mut found);
     assert_eq!((raw, found), (trees.raw(&row_of(&features, 0)), vec![0.0; 6]));
     assert!((raw - base).abs() < 1e-12);
 }

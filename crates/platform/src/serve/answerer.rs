@@ -24,8 +24,6 @@ use std::sync::Arc;
 
 /// Reasons given unless all are asked for.
 const REASONS: usize = 3;
-/// Most replies.
-const REPLY_BYTES: usize = 1_500;
 
 /// The first column after the event's and the features' own in what rules and `answer.sql` read.
 const PROBABILITY: &str = "probability";
@@ -223,12 +221,7 @@ impl Answerer {
     ) -> Result<Vec<Scored>, PlatformError> {
         let mut scored = Vec::with_capacity(features.len());
         let decision = self.manifest().decision.as_ref();
-        let scores = match explained {
-            true => self.scorer.score_and_explain(&features)?,
-            false => {
-                features.iter().map(|row| Ok((self.scorer.score(row)?, None))).collect::<Result<_, PlatformError>>()?
-            }
-        };
+        let scores = self.scorer.score_each(&features, explained)?;
         for (features, (score, explanation)) in features.into_iter().zip(scores) {
             let probability = score.probability;
             if !probability.is_finite() {
@@ -328,10 +321,9 @@ impl Answerer {
             answer: &scored.answer,
             warnings,
         };
-        let mut text = Vec::with_capacity(REPLY_BYTES);
-        serde_json::to_writer(&mut text, &answer).map_err(arrow_error)?;
+        let mut text = serde_json::to_string(&answer).map_err(arrow_error)?;
         text.pop();
-        String::from_utf8(text).map_err(arrow_error)
+        Ok(text)
     }
 
     /// Names of the rules that held.

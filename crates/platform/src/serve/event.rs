@@ -145,8 +145,7 @@ impl EventContract {
         self.read(&value, input, pointer).map_err(Unread::Violations)
     }
 
-    /// The cells of a text that keeps the contract, without a document in between, which takes three times as long; none
-    /// where anything is unusual.
+    /// The cells of a text that keeps the contract, without a document in between; none where anything is unusual.
     fn cells_at_once(&self, text: &str) -> Option<Vec<Cell>> {
         if self.customers.is_some() {
             return None;

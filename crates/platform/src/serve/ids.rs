@@ -20,6 +20,12 @@ pub fn fresh_id() -> Uuid {
     Builder::from_unix_timestamp_millis(millis, &random).into_uuid()
 }
 
+/// Microseconds since 1970 UTC, of a text that is a UUID of version 7; its time is in whole milliseconds.
+pub fn time_of_id(id: &str) -> Option<i64> {
+    let (seconds, nanos) = Uuid::parse_str(id).ok()?.get_timestamp()?.to_unix();
+    i64::try_from(seconds).ok()?.checked_mul(1_000_000)?.checked_add(i64::from(nanos) / 1_000)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -34,8 +40,7 @@ mod tests {
         let after = crate::now_micros() / 1_000;
         assert_eq!(all.iter().collect::<HashSet<_>>().len(), 80_000);
         for id in all {
-            let (seconds, nanos) = id.get_timestamp().unwrap().to_unix();
-            let millis = seconds as i64 * 1_000 + i64::from(nanos / 1_000_000);
+            let millis = time_of_id(&id.to_string()).unwrap() / 1_000;
             assert!((before..=after).contains(&millis) && id.get_version_num() == 7, "{id}");
         }
     }

@@ -2,6 +2,7 @@
 //! or PostgreSQL by URL; the same tables in both. One process writes a domain's log; its transactions hold all that waits.
 
 use crate::PlatformError;
+use crate::serve::ids::time_of_id;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Row};
 use septet_tables::arrow::array::{
     ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray,
@@ -105,7 +106,7 @@ fn tables(domain: &str, id: &str, real: &str, integer: &str) -> Vec<String> {
                 event_time {integer} NOT NULL, answered_at {integer} NOT NULL, version TEXT NOT NULL, run_id TEXT NOT NULL,
                 input TEXT NOT NULL, features TEXT NOT NULL, probability {real} NOT NULL, action TEXT, answer TEXT NOT NULL)"
         ),
-        // A request is found by the time in its id; earlier programs kept an index, a quarter of a commit's work.
+        // A request is found by the time in its id; earlier programs kept an index.
         format!("DROP INDEX IF EXISTS {domain}_decisions_request"),
         format!("CREATE UNIQUE INDEX IF NOT EXISTS {domain}_decisions_key ON {domain}_decisions (key)"),
         format!(
@@ -424,12 +425,6 @@ pub fn forget_newest(path: &Path, domain: &str) -> Result<(), PlatformError> {
     let DecisionLog::Sqlite { connection, .. } = sqlite(path, domain, OpenFlags::default())? else { return Ok(()) };
     let sql = format!("DELETE FROM {domain}_decisions WHERE sequence = (SELECT max(sequence) FROM {domain}_decisions)");
     connection.execute(&sql, []).map(drop).map_err(store_error)
-}
-
-/// Microseconds since 1970 UTC, of a UUID of version 7.
-fn time_of_id(request_id: &str) -> Option<i64> {
-    let (seconds, nanos) = uuid::Uuid::parse_str(request_id).ok()?.get_timestamp()?.to_unix();
-    i64::try_from(seconds).ok()?.checked_mul(1_000_000)?.checked_add(i64::from(nanos) / 1_000)
 }
 
 fn decisions_batch(decisions: &[Decision]) -> Result<RecordBatch, PlatformError> {
