@@ -10,7 +10,7 @@ use septet_domain::Domain;
 use septet_platform::monitor::SystemWatch;
 use septet_platform::serve::{LogPlace, Service, ServiceOptions};
 use septet_platform::{CHAMPION, Home, RunOptions, Store, new_run_id};
-use septet_server::{DomainState, Limits, Site, Watched};
+use septet_server::{Answers, DomainState, Limits, Site, Watched};
 use std::net::{IpAddr, SocketAddr};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -95,11 +95,11 @@ pub async fn serve(settings: &Settings, names: &[String]) -> anyhow::Result<Exit
         let watched = Arc::new(Watched::new(system.clone()));
         let state = DomainState::new(service, limits(settings)?, draining.clone(), watched);
         let name = state.service.domain().name().to_owned();
-        sites.push(Site { name, listener, router: septet_server::domain(state.clone()) });
+        sites.push(Site { name, listener, answers: Answers::Domain(septet_server::domain(state.clone())) });
         states.push(state);
     }
     let listener = septet_server::listen(SocketAddr::new(address, hub_port.saturating_add(offset))).await?;
-    sites.push(Site { name: "hub".to_owned(), listener, router: septet_server::hub(&states) });
+    sites.push(Site { name: "hub".to_owned(), listener, answers: Answers::Hub(septet_server::hub(&states)) });
     let channels = crate::watching::channels(settings);
     let rounds = rounds::start(settings, &store, &states, &system, channels);
     let addresses = addresses(&sites, &states)?;

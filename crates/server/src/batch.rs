@@ -5,7 +5,7 @@ use crate::body::{Media, media, read_body};
 use crate::predict::{count, read_event, wish};
 use crate::problem::Problem;
 use crate::state::DomainState;
-use crate::trace::Place;
+use crate::trace::Admitted;
 use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
 use axum::http::{HeaderValue, header};
@@ -46,7 +46,7 @@ struct Batch {
     summary: Summary,
     started: Instant,
     /// Held until the last row is answered.
-    _place: Option<Place>,
+    _admitted: Option<Admitted>,
 }
 
 pub async fn predict_batch(State(state): State<Arc<DomainState>>, request: Request) -> Result<Response, Problem> {
@@ -58,9 +58,14 @@ pub async fn predict_batch(State(state): State<Arc<DomainState>>, request: Reque
     if state.service.answerer().is_none() {
         return Err(Problem::new("not_ready", state.service.condition().stage));
     }
-    let place = request.extensions().get::<Place>().cloned();
-    let batch =
-        Batch { state: state.clone(), wish, summary: Summary::default(), started: Instant::now(), _place: place };
+    let admitted = request.extensions().get::<Admitted>().cloned();
+    let batch = Batch {
+        state: state.clone(),
+        wish,
+        summary: Summary::default(),
+        started: Instant::now(),
+        _admitted: admitted,
+    };
     match media {
         Media::Json => {
             let body = read_body(request.into_body(), state.limits.batch_bytes_max, BODY_TIME).await?;

@@ -17,10 +17,11 @@ mod routes;
 mod state;
 mod trace;
 
-pub use routes::{domain, hub};
+pub use routes::{Addresses, domain, hub};
 pub use state::{DomainState, Limits, Watched};
 
-use axum::Router;
+use axum::extract::Request;
+use axum::{Router, ServiceExt};
 use axum::serve::ListenerExt;
 use std::future::Future;
 use std::io;
@@ -39,7 +40,13 @@ const UPKEEP: Duration = Duration::from_secs(5);
 pub struct Site {
     pub name: String,
     pub listener: TcpListener,
-    pub router: Router,
+    pub answers: Answers,
+}
+
+/// Who answers at an address.
+pub enum Answers {
+    Domain(Addresses),
+    Hub(Router),
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -75,7 +82,15 @@ pub async fn serve(
         // An answer is small and must not wait for a full packet.
         let listener = site.listener.tap_io(|stream| drop(stream.set_nodelay(true)));
         let until_closed = async move { drop(closed.wait_for(|closed| *closed).await) };
-        servers.spawn(async move { axum::serve(listener, site.router).with_graceful_shutdown(until_closed).await });
+        servers.spawn(async move {
+            match site.answers {
+                Answers::Domain(addresses) => {
+                    let addresses = ServiceExt::<Request>::into_make_service(addresses);
+                    axum::serve(listener, addresses).with_graceful_shutdown(until_closed).await
+                }
+                Answers::Hub(router) => axum::serve(listener, router).with_graceful_shutdown(until_closed).await,
+            }
+        });
     }
     let upkeep = tokio::spawn(async {
         loop {

@@ -4,19 +4,20 @@ use crate::problem::Problem;
 use crate::state::DomainState;
 use crate::{batch, docs, feedback, info, monitoring, openapi, predict, trace};
 use axum::Router;
+use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::{Html, Response};
 use axum::routing::{get, post};
-use futures::FutureExt;
+use futures::{FutureExt, TryFutureExt};
 use std::convert::Infallible;
 use std::fmt::Write as _;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use tower::{Layer, Service, ServiceExt};
-use tower_http::compression::predicate::{And, NotForContentType, Predicate, SizeAbove};
-use tower_http::compression::{Compression, CompressionLayer};
+use tower::{Service, ServiceExt, service_fn};
+use tower_http::compression::Compression;
+use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove};
 
 const PREDICT: &str = "/predict";
 
@@ -49,11 +50,7 @@ const PATHS: [&str; 21] = [
 const GZIP_BYTES_MIN: u16 = 1_400;
 
 /// One domain's addresses.
-pub fn domain(state: Arc<DomainState>) -> Router {
-    Router::new().fallback_service(addresses(state))
-}
-
-fn addresses(state: Arc<DomainState>) -> Packed {
+pub fn domain(state: Arc<DomainState>) -> Addresses {
     let router = Router::new()
         .route(PREDICT, post(predict::predict))
         .route("/predict/batch", post(batch::predict_batch))
@@ -78,20 +75,17 @@ fn addresses(state: Arc<DomainState>) -> Packed {
         .route("/", get(docs::to_docs))
         .fallback(|| async { Problem::new("not_found", "see /openapi.json for what there is") })
         .with_state(state.clone());
-    let packed = SizeAbove::new(GZIP_BYTES_MIN).and(NotForContentType::const_new("application/x-ndjson"));
-    CompressionLayer::new().gzip(true).compress_when(packed).layer(Around { state, router })
+    Addresses { state, router }
 }
-
-type Packed = Compression<Around, And<SizeAbove, NotForContentType>>;
 
 /// What goes around every request, then the router. Outside of it: a router clones and boxes each layer for each request.
 #[derive(Clone)]
-struct Around {
+pub struct Addresses {
     state: Arc<DomainState>,
     router: Router,
 }
 
-impl Service<Request> for Around {
+impl Service<Request> for Addresses {
     type Response = Response;
     type Error = Infallible;
     type Future = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
@@ -101,9 +95,16 @@ impl Service<Request> for Around {
     }
 
     fn call(&mut self, request: Request) -> Self::Future {
-        let Around { state, router } = self.clone();
-        let answer = |request| router.oneshot(request).map(|answered| answered.unwrap_or_else(|never| match never {}));
-        Box::pin(async move { Ok(trace::around(&state, request, answer).await) })
+        let Addresses { state, router } = self.clone();
+        let around = service_fn(move |request| {
+            let (state, router) = (state.clone(), router.clone());
+            let answer =
+                |request| router.oneshot(request).map(|answered| answered.unwrap_or_else(|never| match never {}));
+            async move { Ok::<_, Infallible>(trace::around(&state, request, answer).await) }
+        });
+        let packed = SizeAbove::new(GZIP_BYTES_MIN).and(NotForContentType::const_new("application/x-ndjson"));
+        let packing = Compression::new(around).gzip(true).compress_when(packed);
+        Box::pin(packing.oneshot(request).map_ok(|response| response.map(Body::new)))
     }
 }
 
@@ -124,7 +125,7 @@ pub fn pattern_of(path: &str) -> &'static str {
 pub fn hub(states: &[Arc<DomainState>]) -> Router {
     let domains = states.iter().fold(Router::new(), |router, state| {
         let name = state.service.domain().name().to_owned();
-        router.nest_service(&format!("/{name}"), addresses(state.clone()))
+        router.nest_service(&format!("/{name}"), domain(state.clone()))
     });
     let listed: Arc<Vec<Arc<DomainState>>> = Arc::new(states.to_vec());
     let own = Router::new()

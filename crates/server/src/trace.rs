@@ -17,12 +17,13 @@ use tracing::info;
 /// Hexadecimal digits of a trace; a span has half of them. Source: W3C Trace Context.
 const DIGITS: usize = 32;
 
-#[derive(Clone, Debug)]
-pub struct TraceId(pub String);
-
-/// A place among the requests at work, given back when the last holder is done.
+/// What a request is given at the door.
 #[derive(Clone)]
-pub struct Place(#[expect(dead_code, reason = "held, never read")] Arc<OwnedSemaphorePermit>);
+pub struct Admitted {
+    pub trace_id: Arc<str>,
+    /// Its place among the requests at work, given back when the last holder is done.
+    _place: Arc<OwnedSemaphorePermit>,
+}
 
 /// Addresses that answer without a key: whoever watches a process need not know its secrets.
 const OPEN: [&str; 2] = ["/livez", "/readyz"];
@@ -38,7 +39,6 @@ pub async fn around<F: Future<Output = Response>>(
     // The pattern, never what was asked for: an address may hold anything.
     let route = pattern_of(request.uri().path());
     let method = request.method().clone();
-    request.extensions_mut().insert(TraceId(trace.clone()));
     let mut response = match admitted(state, &request, route) {
         Err(problem) => problem.into_response(),
         // Whoever watches the process must hear of it under load too.
@@ -47,14 +47,14 @@ pub async fn around<F: Future<Output = Response>>(
             Err(_) => Problem::new("overloaded", "as many requests as allowed are at work").into_response(),
             Ok(permit) => {
                 // A stream goes on when this is over, and takes its place with it.
-                request.extensions_mut().insert(Place(Arc::new(permit)));
+                request.extensions_mut().insert(Admitted { trace_id: trace.clone(), _place: Arc::new(permit) });
                 as_problem(next(request).await)
             }
         },
     };
     let mut span = [0; DIGITS];
     let parent = ["00-", &trace, "-", &fresh_id().simple().encode_lower(&mut span)[DIGITS / 2..], "-01"].concat();
-    if let Ok(parent) = HeaderValue::from_str(&parent) {
+    if let Ok(parent) = HeaderValue::try_from(parent) {
         response.headers_mut().insert("traceparent", parent);
     }
     let status = response.status().as_u16();
@@ -103,12 +103,12 @@ fn as_problem(response: Response) -> Response {
     }
 }
 
-fn trace_id(headers: &HeaderMap) -> String {
+fn trace_id(headers: &HeaderMap) -> Arc<str> {
     let given = headers.get("traceparent").and_then(|value| value.to_str().ok());
     let parts: Vec<&str> = given.map(|text| text.split('-').collect()).unwrap_or_default();
     match parts.as_slice() {
-        ["00", trace, span, _] if hexadecimal(trace, DIGITS) && hexadecimal(span, DIGITS / 2) => (*trace).to_owned(),
-        _ => fresh_id().simple().encode_lower(&mut [0; DIGITS]).to_owned(),
+        ["00", trace, span, _] if hexadecimal(trace, DIGITS) && hexadecimal(span, DIGITS / 2) => Arc::from(*trace),
+        _ => Arc::from(&*fresh_id().simple().encode_lower(&mut [0; DIGITS])),
     }
 }
 

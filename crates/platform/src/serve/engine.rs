@@ -27,8 +27,8 @@ const BATCHES_WAITING_MAX: usize = 4;
 /// Batches after which entities without a living event are forgotten.
 const BATCHES_PER_CLEANING: u64 = 4_096;
 
-/// What goes into the log and what is replied, of one event.
-type Recorded = (Decision, (Arc<Answered>, Timing));
+/// What goes into the log, and what is replied of each event with the time it took.
+type Recorded = (Vec<Decision>, Vec<(Arc<Answered>, Timing)>);
 
 pub enum Message {
     Predict {
@@ -214,9 +214,9 @@ impl EngineState {
             waiting.push((job.arrived, job.reply));
         }
         let rows = rows.events;
-        let answered = if rows.is_empty() { Ok(Vec::new()) } else { self.answer(&rows) };
+        let answered = if rows.is_empty() { Ok(Recorded::default()) } else { self.answer(&rows) };
         let (decisions, answered) = match answered {
-            Ok(answers) => answers.into_iter().unzip::<_, _, Vec<Decision>, Vec<(Arc<Answered>, Timing)>>(),
+            Ok(recorded) => recorded,
             Err(error) => {
                 error!(
                     domain = self.loaded.answerer.domain.name(),
@@ -226,7 +226,7 @@ impl EngineState {
                 // The windows may have counted it, the log has not.
                 self.current.gauges.broken.store(true, Ordering::Release);
                 fates.iter_mut().flatten().for_each(|fate| *fate = Fate::Refused(Refusal::Internal));
-                (Vec::new(), Vec::new())
+                Recorded::default()
             }
         };
         let reply = |fate: Fate, arrived: Instant| match fate {
@@ -324,7 +324,7 @@ impl EngineState {
         Ok(Some(if equal { Ok(answered_of(found)) } else { Err(conflict(wish, true)) }))
     }
 
-    fn answer(&mut self, rows: &[(Event, Wish)]) -> Result<Vec<Recorded>, PlatformError> {
+    fn answer(&mut self, rows: &[(Event, Wish)]) -> Result<Recorded, PlatformError> {
         let start = Instant::now();
         let answerer = self.loaded.answerer.clone();
         let events: Vec<&Event> = rows.iter().map(|(event, _)| event).collect();
@@ -346,9 +346,9 @@ impl EngineState {
         let answered_at = now_micros();
         let version: Arc<str> = answerer.manifest().version.as_str().into();
         let run_id: Arc<str> = answerer.run_id.as_str().into();
-        let mut answers = Vec::with_capacity(rows.len());
+        let (mut decisions, mut answers) = (Vec::with_capacity(rows.len()), Vec::with_capacity(rows.len()));
         for (((event, wish), scored), known) in rows.iter().zip(&scored).zip(&known) {
-            let request_id = fresh_id().hyphenated().encode_lower(&mut [0; 36]).to_owned();
+            let request_id: Arc<str> = Arc::from(&*fresh_id().hyphenated().encode_lower(&mut [0; 36]));
             let mut warnings = Vec::new();
             if *known {
                 warnings.push(KNOWN_WARNING.to_owned());
@@ -357,7 +357,7 @@ impl EngineState {
                 warnings.push(LATE_WARNING.to_owned());
             }
             let text: Arc<str> = answerer.reply(scored, &request_id, wish.explain_fully, warnings)?.into();
-            let decision = Decision {
+            decisions.push(Decision {
                 sequence: 0,
                 request_id: request_id.clone(),
                 key: event.key.clone(),
@@ -372,10 +372,10 @@ impl EngineState {
                 probability: scored.probability,
                 action: scored.action.clone(),
                 answer: text.clone(),
-            };
+            });
             let answered =
                 Answered { request_id, text, action: scored.action.clone(), probability: scored.probability };
-            answers.push((decision, Arc::new(answered)));
+            answers.push(Arc::new(answered));
         }
         let timing = Timing {
             features: made.duration_since(start).as_micros() as u32,
@@ -383,10 +383,10 @@ impl EngineState {
             explain: micros(modelled),
             ..Timing::default()
         };
-        for ((event, wish), (_, answered)) in rows.iter().zip(&answers) {
+        for ((event, wish), answered) in rows.iter().zip(&answers) {
             self.remember_answer(event, wish, answered);
         }
-        Ok(answers.into_iter().map(|(decision, answered)| (decision, (answered, timing))).collect())
+        Ok((decisions, answers.into_iter().map(|answered| (answered, timing)).collect()))
     }
 
     fn remember_answer(&mut self, event: &Event, wish: &Wish, answered: &Arc<Answered>) {

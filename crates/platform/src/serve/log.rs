@@ -28,11 +28,11 @@ pub enum LogPlace {
 pub struct Decision {
     /// Place in the log, rising; given by the log.
     pub sequence: i64,
-    pub request_id: String,
+    pub request_id: Arc<str>,
     /// The key of the event.
     pub key: Arc<str>,
     pub idempotency_key: Option<String>,
-    pub trace_id: String,
+    pub trace_id: Arc<str>,
     /// Microseconds since 1970 UTC.
     pub event_time: i64,
     pub answered_at: i64,
@@ -71,8 +71,8 @@ pub struct Outcome {
 const DECISION_COLUMNS: &str = "sequence, request_id, key, idempotency_key, trace_id, event_time, answered_at, version, \
      run_id, input, features, probability, action, answer";
 
-/// SQLite's own default, which the bytes of its write-ahead log are counted by.
-const PAGE_BYTES: usize = 4_096;
+/// Of a log made anew. A row has one to two kilobytes, of which SQLite's own 4,096 bytes hold two.
+const PAGE_BYTES: &str = "8192";
 
 /// Bytes in SQLite's write-ahead log, and of those what is not in the database.
 #[derive(Clone, Copy, Debug)]
@@ -89,7 +89,7 @@ const ID_MICROS: i64 = 1_000;
 const SCAN_ROWS: i64 = 4_096;
 
 pub enum DecisionLog {
-    Sqlite { connection: Connection, domain: String },
+    Sqlite { connection: Connection, domain: String, page_bytes: usize },
     Postgres { client: Client, runtime: Handle, domain: String },
 }
 
@@ -149,6 +149,8 @@ fn sqlite(path: &Path, domain: &str, flags: OpenFlags) -> Result<DecisionLog, Pl
     let connection = Connection::open_with_flags(path, flags).map_err(|error| PlatformError::io(path, error))?;
     let set = |name: &str, value: &str| connection.pragma_update(None, name, value).map_err(store_error);
     connection.busy_timeout(std::time::Duration::from_secs(10)).map_err(store_error)?;
+    // A log that is there keeps its own.
+    set("page_size", PAGE_BYTES)?;
     set("journal_mode", "WAL")?;
     // A commit is on disk when it returns.
     set("synchronous", "FULL")?;
@@ -156,7 +158,8 @@ fn sqlite(path: &Path, domain: &str, flags: OpenFlags) -> Result<DecisionLog, Pl
     // The writer makes checkpoints when nobody waits for it.
     set("wal_autocheckpoint", "0")?;
     connection.set_prepared_statement_cache_capacity(32);
-    Ok(DecisionLog::Sqlite { connection, domain: domain.to_owned() })
+    let page_bytes: i64 = connection.query_row("PRAGMA page_size", [], |row| row.get(0)).map_err(store_error)?;
+    Ok(DecisionLog::Sqlite { connection, domain: domain.to_owned(), page_bytes: page_bytes as usize })
 }
 
 impl DecisionLog {
@@ -167,9 +170,9 @@ impl DecisionLog {
     }
 
     /// Writes all in one transaction, on disk when it returns. Must not be called on a thread of the runtime.
-    pub fn append(&mut self, decisions: &[Decision], outcomes: &[Outcome]) -> Result<(), PlatformError> {
+    pub fn append(&mut self, decisions: &[&Decision], outcomes: &[&Outcome]) -> Result<(), PlatformError> {
         match self {
-            DecisionLog::Sqlite { connection, domain } => append_sqlite(connection, domain, decisions, outcomes),
+            DecisionLog::Sqlite { connection, domain, .. } => append_sqlite(connection, domain, decisions, outcomes),
             DecisionLog::Postgres { client, runtime, domain } => {
                 runtime.block_on(append_postgres(client, domain, decisions, outcomes))
             }
@@ -179,17 +182,17 @@ impl DecisionLog {
     /// Moves what is in SQLite's write-ahead log into the database; none if another connection is at it. The log begins anew
     /// when a write finds all of it moved. There is nothing to move in PostgreSQL.
     pub fn checkpoint(&self) -> Result<Option<WriteAhead>, PlatformError> {
-        let DecisionLog::Sqlite { connection, .. } = self else { return Ok(None) };
+        let DecisionLog::Sqlite { connection, page_bytes, .. } = self else { return Ok(None) };
         let pages = |row: &Row| Ok((row.get::<_, i64>(1)?, row.get::<_, i64>(2)?));
         let (all, moved) = connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], pages).map_err(store_error)?;
-        let bytes = |pages: i64| pages as usize * PAGE_BYTES;
+        let bytes = |pages: i64| pages as usize * page_bytes;
         Ok((all >= moved && moved >= 0).then(|| WriteAhead { all: bytes(all), unmoved: bytes(all - moved) }))
     }
 
     /// Another connection to the same database and its file, for whoever moves its write-ahead log; none where there is no
     /// such log. The file must stay open as long as any connection: closing it gives up SQLite's locks of the process.
     pub fn beside(&self) -> Result<Option<(DecisionLog, File)>, PlatformError> {
-        let DecisionLog::Sqlite { connection, domain } = self else { return Ok(None) };
+        let DecisionLog::Sqlite { connection, domain, .. } = self else { return Ok(None) };
         let path = Path::new(connection.path().ok_or_else(|| store_error("its file has no name"))?);
         let own = sqlite(path, domain, OpenFlags::default())?;
         let file = File::options().write(true).open(path).map_err(|error| PlatformError::io(path, error))?;
@@ -488,10 +491,10 @@ fn decision_of_postgres(row: &tokio_postgres::Row) -> Result<Decision, PlatformE
     let number = |at: usize| row.try_get::<_, i64>(at).map_err(store_error);
     Ok(Decision {
         sequence: number(0)?,
-        request_id: text(1)?,
+        request_id: text(1)?.into(),
         key: text(2)?.into(),
         idempotency_key: row.try_get(3).map_err(store_error)?,
-        trace_id: text(4)?,
+        trace_id: text(4)?.into(),
         event_time: number(5)?,
         answered_at: number(6)?,
         version: text(7)?.into(),
@@ -507,8 +510,8 @@ fn decision_of_postgres(row: &tokio_postgres::Row) -> Result<Decision, PlatformE
 fn append_sqlite(
     connection: &mut Connection,
     domain: &str,
-    decisions: &[Decision],
-    outcomes: &[Outcome],
+    decisions: &[&Decision],
+    outcomes: &[&Outcome],
 ) -> Result<(), PlatformError> {
     let transaction = connection.transaction().map_err(store_error)?;
     {
@@ -549,8 +552,8 @@ fn append_sqlite(
 async fn append_postgres(
     client: &mut Client,
     domain: &str,
-    decisions: &[Decision],
-    outcomes: &[Outcome],
+    decisions: &[&Decision],
+    outcomes: &[&Outcome],
 ) -> Result<(), PlatformError> {
     let transaction = client.transaction().await.map_err(store_error)?;
     if !decisions.is_empty() {
@@ -560,9 +563,10 @@ async fn append_postgres(
              SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::bigint[], $7::text[], \
              $8::text[], $9::text[], $10::text[], $11::float8[], $12::text[], $13::text[])"
         );
-        let text = |of: fn(&Decision) -> &str| decisions.iter().map(of).collect::<Vec<&str>>();
-        let maybe = |of: fn(&Decision) -> Option<&str>| decisions.iter().map(of).collect::<Vec<Option<&str>>>();
-        let number = |of: fn(&Decision) -> i64| decisions.iter().map(of).collect::<Vec<i64>>();
+        let own = || decisions.iter().copied();
+        let text = |of: fn(&Decision) -> &str| own().map(of).collect::<Vec<&str>>();
+        let maybe = |of: fn(&Decision) -> Option<&str>| own().map(of).collect::<Vec<Option<&str>>>();
+        let number = |of: fn(&Decision) -> i64| own().map(of).collect::<Vec<i64>>();
         let values: [&(dyn ToSql + Sync); 13] = [
             &text(|d| &d.request_id),
             &text(|d| &d.key),
@@ -598,10 +602,10 @@ mod tests {
     fn decision(key: &str, answered_at: i64) -> Decision {
         Decision {
             sequence: 0,
-            request_id: fresh_id().to_string(),
+            request_id: fresh_id().to_string().into(),
             key: Arc::from(key),
             idempotency_key: None,
-            trace_id: String::new(),
+            trace_id: Arc::default(),
             event_time: 0,
             answered_at,
             version: Arc::from("v"),
@@ -624,7 +628,7 @@ mod tests {
         let ages = [9_000_000_000, 7_200_000_000, 60_000_000, 0, 3_600_000_000, 0];
         let rows: Vec<Decision> =
             ages.iter().zip(["a", "b", "c", "d", "e", "f"]).map(|(age, key)| decision(key, now - age)).collect();
-        log.append(&rows, &[]).unwrap();
+        log.append(&rows.iter().collect::<Vec<_>>(), &[]).unwrap();
         forget_newest(&folder.path().join("log.db"), "d").unwrap();
         for row in &rows[..5] {
             assert_eq!(log.by_request(&row.request_id).unwrap().unwrap().key, row.key);

@@ -61,7 +61,7 @@ pub fn replay(
     });
     let features_equal = features == decision.features;
     Ok(Replayed {
-        request_id: decision.request_id,
+        request_id: decision.request_id.to_string(),
         version: decision.version,
         run_id: decision.run_id,
         equal: features_equal && answer_equal,

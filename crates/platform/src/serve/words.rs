@@ -8,7 +8,7 @@ use std::sync::Arc;
 pub struct Wish {
     pub explain_fully: bool,
     pub idempotency_key: Option<String>,
-    pub trace_id: String,
+    pub trace_id: Arc<str>,
 }
 
 /// Why there is no answer.
@@ -34,7 +34,7 @@ pub enum Refusal {
 /// An answer, shared by all who asked the same.
 #[derive(Debug)]
 pub struct Answered {
-    pub request_id: String,
+    pub request_id: Arc<str>,
     /// The reply's JSON without its timing and its closing brace.
     pub text: Arc<str>,
     pub action: Option<String>,

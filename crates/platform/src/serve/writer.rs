@@ -16,7 +16,7 @@ use tokio::sync::oneshot;
 use tracing::{error, warn};
 
 /// Bytes written before the write-ahead log is moved into the database.
-const MOVE_BYTES: usize = 4 << 20;
+const MOVE_BYTES: usize = 8 << 20;
 /// Of the write-ahead log, before the writer itself moves the rest: only between two commits can it begin anew.
 const WRITE_AHEAD_BYTES_MAX: usize = 64 << 20;
 /// What is written while one pass moves is left to the next.
@@ -53,14 +53,11 @@ pub fn write(mut log: DecisionLog, batches: &Receiver<Batch>, log_after: bool, c
     let mover = Mover::start(&log);
     let mut disk = Disk::start(&log, current);
     let (mut unmoved, mut next) = (0, None);
-    while let Some(mut batch) = next.take().or_else(|| batches.recv().ok()) {
-        while let Ok(next) = batches.try_recv() {
-            batch.decisions.extend(next.decisions);
-            batch.outcomes.extend(next.outcomes);
-            batch.waiting.extend(next.waiting);
-            batch.orders.extend(next.orders);
-        }
-        let Batch { decisions, outcomes, mut waiting, orders } = batch;
+    while let Some(first) = next.take().or_else(|| batches.recv().ok()) {
+        let mut all: Vec<Batch> = std::iter::once(first).chain(batches.try_iter()).collect();
+        let mut waiting: Vec<Waiting> = all.iter_mut().flat_map(|batch| std::mem::take(&mut batch.waiting)).collect();
+        let decisions: Vec<&Decision> = all.iter().flat_map(|batch| &batch.decisions).collect();
+        let outcomes: Vec<&Outcome> = all.iter().flat_map(|batch| &batch.outcomes).collect();
         let start = Instant::now();
         // What follows a failed commit may repeat what it did not write: nothing is confirmed before the rebuild.
         let broken = current.gauges.broken.load(Ordering::Acquire);
@@ -87,7 +84,7 @@ pub fn write(mut log: DecisionLog, batches: &Receiver<Batch>, log_after: bool, c
                 waiting.into_iter().for_each(Waiting::refuse);
             }
         }
-        for order in orders {
+        for order in all.into_iter().flat_map(|batch| batch.orders) {
             disk.finish();
             let done = match order {
                 Order::Flush(done) => done,
