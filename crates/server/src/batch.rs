@@ -59,13 +59,8 @@ pub async fn predict_batch(State(state): State<Arc<DomainState>>, request: Reque
         return Err(Problem::new("not_ready", state.service.condition().stage));
     }
     let admitted = request.extensions().get::<Admitted>().cloned();
-    let batch = Batch {
-        state: state.clone(),
-        wish,
-        summary: Summary::default(),
-        started: Instant::now(),
-        _admitted: admitted,
-    };
+    let batch =
+        Batch { state: state.clone(), wish, summary: Summary::default(), started: Instant::now(), _admitted: admitted };
     match media {
         Media::Json => {
             let body = read_body(request.into_body(), state.limits.batch_bytes_max, BODY_TIME).await?;

@@ -21,8 +21,8 @@ pub use routes::{Addresses, domain, hub};
 pub use state::{DomainState, Limits, Watched};
 
 use axum::extract::Request;
-use axum::{Router, ServiceExt};
 use axum::serve::ListenerExt;
+use axum::{Router, ServiceExt};
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
