@@ -24,7 +24,7 @@ import time
 from compare import BENCH, ROOT, describe_machine, last_object, peer_environment, prepare_environment
 
 ROUNDS = 3
-SATURATION = {"connections": 256, "seconds": 8, "warmup-seconds": 2}
+SATURATION = {"connections": 256, "seconds": 5, "warmup-seconds": 1}
 RATE = 1_000
 STEADY = {"connections": 16, "seconds": 20, "warmup-seconds": 3, "rate": RATE}
 RATE_HELD_MIN = 0.99

@@ -20,6 +20,9 @@ const SAMPLE: Duration = Duration::from_secs(15);
 const DELIVERY: Duration = Duration::from_secs(5);
 /// Between two questions whether something to look at has changed.
 const POLL: Duration = Duration::from_secs(2);
+/// A look that is due waits for a pause between requests, and no longer than this: a service that was started again amid
+/// them has something better to do.
+const PAUSE_WAIT_MAX: Duration = Duration::from_secs(60);
 /// A look that takes longer is given up.
 const LOOK_MAX: Duration = Duration::from_secs(900);
 /// What makes a process the least pressing: the first gives a core up at once to whoever wakes (Linux, SCHED_IDLE), the
@@ -78,12 +81,13 @@ async fn machine(states: Vec<Arc<DomainState>>, store: Arc<Store>, system: Arc<S
 
 async fn domain(state: Arc<DomainState>, store: Arc<Store>, flags: Vec<String>) {
     let name = state.service.domain().name().to_owned();
-    let (mut looked_at, mut due) = (None, None);
+    let (mut looked_at, mut due, mut waits_since, mut answered) = (None, None, None, 0);
     loop {
         tokio::time::sleep(POLL).await;
         if !state.ready() {
             continue;
         }
+        let before = std::mem::replace(&mut answered, state.service.condition().events);
         let champion = store.alias(&name, CHAMPION).await.ok().flatten().map(|alias| alias.version);
         let published = state.service.home().published(&name).ok().flatten().map(|published| published.run_id);
         let seen = Some((champion, published));
@@ -91,6 +95,11 @@ async fn domain(state: Arc<DomainState>, store: Arc<Store>, flags: Vec<String>) 
         if seen == looked_at && !scheduled {
             continue;
         }
+        let waits = waits_since.get_or_insert_with(Instant::now).elapsed();
+        if answered != before && waits < PAUSE_WAIT_MAX {
+            continue;
+        }
+        waits_since = None;
         let start = Instant::now();
         let look = tokio::time::timeout(LOOK_MAX, look(&name, state.service.home().root(), &flags)).await;
         let look = look.unwrap_or_else(|_| Err(format!("the look took longer than {} s", LOOK_MAX.as_secs())));
