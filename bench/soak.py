@@ -2,7 +2,7 @@
 
 Sends the last month of the Handbook again and again, each time a month later and under new numbers, so that windows move on
 and no payment comes twice. Prints resident memory every third minute with its slope, and passes or fails on nothing but a
-request that was not answered with 200. The log grows by some 2 kB a request: 40 GB in half an hour at 10,000 a second.
+request that was not answered with 200. The log grows by 1.4 kB a request: 25 GB in half an hour at 10,000 a second.
 Standard library only, Python 3.11 or later, Linux; see service.py for what it starts.
 """
 
@@ -75,7 +75,8 @@ def soak(server, arguments, folder, rate):
                 count = min(left, PART_BODIES)
                 bodies.write(part, count)
                 server.bodies = part
-                settings = {"connections": 64, "rate": rate, "seconds": count / rate}
+                # Half a request less: the generator must not count one more than there are bodies.
+                settings = {"connections": 64, "rate": rate, "seconds": (count - 0.5) / rate}
                 report = service.drive(server, arguments.load, [], settings)
                 good, sent, left = good + report["status"].get("200", 0), sent + report["offered"], left - count
                 for complaint in service.complaints_of(report, "this part"):
