@@ -9,6 +9,7 @@ Standard library only, Python 3.11 or later, Linux; see service.py for what it s
 import argparse
 import datetime
 import json
+import os
 import pathlib
 import statistics
 import sys
@@ -31,6 +32,8 @@ def main():
     with tempfile.TemporaryDirectory(dir=arguments.scratch) as folder:
         folder = pathlib.Path(folder)
         server = service.prepare_ours(arguments, python, None, folder)
+        # Thirty million payments, a month of them at a time, go beyond today.
+        server.environment = os.environ | {"SEPTET_CLOCK_SKEW_MAX": "36500d"}
         rate = arguments.rate or half_of_saturation(server, arguments.load)
         good, sent, memory, seconds = soak(server, arguments, folder, rate)
     print_memory(memory)
