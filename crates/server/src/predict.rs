@@ -129,27 +129,16 @@ fn respond(reply: &Reply, parse_us: u64, arrived: Instant) -> Response {
     response
 }
 
-/// As `write!` would, in a fifth of the time.
-fn push_number(text: &mut String, mut number: u64) {
-    let mut digits = [0; 20];
-    let mut first = digits.len();
-    loop {
-        first -= 1;
-        digits[first] = b'0' + (number % 10) as u8;
-        number /= 10;
-        if number == 0 {
-            break;
-        }
-    }
-    text.extend(digits[first..].iter().map(|&digit| char::from(digit)));
+fn push_number(text: &mut String, number: u64) {
+    text.push_str(itoa::Buffer::new().format(number));
 }
 
 /// Microseconds as milliseconds, exactly.
 fn push_millis(text: &mut String, us: u64) {
     push_number(text, us / 1_000);
-    let rest = us % 1_000;
     text.push('.');
-    text.extend([rest / 100, rest / 10 % 10, rest % 10].map(|digit| char::from(b'0' + digit as u8)));
+    // The thousand keeps the zeros before the other digits.
+    text.push_str(&itoa::Buffer::new().format(1_000 + us % 1_000)[1..]);
 }
 
 #[cfg(test)]

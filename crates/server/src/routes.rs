@@ -8,16 +8,16 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::{Html, Response};
 use axum::routing::{get, post};
-use futures::{FutureExt, TryFutureExt};
+use futures::FutureExt;
 use std::convert::Infallible;
 use std::fmt::Write as _;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use tower::{Service, ServiceExt, service_fn};
+use tower::{Service, ServiceExt};
 use tower_http::compression::Compression;
-use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove};
+use tower_http::compression::predicate::{And, NotForContentType, Predicate, SizeAbove};
 
 const PREDICT: &str = "/predict";
 
@@ -75,14 +75,15 @@ pub fn domain(state: Arc<DomainState>) -> Addresses {
         .route("/", get(docs::to_docs))
         .fallback(|| async { Problem::new("not_found", "see /openapi.json for what there is") })
         .with_state(state.clone());
-    Addresses { state, router }
+    let packed = SizeAbove::new(GZIP_BYTES_MIN).and(NotForContentType::const_new("application/x-ndjson"));
+    Addresses { state, packing: Compression::new(router).gzip(true).compress_when(packed) }
 }
 
 /// What goes around every request, then the router. Outside of it: a router clones and boxes each layer for each request.
 #[derive(Clone)]
 pub struct Addresses {
     state: Arc<DomainState>,
-    router: Router,
+    packing: Compression<Router, And<SizeAbove, NotForContentType>>,
 }
 
 impl Service<Request> for Addresses {
@@ -95,16 +96,14 @@ impl Service<Request> for Addresses {
     }
 
     fn call(&mut self, request: Request) -> Self::Future {
-        let Addresses { state, router } = self.clone();
-        let around = service_fn(move |request| {
-            let (state, router) = (state.clone(), router.clone());
-            let answer =
-                |request| router.oneshot(request).map(|answered| answered.unwrap_or_else(|never| match never {}));
-            async move { Ok::<_, Infallible>(trace::around(&state, request, answer).await) }
-        });
-        let packed = SizeAbove::new(GZIP_BYTES_MIN).and(NotForContentType::const_new("application/x-ndjson"));
-        let packing = Compression::new(around).gzip(true).compress_when(packed);
-        Box::pin(packing.oneshot(request).map_ok(|response| response.map(Body::new)))
+        let Addresses { state, packing } = self.clone();
+        let answer = |request| {
+            packing.oneshot(request).map(|answered| match answered {
+                Ok(response) => response.map(Body::new),
+                Err(never) => match never {},
+            })
+        };
+        Box::pin(async move { Ok(trace::around(&state, request, answer).await) })
     }
 }
 

@@ -25,10 +25,6 @@ use std::sync::Arc;
 /// Reasons given unless all are asked for.
 const REASONS: usize = 3;
 
-/// What a reply mostly takes, and a number with its comma: a text that need not grow is written in half the time.
-const REPLY_BYTES: usize = 1_280;
-const FEATURE_BYTES: usize = 20;
-
 /// The first column after the event's and the features' own in what rules and `answer.sql` read.
 const PROBABILITY: &str = "probability";
 const ACTION: &str = "action";
@@ -325,7 +321,7 @@ impl Answerer {
             answer: &scored.answer,
             warnings,
         };
-        let mut text = json_text(&answer, REPLY_BYTES)?;
+        let mut text = serde_json::to_string(&answer).map_err(arrow_error)?;
         text.pop();
         Ok(text)
     }
@@ -337,7 +333,7 @@ impl Answerer {
 
     /// Features as a JSON list in the manifest's order, for the log.
     pub fn features_text(&self, scored: &Scored) -> Result<String, PlatformError> {
-        json_text(&scored.features, FEATURE_BYTES * scored.features.len())
+        serde_json::to_string(&scored.features).map_err(arrow_error)
     }
 
     /// The first reasons, one sentence after the other.
@@ -468,13 +464,6 @@ fn feature_column(scored: &[Scored], at: usize, kind: &DataType) -> ArrayRef {
             Arc::new(scored.iter().map(word).collect::<StringArray>())
         }
     }
-}
-
-/// `bytes`: what it will have, about.
-fn json_text(value: &impl Serialize, bytes: usize) -> Result<String, PlatformError> {
-    let mut text = Vec::with_capacity(bytes);
-    serde_json::to_writer(&mut text, value).map_err(arrow_error)?;
-    String::from_utf8(text).map_err(arrow_error)
 }
 
 /// One value of a column as JSON.

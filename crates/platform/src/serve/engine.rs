@@ -27,8 +27,8 @@ const BATCHES_WAITING_MAX: usize = 4;
 /// Batches after which entities without a living event are forgotten.
 const BATCHES_PER_CLEANING: u64 = 4_096;
 
-/// What goes into the log, and what is replied of each event with the time it took.
-type Recorded = (Vec<Decision>, Vec<(Arc<Answered>, Timing)>);
+/// What goes into the log and what is replied, one an event, and the time that the batch took.
+type Recorded = (Vec<Decision>, Vec<Arc<Answered>>, Timing);
 
 pub enum Message {
     Predict {
@@ -215,7 +215,7 @@ impl EngineState {
         }
         let rows = rows.events;
         let answered = if rows.is_empty() { Ok(Recorded::default()) } else { self.answer(&rows) };
-        let (decisions, answered) = match answered {
+        let (decisions, answered, timing) = match answered {
             Ok(recorded) => recorded,
             Err(error) => {
                 error!(
@@ -232,13 +232,10 @@ impl EngineState {
         let reply = |fate: Fate, arrived: Instant| match fate {
             Fate::Refused(refusal) => Err(refusal),
             Fate::Repeated(answered) => Ok(Reply { answered, timing: Timing::default(), repeated: true }),
-            Fate::RepeatsRow(row) => {
-                Ok(Reply { answered: answered[row].0.clone(), timing: answered[row].1, repeated: true })
-            }
+            Fate::RepeatsRow(row) => Ok(Reply { answered: answered[row].clone(), timing, repeated: true }),
             Fate::Row(row) => {
-                let (answered, mut timing) = answered[row].clone();
-                timing.waited = start.saturating_duration_since(arrived).as_micros().min(u128::from(u32::MAX)) as u32;
-                Ok(Reply { answered, timing, repeated: false })
+                let waited = start.saturating_duration_since(arrived).as_micros().min(u128::from(u32::MAX)) as u32;
+                Ok(Reply { answered: answered[row].clone(), timing: Timing { waited, ..timing }, repeated: false })
             }
         };
         let waiting = fates
@@ -386,7 +383,7 @@ impl EngineState {
         for ((event, wish), answered) in rows.iter().zip(&answers) {
             self.remember_answer(event, wish, answered);
         }
-        Ok((decisions, answers.into_iter().map(|answered| (answered, timing)).collect()))
+        Ok((decisions, answers, timing))
     }
 
     fn remember_answer(&mut self, event: &Event, wish: &Wish, answered: &Arc<Answered>) {

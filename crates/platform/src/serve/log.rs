@@ -89,7 +89,7 @@ const ID_MICROS: i64 = 1_000;
 const SCAN_ROWS: i64 = 4_096;
 
 pub enum DecisionLog {
-    Sqlite { connection: Connection, domain: String, page_bytes: usize },
+    Sqlite { connection: Connection, domain: String },
     Postgres { client: Client, runtime: Handle, domain: String },
 }
 
@@ -158,8 +158,7 @@ fn sqlite(path: &Path, domain: &str, flags: OpenFlags) -> Result<DecisionLog, Pl
     // The writer makes checkpoints when nobody waits for it.
     set("wal_autocheckpoint", "0")?;
     connection.set_prepared_statement_cache_capacity(32);
-    let page_bytes: i64 = connection.query_row("PRAGMA page_size", [], |row| row.get(0)).map_err(store_error)?;
-    Ok(DecisionLog::Sqlite { connection, domain: domain.to_owned(), page_bytes: page_bytes as usize })
+    Ok(DecisionLog::Sqlite { connection, domain: domain.to_owned() })
 }
 
 impl DecisionLog {
@@ -172,7 +171,7 @@ impl DecisionLog {
     /// Writes all in one transaction, on disk when it returns. Must not be called on a thread of the runtime.
     pub fn append(&mut self, decisions: &[&Decision], outcomes: &[&Outcome]) -> Result<(), PlatformError> {
         match self {
-            DecisionLog::Sqlite { connection, domain, .. } => append_sqlite(connection, domain, decisions, outcomes),
+            DecisionLog::Sqlite { connection, domain } => append_sqlite(connection, domain, decisions, outcomes),
             DecisionLog::Postgres { client, runtime, domain } => {
                 runtime.block_on(append_postgres(client, domain, decisions, outcomes))
             }
@@ -182,17 +181,18 @@ impl DecisionLog {
     /// Moves what is in SQLite's write-ahead log into the database; none if another connection is at it. The log begins anew
     /// when a write finds all of it moved. There is nothing to move in PostgreSQL.
     pub fn checkpoint(&self) -> Result<Option<WriteAhead>, PlatformError> {
-        let DecisionLog::Sqlite { connection, page_bytes, .. } = self else { return Ok(None) };
+        let DecisionLog::Sqlite { connection, .. } = self else { return Ok(None) };
         let pages = |row: &Row| Ok((row.get::<_, i64>(1)?, row.get::<_, i64>(2)?));
         let (all, moved) = connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], pages).map_err(store_error)?;
-        let bytes = |pages: i64| pages as usize * page_bytes;
+        let page: i64 = connection.query_row("PRAGMA page_size", [], |row| row.get(0)).map_err(store_error)?;
+        let bytes = |pages: i64| (pages * page) as usize;
         Ok((all >= moved && moved >= 0).then(|| WriteAhead { all: bytes(all), unmoved: bytes(all - moved) }))
     }
 
     /// Another connection to the same database and its file, for whoever moves its write-ahead log; none where there is no
     /// such log. The file must stay open as long as any connection: closing it gives up SQLite's locks of the process.
     pub fn beside(&self) -> Result<Option<(DecisionLog, File)>, PlatformError> {
-        let DecisionLog::Sqlite { connection, domain, .. } = self else { return Ok(None) };
+        let DecisionLog::Sqlite { connection, domain } = self else { return Ok(None) };
         let path = Path::new(connection.path().ok_or_else(|| store_error("its file has no name"))?);
         let own = sqlite(path, domain, OpenFlags::default())?;
         let file = File::options().write(true).open(path).map_err(|error| PlatformError::io(path, error))?;
