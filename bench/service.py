@@ -209,7 +209,19 @@ def drive(server, load, words, settings):
     """The generator stops by itself."""
     command = [load, "--address", f"127.0.0.1:{server.port}", "--bodies", server.bodies, *words]
     command += [f"--{name}={value}" for name, value in settings.items()] + ["--repeat"] * server.repeat
-    return last_object(command, None)
+    with interrupting_nobody() if "--saturate" in words else contextlib.nullcontext():
+        return last_object(command, None)
+
+
+@contextlib.contextmanager
+def interrupting_nobody():
+    """Programs started in here take a core when their turn comes, not from another as soon as a reply wakes them: a client on
+    another machine could not do that either. At a fixed rate the generator must wake on time instead."""
+    os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
+    try:
+        yield
+    finally:
+        os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
 
 
 def complaints_of(report, where):

@@ -1,7 +1,7 @@
 //! `/predict/batch`: many events, an answer or an error for each, and a summary at the end. NDJSON is read and answered as
 //! it flows, in constant memory.
 
-use crate::body::{Media, media, read_body};
+use crate::body::{CHUNKS_WAITING_MAX, Chunk, Media, body_of, media, read_body};
 use crate::predict::{count, read_event, wish};
 use crate::problem::Problem;
 use crate::state::DomainState;
@@ -24,8 +24,6 @@ use tokio::sync::mpsc;
 const ROWS_PER_CHUNK: usize = 128;
 /// For a whole body to come, and for the next part of a stream.
 const BODY_TIME: Duration = Duration::from_secs(60);
-/// Chunks of reply that may wait for a slow reader.
-const CHUNKS_WAITING_MAX: usize = 4;
 
 /// Answers so far.
 #[derive(Default)]
@@ -168,16 +166,13 @@ impl Batch {
 }
 
 /// False if nobody reads any more, or reads nothing for too long: a client that only sends is not waited for.
-async fn handed_over(sender: &mpsc::Sender<Bytes>, lines: Bytes) -> bool {
-    sender.send_timeout(lines, BODY_TIME).await.is_ok()
+async fn handed_over(sender: &mpsc::Sender<Chunk>, lines: Bytes) -> bool {
+    sender.send_timeout(Ok(lines), BODY_TIME).await.is_ok()
 }
 
 /// A reply of lines that somebody writes while it is read.
-fn lines_response(receiver: mpsc::Receiver<Bytes>) -> Response {
-    let chunks = futures::stream::unfold(receiver, |mut receiver| async move {
-        receiver.recv().await.map(|chunk| (Ok::<_, std::convert::Infallible>(chunk), receiver))
-    });
-    let mut response = Response::new(Body::from_stream(chunks));
+fn lines_response(receiver: mpsc::Receiver<Chunk>) -> Response {
+    let mut response = Response::new(body_of(receiver));
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/x-ndjson"));
     response
 }

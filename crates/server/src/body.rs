@@ -4,6 +4,7 @@ use crate::problem::Problem;
 use axum::body::{Body, Bytes};
 use axum::http::{HeaderMap, header};
 use std::time::Duration;
+use tokio::sync::mpsc;
 
 /// The whole body, if it is not larger than `bytes_max` and comes in time.
 pub async fn read_body(body: Body, bytes_max: usize, time: Duration) -> Result<Bytes, Problem> {
@@ -17,6 +18,17 @@ pub async fn read_body(body: Body, bytes_max: usize, time: Duration) -> Result<B
             false => Problem::new("body_not_text", "the body ended early"),
         }
     })
+}
+
+/// Of a body that is made while it is read; so many may wait for a slow reader.
+pub type Chunk = Result<Bytes, axum::Error>;
+pub const CHUNKS_WAITING_MAX: usize = 4;
+
+/// A body that somebody makes while it is read.
+pub fn body_of(receiver: mpsc::Receiver<Chunk>) -> Body {
+    Body::from_stream(futures::stream::unfold(receiver, |mut receiver| async move {
+        receiver.recv().await.map(|chunk| (chunk, receiver))
+    }))
 }
 
 /// What a batch may be written in.

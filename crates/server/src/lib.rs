@@ -26,15 +26,19 @@ use axum::{Router, ServiceExt};
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
+use std::num::NonZero;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::net::TcpListener;
+use tokio::runtime::{Builder, Runtime};
 use tokio::sync::watch;
 
 /// Answers that are on their way when the listeners close get this long.
 const FINISH: Duration = Duration::from_secs(20);
 const UPKEEP: Duration = Duration::from_secs(5);
+/// Two bring in more than an engine can answer.
+const SITE_THREADS_MAX: usize = 2;
 
 /// An address and what answers there.
 pub struct Site {
@@ -76,21 +80,12 @@ pub async fn serve(
     stop: impl Future<Output = ()>,
 ) -> io::Result<()> {
     let (close, closed) = watch::channel(false);
-    let mut servers = tokio::task::JoinSet::new();
+    let (mut threads, mut servers) = (Vec::new(), tokio::task::JoinSet::new());
     for site in sites {
-        let mut closed = closed.clone();
-        // An answer is small and must not wait for a full packet.
-        let listener = site.listener.tap_io(|stream| drop(stream.set_nodelay(true)));
-        let until_closed = async move { drop(closed.wait_for(|closed| *closed).await) };
-        servers.spawn(async move {
-            match site.answers {
-                Answers::Domain(addresses) => {
-                    let addresses = ServiceExt::<Request>::into_make_service(addresses);
-                    axum::serve(listener, addresses).with_graceful_shutdown(until_closed).await
-                }
-                Answers::Hub(router) => axum::serve(listener, router).with_graceful_shutdown(until_closed).await,
-            }
-        });
+        let own = own_threads(&site.name)?;
+        let serving = own.spawn(answer(site.listener.into_std()?, site.answers, closed.clone()));
+        servers.spawn(serving);
+        threads.push(own);
     }
     let upkeep = tokio::spawn(async {
         loop {
@@ -109,5 +104,31 @@ pub async fn serve(
         state.service.stop().await;
     }
     upkeep.abort();
+    threads.into_iter().for_each(Runtime::shutdown_background);
     Ok(())
+}
+
+/// Threads for the connections of one site, beside the one of its engine: as many as there are cores stand in each other's
+/// way.
+fn own_threads(name: &str) -> io::Result<Runtime> {
+    let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
+    let threads = (cores / 2).clamp(1, SITE_THREADS_MAX);
+    Builder::new_multi_thread().worker_threads(threads).thread_name(format!("{name}-http")).enable_all().build()
+}
+
+async fn answer(
+    listener: std::net::TcpListener,
+    answers: Answers,
+    mut closed: watch::Receiver<bool>,
+) -> io::Result<()> {
+    // An answer is small and must not wait for a full packet.
+    let listener = TcpListener::from_std(listener)?.tap_io(|stream| drop(stream.set_nodelay(true)));
+    let until_closed = async move { drop(closed.wait_for(|closed| *closed).await) };
+    match answers {
+        Answers::Domain(addresses) => {
+            let addresses = ServiceExt::<Request>::into_make_service(addresses);
+            axum::serve(listener, addresses).with_graceful_shutdown(until_closed).await
+        }
+        Answers::Hub(router) => axum::serve(listener, router).with_graceful_shutdown(until_closed).await,
+    }
 }

@@ -247,6 +247,8 @@ impl EngineState {
             })
             .collect();
         self.send(Batch { decisions, waiting, ..Batch::default() });
+        // Where the writer waits for this core, it begins now: the disk then works while the next batch is answered.
+        std::thread::yield_now();
         let gauges = &self.current.gauges;
         if gauges.batches.load(Ordering::Relaxed).is_multiple_of(BATCHES_PER_CLEANING) {
             let newest = gauges.newest_event.load(Ordering::Relaxed);
