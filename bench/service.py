@@ -43,7 +43,8 @@ SECONDS_MAX = 1_800
 
 def main():
     arguments = parse_arguments()
-    stop_when_told_or_late()
+    stop_when_told()
+    signal.alarm(SECONDS_MAX)
     describe_machine(None if arguments.skip_ours else arguments.septet)
     python = prepare_environment("requirements.txt", "requirements_service.txt")
     with tempfile.TemporaryDirectory() as folder:
@@ -95,7 +96,7 @@ def complete_paths(parser, arguments, ours=True):
         setattr(arguments, name, getattr(arguments, name) and getattr(arguments, name).resolve())
 
 
-def stop_when_told_or_late():
+def stop_when_told():
     """As an exception, so that every server that was started is stopped on the way out."""
 
     def stop(number, _frame):

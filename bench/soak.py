@@ -11,6 +11,7 @@ import datetime
 import json
 import os
 import pathlib
+import shutil
 import statistics
 import sys
 import tempfile
@@ -23,10 +24,13 @@ from compare import describe_machine, prepare_environment
 # Bodies are held in memory by the generator: so many a part.
 PART_BODIES = 1_800_000
 SAMPLE_SECONDS = 5
+# Of a request, its keys with it.
+LOG_BYTES = 1_450
 
 
 def main():
     arguments = parse_arguments()
+    service.stop_when_told()
     describe_machine(arguments.septet)
     python = prepare_environment("requirements.txt", "requirements_service.txt")
     with tempfile.TemporaryDirectory(dir=arguments.scratch) as folder:
@@ -35,6 +39,7 @@ def main():
         # Thirty million payments, a month of them at a time, go beyond today.
         server.environment = os.environ | {"SEPTET_CLOCK_SKEW_MAX": "36500d"}
         rate = arguments.rate or half_of_saturation(server, arguments.load)
+        check_room(arguments.home.parent, rate * arguments.minutes * 60 * LOG_BYTES)
         good, sent, memory, seconds = soak(server, arguments, folder, rate)
     print_memory(memory)
     program = arguments.septet.stat().st_size / 1e6
@@ -51,6 +56,13 @@ def parse_arguments():
     arguments = parser.parse_args()
     service.complete_paths(parser, arguments)
     return arguments
+
+
+def check_room(folder, needed):
+    """Before half an hour, not after it."""
+    free = shutil.disk_usage(folder).free
+    if free < needed:
+        raise SystemExit(f"the log will have {needed / 1e9:.0f} GB, `{folder}` has room for {free / 1e9:.0f}: give --rate or --minutes")
 
 
 def half_of_saturation(server, load):
