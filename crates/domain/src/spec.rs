@@ -336,16 +336,19 @@ pub enum Metric {
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Purchases {
-    /// A table of `tables/`: one row a customer and day of purchase.
+    /// A table of `tables/`: a row for all that was bought or given back, at the time it was known.
     #[schemars(with = "String")]
     pub table: Spanned<String>,
     /// Its column that names the customer; requests name it too.
     #[schemars(with = "String")]
     pub customer: Spanned<String>,
-    /// Its column of the day, a date or a time.
+    /// Its column of when it was known, a date or a time.
     #[schemars(with = "String")]
     pub at: Spanned<String>,
-    /// Its column of what was spent, above 0.
+    /// Its column that names the order: what is given back has the order that it was bought with.
+    #[schemars(with = "String")]
+    pub order: Spanned<String>,
+    /// Its column of what was spent, below 0 for what was given back.
     #[schemars(with = "String")]
     pub value: Spanned<String>,
     /// Unit of what was spent, such as `GBP`.

@@ -105,7 +105,7 @@ async fn check_purchases(
 ) -> Result<(), PlatformError> {
     let table = engine.plan(&format!("SELECT * FROM \"{}\"", spec.table.get_ref())).await?;
     let strange =
-        [&spec.customer, &spec.at, &spec.value].into_iter().find(|name| table.index_of(name.get_ref()).is_err());
+        [&spec.customer, &spec.at, &spec.order, &spec.value].into_iter().find(|name| table.index_of(name.get_ref()).is_err());
     if let Some(column) = strange {
         let known = table.fields().iter().map(|field| field.name().as_str());
         let hint = septet_domain::did_you_mean(column.get_ref(), known);

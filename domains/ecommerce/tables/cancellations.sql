@@ -1,6 +1,7 @@
 -- Which sale each cancellation takes back: of the same customer and article, the latest one before it that sold as many or
 -- more. No sale is cancelled beyond its quantity: of several cancellations the earlier goes first, and one that comes too
--- late looks once more among what the sales have left. The others have no sale: it lies before the data, or is split.
+-- late looks once more among what the sales have left by then. The others have no sale: it lies before the data, or is split.
+-- No row depends on a later one: what was matched at a time stays matched, and what was not is not matched afterwards.
 WITH candidates AS (
     SELECT
         refunds.line_id, refunds.customer_id, refunds.sku, refunds.ordered_at AS cancelled_at,
@@ -30,27 +31,33 @@ first_round AS (
 left_over AS (
     SELECT
         *,
-        sold - sum(taken) OVER (PARTITION BY sale_line_id) AS rest,
+        sold - (sum(taken) OVER in_turn - coalesce(sum(taken) OVER other_sales, 0)) AS rest,
         sum(taken) OVER (PARTITION BY line_id) > 0 AS is_served
     FROM first_round
+    WINDOW
+        in_turn AS (ORDER BY sale_line_id, cancelled_at, line_id ROWS UNBOUNDED PRECEDING),
+        other_sales AS (ORDER BY sale_line_id GROUPS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
 ),
 
-claims_again AS (
+claims AS (
     SELECT
         *,
-        CASE WHEN rest >= quantity AND NOT is_served AND row_number() OVER (
-            PARTITION BY line_id, rest >= quantity ORDER BY sold_at DESC, sale_line_id DESC
-        ) = 1 THEN quantity ELSE 0 END AS claim_again
+        CASE
+            WHEN taken > 0 THEN taken
+            WHEN rest >= quantity AND NOT is_served AND row_number() OVER (
+                PARTITION BY line_id, rest >= quantity ORDER BY sold_at DESC, sale_line_id DESC
+            ) = 1 THEN quantity
+            ELSE 0
+        END AS wanted
     FROM left_over
 ),
 
-second_round AS (
+-- A claim of the second round may have come before one of the first: once more in turn, both together.
+granted AS (
     SELECT
         *,
-        taken > 0
-        OR (claim_again > 0 AND rest >= sum(claim_again) OVER in_turn - coalesce(sum(claim_again) OVER other_sales, 0))
-            AS is_granted
-    FROM claims_again
+        wanted > 0 AND sold >= sum(wanted) OVER in_turn - coalesce(sum(wanted) OVER other_sales, 0) AS is_granted
+    FROM claims
     WINDOW
         in_turn AS (ORDER BY sale_line_id, cancelled_at, line_id ROWS UNBOUNDED PRECEDING),
         other_sales AS (ORDER BY sale_line_id GROUPS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
@@ -62,6 +69,6 @@ SELECT
     max(CASE WHEN is_granted THEN sale_invoice_id END) AS sale_invoice_id,
     max(CASE WHEN is_granted THEN sold_at END) AS sold_at,
     max(CASE WHEN is_granted THEN 1 ELSE 0 END) = 1 AS is_matched
-FROM second_round
+FROM granted
 GROUP BY line_id, customer_id, sku, cancelled_at, quantity, refund
 ORDER BY line_id

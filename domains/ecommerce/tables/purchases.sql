@@ -1,19 +1,9 @@
--- The days on which each customer bought, the value less what was given back for that very purchase, whenever that was.
--- An invoice taken back as a whole is no purchase. Models of buying count these days (BG/NBD: Fader, Hardie & Lee 2005).
-WITH invoices AS (
-    SELECT customer_id, ordered_on AS purchased_on, invoice_id, gross AS value
-    FROM orders
-    WHERE customer_id IS NOT NULL AND gross > 0
-    UNION ALL
-    SELECT customer_id, CAST(sold_at AS DATE), sale_invoice_id, -refund
-    FROM cancellations
-    WHERE is_matched
-),
-
-kept AS (
-    SELECT customer_id, purchased_on, invoice_id, sum(value) AS value
-    FROM invoices
-    GROUP BY customer_id, purchased_on, invoice_id
+-- The days on which each customer bought, the value less what was given back for that very purchase until today. An invoice
+-- taken back as a whole is no purchase. Tables of today read this one; models read `purchase_events`, which knows since when.
+WITH kept AS (
+    SELECT customer_id, order_id, CAST(min(at) AS DATE) AS purchased_on, sum(value) AS value
+    FROM purchase_events
+    GROUP BY customer_id, order_id
     HAVING sum(value) > 0
 )
 

@@ -33,7 +33,7 @@ pub fn examine(book: &Book, cut: i32) -> Vec<Examined> {
     let one = |customer: usize| {
         let summary = book.summary(customer, cut)?;
         let (bought, spent) = book.bought(customer, cut, book.end);
-        let last_period = book.bought(customer, cut - length, cut).0;
+        let last_period = book.bought_as_of(customer, cut - length, cut, cut).0;
         // By name, so that a customer more changes nobody's side.
         let chooses = blake3::hash(book.customers[customer].as_bytes()).as_bytes()[0] & 1 == 0;
         Some(Examined { summary, last_period, bought, spent, chooses })

@@ -1,6 +1,6 @@
 //! What a request about a customer holds: a name to look up, or four numbers, or orders. Exactly one of the three.
 
-use crate::purchases::book::Summary;
+use crate::purchases::book::{Event, Summary};
 use crate::serve::{Cell, Violation};
 use crate::split::DAY;
 use septet_domain::{Column, ColumnType, Personal, Purchases};
@@ -166,14 +166,9 @@ pub fn summary_of(cells: &[Cell], now: i64) -> Option<Summary> {
     if let Cell::Text(orders) = &cells[At::ORDERS] {
         let orders: Vec<(i64, f64)> = serde_json::from_str(orders).ok()?;
         let now = if let Cell::Time(time) = cells[At::AS_OF] { time } else { now.max(orders.last()?.0) };
-        let mut days: Vec<(i32, f64)> = Vec::new();
-        for (at, value) in orders.into_iter().filter(|(at, _)| *at <= now) {
-            let day = at.div_euclid(DAY) as i32;
-            match days.last_mut() {
-                Some((known, spent)) if *known == day => *spent += value,
-                _ => days.push((day, value)),
-            }
-        }
+        // An order without a number is one of its own.
+        let event = |(order, (at, value)): (usize, (i64, f64))| Event { day: at.div_euclid(DAY) as i32, order: order as u32, value };
+        let days: Vec<Event> = orders.into_iter().filter(|(at, _)| *at <= now).enumerate().map(event).collect();
         return Summary::of(&days, now.div_euclid(DAY) as i32);
     }
     let (Cell::Integer(frequency), Cell::Number(recency), Cell::Number(age)) =

@@ -3,14 +3,15 @@
 use crate::PlatformError;
 use crate::features::{FeatureSet, telling_extras};
 use crate::history::History;
-use crate::plan::at_file;
+use crate::plan::{at_file, table_order};
 use crate::replay::{CompiledWindow, compile_windows, replay};
 use crate::run::{Run, StepName, StepReport};
 use crate::split::{Plan, plan};
 use crate::train::Material;
-use septet_domain::Domain;
+use septet_domain::{Domain, Input};
 use septet_learn::frame::Frame;
 use septet_tables::{Engine, TableFile};
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -64,6 +65,55 @@ pub async fn register_made(engine: &Engine, domain: &Domain, folder: &Path) -> R
         engine.register_file(&TableFile { name: name.to_owned(), path }).await?;
     }
     Ok(())
+}
+
+/// An engine that knows some tables as they would have been at `time` (microseconds, inclusive): made again by their SQL from
+/// the inputs until then. A label counts from when it is known.
+pub async fn known_at(run: &Run<'_>, time: i64, wanted: &[&str]) -> Result<Engine, PlatformError> {
+    let whole = run.engine()?;
+    register_inputs(run, &whole).await?;
+    let cut = run.engine()?;
+    for (name, input) in &run.domain.spec.input {
+        let (schema, batches) = whole.query(&known_rows(name, input, time)).await?;
+        cut.register_batches(name, schema, batches)?;
+    }
+    let mut needed: BTreeSet<String> = wanted.iter().map(|name| (*name).to_owned()).collect();
+    let order = table_order(&cut, run.domain)?;
+    let file = |name: &str| format!("tables/{name}.sql");
+    for name in order.iter().rev().filter(|name| run.domain.files.contains_key(&file(name))) {
+        if needed.contains(name) {
+            needed.extend(cut.reads(&run.domain.files[&file(name)])?);
+        }
+    }
+    for name in order.into_iter().filter(|name| needed.contains(name)) {
+        let made = cut.query(&run.domain.files[&file(&name)]).await;
+        let (schema, batches) = made.map_err(|error| at_file(run.domain, &file(&name), error))?;
+        cut.register_batches(&name, schema, batches)?;
+    }
+    Ok(cut)
+}
+
+/// The rows of an input until a time, without labels that were not known by then.
+fn known_rows(name: &str, input: &Input, time: i64) -> String {
+    let quoted = |name: &str| format!("\"{}\"", name.replace('"', "\"\""));
+    let instant = |time: i64| format!("TIMESTAMP '{}'", instant_sql(time));
+    let at = quoted(input.time.get_ref());
+    let labels = input.columns.iter().filter(|(_, column)| column.label);
+    let replaced: Vec<String> = labels
+        .map(|(name, column)| {
+            let known = time.saturating_sub(column.known_after.unwrap_or_default().micros());
+            let name = quoted(name.get_ref());
+            format!("CASE WHEN {at} <= {} THEN {name} END AS {name}", instant(known))
+        })
+        .collect();
+    let replace = if replaced.is_empty() { String::new() } else { format!(" REPLACE ({})", replaced.join(", ")) };
+    format!("SELECT *{replace} FROM {} WHERE {at} <= {}", quoted(name), instant(time))
+}
+
+/// `2018-07-25 13:45:07.000001`, as SQL reads it.
+fn instant_sql(micros: i64) -> String {
+    let time = chrono::DateTime::from_timestamp_micros(micros).unwrap_or(chrono::DateTime::UNIX_EPOCH);
+    time.format("%Y-%m-%d %H:%M:%S%.6f").to_string()
 }
 
 /// The material of the run's extract; made anew unless an earlier step of this process made it.

@@ -2,7 +2,7 @@
 //! answered.
 
 use crate::http::Server;
-use crate::machine::{Machine, real_data};
+use crate::machine::{Machine, copied_domain, real_data};
 use serde_json::{Value, json};
 
 /// The seed of every demo.
@@ -125,6 +125,30 @@ fn questions_are_refused_where_they_are_wrong(server: &Server) {
         assert_eq!(reply.status, 422, "{question}: {}", reply.body);
         assert_eq!(reply.json()["errors"][0]["pointer"], *pointer, "{question}: {}", reply.body);
     }
+}
+
+#[test]
+fn a_table_that_looks_ahead_is_refused() {
+    let machine = Machine::new();
+    // What was given back counts from the sale on: nobody knew that then.
+    let planted = [
+        (
+            "tables/purchase_events.sql",
+            "cancelled_at AS at, sale_invoice_id AS order_id",
+            "sold_at AS at, sale_invoice_id AS order_id",
+        ),
+        (
+            "tables/purchase_events.sql",
+            "GROUP BY customer_id, cancelled_at, sale_invoice_id",
+            "GROUP BY customer_id, sold_at, sale_invoice_id",
+        ),
+    ];
+    let domains = copied_domain(&machine, "ecommerce", "ecommerce", &planted).display().to_string();
+    let words = ["--domains", &domains, "run", "ecommerce", "--small", "--no-monitor", "--json"];
+    let report: Value = serde_json::from_slice(&machine.run(&words).stdout).unwrap();
+    let gates = report["gates"].as_array().unwrap();
+    let gate = gates.iter().find(|gate| gate["name"] == "no_look_ahead").unwrap();
+    assert!(gate["passed"] == false && report["promoted"] == false, "{gates:?}");
 }
 
 #[test]
