@@ -21,4 +21,4 @@ SELECT
     rfm_cell,
     rfm_segment AS segment,
     next_articles AS next_basket
-FROM order_lines
+FROM purchase_events

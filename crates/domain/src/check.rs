@@ -13,6 +13,7 @@ pub(crate) fn check(domain: &Domain, folder: &str) -> Vec<Problem> {
     check.identity(folder);
     check.inputs();
     check.windows();
+    check.series();
     check.model();
     check.rules();
     check.decision();
@@ -23,6 +24,9 @@ pub(crate) fn check(domain: &Domain, folder: &str) -> Vec<Problem> {
     check.problems.sort();
     check.problems
 }
+
+/// The SELECT that makes labels from later rows.
+const LABEL_FILE: &str = "label.sql";
 
 struct Check<'a> {
     domain: &'a Domain,
@@ -101,6 +105,20 @@ impl Check<'_> {
             let message = format!("`{}` reveals `{}`, which is no label", name.get_ref(), label.get_ref());
             self.say(label.span(), message, did_you_mean(label.get_ref(), labels));
         }
+        if let Some(from) = &column.from {
+            if from.get_ref() != LABEL_FILE {
+                let message = format!("a label comes from `{LABEL_FILE}`, not from `{}`", from.get_ref());
+                self.say(from.span(), message, None);
+            } else if !column.label || column.known_after.is_none() {
+                let message = format!("`{}` is made from later rows: it needs label = true and known_after", name.get_ref());
+                self.say(from.span(), message, None);
+            } else if column.required {
+                let message = format!("`{}` is made from later rows: a row without one is whole, so it cannot be required", name.get_ref());
+                self.say(from.span(), message, None);
+            } else if !self.domain.files.contains_key(LABEL_FILE) {
+                self.say(from.span(), format!("the folder has no {LABEL_FILE}"), None);
+            }
+        }
         if column.known_after.is_some() && !column.label {
             self.say(name.span(), format!("`{}` has known_after but not label = true", name.get_ref()), None);
         }
@@ -136,6 +154,10 @@ impl Check<'_> {
     fn label_delay(&mut self, input: &Input, window: &Window, text: &Spanned<String>, expression: &WindowExpression) {
         let Some(argument) = &expression.argument else { return };
         for (name, column) in input.columns.iter().filter(|(name, _)| mentions(argument, name.get_ref())) {
+            if column.from.is_some() {
+                let message = format!("`{}` is made from later rows by {LABEL_FILE}: windows cannot read it", name.get_ref());
+                self.say(text.span(), message, None);
+            }
             let revealed = column.reveals.as_ref().map(|label| label.get_ref());
             let label = input.columns.iter().find(|(known, own)| {
                 own.label && (known.get_ref() == name.get_ref() || Some(known.get_ref()) == revealed)
@@ -157,51 +179,70 @@ impl Check<'_> {
 
     fn model(&mut self) {
         let Some(input) = self.domain.spec.input.values().next() else { return };
-        if self.domain.spec.model.is_some() == self.domain.spec.purchases.is_some() {
-            let message = "a domain has either [model] or [purchases]".to_owned();
-            self.say(0..0, message, None);
-            return;
-        }
-        let Some(model) = &self.domain.spec.model else { return self.purchases() };
+        let domain = self.domain;
+        let model = &domain.spec.model;
         let columns = input.columns.keys().map(|name| name.get_ref().as_str());
-        let labels = input.columns.iter().filter(|(_, column)| column.label).map(|(name, _)| name.get_ref().as_str());
-        if !labels.clone().any(|label| label == model.target.get_ref()) {
-            let hint = labels.clone().next().map(|label| format!("the labels of this domain: `{label}`"));
+        let labels: Vec<&str> = domain.spec.labels().iter().map(|label| label.name).collect();
+        if !labels.contains(&model.target.get_ref().as_str()) {
+            let hint = labels.first().map(|label| format!("the labels of this domain: `{label}`"));
             let message = format!("target `{}` is not a column with label = true", model.target.get_ref());
             self.say(model.target.span(), message, hint);
         }
+        let kinds = model.kinds();
+        if kinds.is_empty() {
+            self.say_of("[model]", "[model] has neither `kind` nor a [[model.candidate]]".to_owned());
+        }
+        if model.kind.is_some() && !model.candidate.is_empty() {
+            self.say_of("[model]", "[model] has `kind` and [[model.candidate]]; give each kind as a candidate".to_owned());
+        }
+        let parameters = |of: &Parameters| of.first().map(|(name, _)| name.span());
+        let search = |of: &Search| of.first().map(|(name, _)| name.span());
+        if let Some(span) = parameters(&model.parameters).or_else(|| search(&model.search)).filter(|_| model.kind.is_none()) {
+            self.say(span, "parameters belong to a kind: put them into its [[model.candidate]]".to_owned(), None);
+        }
         let split = model.split.get_ref();
-        for name in [&split.exclude_known, &split.group, &model.interval_by].into_iter().flatten() {
+        let of_input = [&split.exclude_known, &split.group, &model.interval_by, &model.entity];
+        for name in of_input.into_iter().flatten() {
             self.refers("column", name, columns.clone());
         }
-        let windows = self.domain.spec.window.iter().map(|window| &window.get_ref().entity);
-        let metrics = self.domain.spec.metric.iter().map(|metric| &metric.entity);
-        let named = windows
-            .chain(metrics)
-            .chain([&split.exclude_known, &split.group, &model.interval_by].into_iter().flatten());
-        for name in named {
+        let windows = domain.spec.window.iter().map(|window| &window.get_ref().entity);
+        let measures = domain.spec.measure.iter().map(|measure| &measure.entity);
+        for name in windows.chain(measures).chain(of_input.into_iter().flatten()) {
             self.names_an_entity(input, name);
         }
-        for metric in &self.domain.spec.metric {
-            self.refers("entity", &metric.entity, columns.clone());
+        for measure in &domain.spec.measure {
+            self.refers("entity", &measure.entity, columns.clone());
         }
-        self.split(input, &model.split);
+        self.split(&model.split);
     }
 
-    fn purchases(&mut self) {
-        let Some(spec) = &self.domain.spec.purchases else { return };
-        self.is_made(&spec.table);
-        if spec.holdout.days() < 1.0 || spec.horizons.iter().any(|horizon| horizon.micros() == 0) {
-            self.say_of("[purchases]", "[purchases] holdout is at least 1d and each horizon above 0".to_owned());
+    fn series(&mut self) {
+        let domain = self.domain;
+        let Some(series) = &domain.spec.series else { return };
+        let series = series.get_ref();
+        if !domain.spec.input.contains_key(series.rows.get_ref()) {
+            self.is_made(&series.rows);
         }
-        if !(0.0..10.0).contains(&spec.discount_rate) || !(1..=1200).contains(&spec.value_months) {
-            let message = "[purchases] discount_rate is 0 or more, value_months from 1 to 1200".to_owned();
-            self.say_of("[purchases]", message);
+        if !domain.spec.window.is_empty() {
+            self.say_of("[[window]]", "a series has no [[window]]: features.sql aggregates its rows".to_owned());
         }
-        let labelled = [!self.domain.spec.window.is_empty(), self.domain.spec.decision.is_some()];
-        if labelled.contains(&true) {
-            let message = "[purchases] answers about customers: [[window]] and [decision] need a label".to_owned();
-            self.say_of("[purchases]", message);
+        if series.labels.is_empty() || !domain.files.contains_key(LABEL_FILE) {
+            self.say_of("[series]", format!("[series] needs [series.labels] and a file {LABEL_FILE} that makes them"));
+        }
+        if series.rows_max == 0 {
+            self.say_of("[series]", "[series] rows_max is at least 1".to_owned());
+        }
+        if !series.given.is_empty() && !series.one_row {
+            self.say_of("[series.given", "features can be given only where one_row = true".to_owned());
+        }
+        for check in &series.check {
+            self.refers("field", &check.field, series.given.keys().map(|name| name.get_ref().as_str()));
+        }
+        for (name, label) in &series.labels {
+            if matches!(label.kind, ColumnType::Text | ColumnType::Timestamp) {
+                let message = format!("label `{}` is a {:?}; expected a bool, a number or an integer", name.get_ref(), label.kind);
+                self.say(name.span(), message.to_lowercase(), None);
+            }
         }
     }
 
@@ -229,11 +270,17 @@ impl Check<'_> {
         }
     }
 
-    fn split(&mut self, input: &Input, split: &Spanned<Split>) {
+    fn split(&mut self, split: &Spanned<Split>) {
         let plan = split.get_ref();
         match plan.by {
             SplitBy::Time if plan.train.is_none() || plan.test.is_none() => {
                 self.say(split.span(), "a split by time needs `train` and `test`, such as `28d`".to_owned(), None);
+            }
+            SplitBy::Moment if plan.test.is_none() => {
+                self.say(split.span(), "a split by moment needs `test`, the time held out, such as `91d`".to_owned(), None);
+            }
+            SplitBy::Moment if self.domain.spec.series.as_ref().is_none_or(|series| !series.get_ref().one_row) => {
+                self.say(split.span(), "a split by moment needs a [series] with one_row = true".to_owned(), None);
             }
             SplitBy::Group if plan.group.is_none() => {
                 self.say(split.span(), "a split by group needs `group`, a column".to_owned(), None);
@@ -243,9 +290,8 @@ impl Check<'_> {
         if plan.folds == 0 || !(plan.holdout > 0.0 && plan.holdout < 1.0) {
             self.say(split.span(), "folds is at least 1 and holdout lies between 0 and 1".to_owned(), None);
         }
-        let Some(target) = self.domain.spec.model.as_ref().map(|model| model.target.get_ref()) else { return };
-        let known_after =
-            input.columns.iter().find(|(name, _)| name.get_ref() == target).and_then(|(_, c)| c.known_after);
+        let target = self.domain.spec.model.target.get_ref();
+        let known_after = self.domain.spec.target().map(|label| label.known_after);
         if let Some(known_after) = known_after.filter(|after| plan.by == SplitBy::Time && plan.delay < *after) {
             let message = format!("`{target}` is known after {known_after}, but the split's delay is {}", plan.delay);
             self.say(split.span(), message, Some(format!("set delay = \"{known_after}\"")));
@@ -315,24 +361,24 @@ impl Check<'_> {
     fn decision(&mut self) {
         let Some(decision) = &self.domain.spec.decision else { return };
         let lines =
-            decision.review.as_ref().map(|review| [review.alerts_per_day.is_some(), review.threshold.is_some()]);
+            decision.review.as_ref().map(|review| [review.flags_per_day.is_some(), review.threshold.is_some()]);
         if lines.is_some_and(|given| given[0] == given[1]) {
-            self.say(0..0, "[decision.review] needs exactly one of alerts_per_day and threshold".to_owned(), None);
+            self.say(0..0, "[decision.review] needs exactly one of flags_per_day and threshold".to_owned(), None);
         }
-        let ways = [decision.alerts_per_day.is_some(), decision.costs.is_some(), decision.threshold.is_some()];
-        if decision.alerts_per_day == Some(0) {
-            self.say(0..0, "[decision] alerts_per_day must be at least 1".to_owned(), None);
+        let ways = [decision.flags_per_day.is_some(), decision.costs.is_some(), decision.threshold.is_some()];
+        if decision.flags_per_day == Some(0) {
+            self.say(0..0, "[decision] flags_per_day must be at least 1".to_owned(), None);
         }
         let ways = ways.iter().filter(|given| **given).count();
         if ways != 1 {
-            let message = format!("[decision] has {ways} of alerts_per_day, costs and threshold; expected exactly one");
+            let message = format!("[decision] has {ways} of flags_per_day, costs and threshold; expected exactly one");
             self.say_of("[decision]", message);
         }
     }
 
     fn files(&mut self) {
         let domain = self.domain;
-        if domain.spec.model.is_some() && !domain.files.contains_key("features.sql") {
+        if !domain.files.contains_key("features.sql") {
             self.say(0..0, "the folder has no features.sql".to_owned(), None);
         }
         let layouts: Vec<&str> = domain.files_in("sources", ".sql").map(|(name, _)| name).collect();

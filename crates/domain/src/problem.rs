@@ -56,13 +56,26 @@ fn lines(problems: &[Problem]) -> String {
     problems.iter().map(Problem::to_string).collect::<Vec<_>>().join("\n")
 }
 
+/// Keys that had another name, and the name that they have.
+const RENAMED: [(&str, &str); 5] = [
+    ("metric", "measure"),
+    ("alerts_per_day", "flags_per_day"),
+    ("concerns", "owner"),
+    ("purchases", "series"),
+    ("customer", "key"),
+];
+
 /// Turns what serde says of a span into a problem, with the closest known key where a key is unknown.
 pub(crate) fn from_toml(file: &str, text: &str, error: &toml::de::Error) -> Problem {
     let span: Range<usize> = error.span().unwrap_or(0..0);
     let message = error.message().replace('\n', " ");
     let quoted: Vec<&str> = message.split('`').skip(1).step_by(2).collect();
     let hint = match quoted.split_first() {
-        Some((found, expected)) if message.starts_with("unknown") => did_you_mean(found, expected.iter().copied()),
+        Some((found, expected)) if message.starts_with("unknown") => RENAMED
+            .iter()
+            .find(|(old, new)| old == found && expected.contains(&new.split(' ').next().unwrap_or_default()))
+            .map(|(_, new)| format!("it is called `{new}` since 2026-11-28"))
+            .or_else(|| did_you_mean(found, expected.iter().copied())),
         _ => None,
     };
     Problem { place: Place::at_offset(file, text, span.start), message, hint }

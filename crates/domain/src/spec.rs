@@ -4,7 +4,7 @@
 use crate::Duration;
 use indexmap::IndexMap;
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use toml::Spanned;
 
 /// One question about a business and all that is needed to answer it.
@@ -35,10 +35,11 @@ pub struct DomainSpec {
     #[serde(default)]
     #[schemars(with = "IndexMap<String, Feature>")]
     pub feature: IndexMap<Spanned<String>, Feature>,
-    /// How a label is predicted. A domain has this or `[purchases]`.
-    pub model: Option<Model>,
-    /// What customers will buy, learned from what they bought: a domain without a label.
-    pub purchases: Option<Purchases>,
+    /// Where an answer is about a key and its rows up to a moment, such as a customer and their orders, instead of about one row.
+    #[schemars(with = "Option<Series>")]
+    pub series: Option<Spanned<Series>>,
+    /// What is predicted, how it is learned and how it is judged.
+    pub model: Model,
     /// Tables looked up by key when a request is answered, by the name that their columns begin with.
     #[serde(default)]
     #[schemars(with = "IndexMap<String, Lookup>")]
@@ -53,9 +54,9 @@ pub struct DomainSpec {
     /// Conditions that decide beside the model, in order: the first that holds has the last word.
     #[serde(default)]
     pub rule: Vec<Rule>,
-    /// Measures beside ROC AUC, average precision, log loss, Brier score and calibration error.
+    /// Measures of entities, beside those that the task has anyway.
     #[serde(default)]
-    pub metric: Vec<EntityMetric>,
+    pub measure: Vec<EntityMeasure>,
     /// What a version must hold before it may answer.
     #[serde(default)]
     pub gates: Gates,
@@ -69,24 +70,70 @@ pub struct DomainSpec {
 }
 
 impl DomainSpec {
-    /// How the label is predicted. Only for domains that have one: whoever asks knows.
-    pub fn label_model(&self) -> &Model {
-        self.model.as_ref().expect("asked of a domain that predicts a label")
+    /// Name and contract of the first input: what requests are about, and what monitoring counts.
+    pub fn first_input(&self) -> (&String, &Input) {
+        self.input.first().expect("checked: a domain has an input")
     }
 
     /// Seed of everything that is drawn.
     pub fn seed(&self) -> u64 {
-        let purchases = self.purchases.as_ref().map(|purchases| purchases.seed);
-        self.model.as_ref().map(|model| model.seed).or(purchases).unwrap_or_else(seed)
+        self.model.seed
+    }
+
+    /// Where a request is a question about a key instead of a row: the table of its rows and the column that names it.
+    pub fn question_key(&self) -> Option<(&str, &str)> {
+        let series = self.series.as_ref()?.get_ref();
+        Some((series.rows.get_ref(), series.key.get_ref()))
+    }
+
+    /// The predicted label, as the first input or the series declares it.
+    pub fn target(&self) -> Option<Label<'_>> {
+        self.labels().into_iter().find(|label| label.name == self.model.target.get_ref())
+    }
+
+    /// All labels, of the first input or of the series.
+    pub fn labels(&self) -> Vec<Label<'_>> {
+        match &self.series {
+            Some(series) => series
+                .get_ref()
+                .labels
+                .iter()
+                .map(|(name, label)| Label {
+                    name: name.get_ref(),
+                    kind: label.kind,
+                    known_after: label.known_after,
+                    from_later_rows: true,
+                })
+                .collect(),
+            None => {
+                let columns = self.input.values().next().into_iter().flat_map(|input| &input.columns);
+                columns
+                    .filter(|(_, column)| column.label)
+                    .map(|(name, column)| Label {
+                        name: name.get_ref(),
+                        kind: column.kind,
+                        known_after: column.known_after.unwrap_or_default(),
+                        from_later_rows: column.from.is_some(),
+                    })
+                    .collect()
+            }
+        }
     }
 
     /// How long after its event the predicted label is known; 0 if the domain does not say.
     pub fn known_after(&self) -> Duration {
-        let columns = self.input.values().next().into_iter().flat_map(|input| &input.columns);
-        let wanted = self.model.as_ref().map(|model| model.target.get_ref());
-        let target = columns.filter(|(name, _)| Some(name.get_ref()) == wanted);
-        target.filter_map(|(_, column)| column.known_after).next().unwrap_or_default()
+        self.target().map(|label| label.known_after).unwrap_or_default()
     }
+}
+
+/// A label as its declaration has it.
+#[derive(Clone, Copy, Debug)]
+pub struct Label<'a> {
+    pub name: &'a str,
+    pub kind: ColumnType,
+    pub known_after: Duration,
+    /// Made by `label.sql`; else a column of the source, or told by `/feedback`.
+    pub from_later_rows: bool,
 }
 
 /// One input table: its grain, its key and its columns.
@@ -139,6 +186,10 @@ pub struct Column {
     pub label: bool,
     /// How long after the event a label is known. A label younger than that is no label.
     pub known_after: Option<Duration>,
+    /// `label.sql` where the label is made from later rows of the same entity instead of coming with the source: a SELECT of
+    /// the input's key and the label, over the input's rows, that looks ahead no further than `known_after`. No row, or null: no label.
+    #[schemars(with = "Option<String>")]
+    pub from: Option<Spanned<String>>,
     /// The label that this column gives away, such as the stars that a complaint is told by: a request may have it, rules and
     /// the answer may read it, features may not, and windows only as they may the label.
     #[schemars(with = "Option<String>")]
@@ -272,113 +323,233 @@ pub enum Monotone {
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Model {
-    pub kind: ModelKind,
-    /// The label column that is predicted.
+    /// The model kind; `septet reference kinds` lists them with their parameters. Or several `[[model.candidate]]`.
+    #[schemars(with = "Option<String>")]
+    pub kind: Option<Spanned<String>>,
+    /// The label that is predicted: a column with `label = true`, or one of `[series.labels]`. A truth value is predicted as a
+    /// probability, a number as how much, a count by a kind for counts as how often.
     #[schemars(with = "String")]
     pub target: Spanned<String>,
     /// What is learned from and what is judged on.
     #[schemars(with = "Split")]
     pub split: Spanned<Split>,
-    /// What candidates are chosen by, on validation folds only.
-    pub metric: Metric,
-    /// What the version must beat.
-    pub baselines: Vec<Baseline>,
+    /// The measure that candidates are chosen by, on validation folds only, and that baselines must be beaten in.
+    #[schemars(with = "String")]
+    pub measure: Spanned<String>,
+    /// Which candidate is kept.
+    #[serde(default)]
+    pub choose: Choose,
+    /// What the version must beat. Labels: `prior` (the share of positives in training), `linear` (logistic regression on the same
+    /// inputs). Numbers: `mean`, `median`, `last_value` (of the same entity, as known then), `linear`. Counts: `prior`, `mean_rate`
+    /// (each key's own so far), `last_period` (what came in the last period of equal length).
+    #[schemars(with = "Vec<String>")]
+    pub baselines: Vec<Spanned<String>>,
     /// The column whose rows belong together when intervals are resampled. Default: every row by itself.
     #[schemars(with = "Option<String>")]
     pub interval_by: Option<Spanned<String>>,
+    /// The column whose earlier rows `last_value` is taken from.
+    #[schemars(with = "Option<String>")]
+    pub entity: Option<Spanned<String>>,
+    /// How far ahead kinds of counts tell.
+    #[serde(default)]
+    pub horizons: Vec<Duration>,
     /// Seed of everything that is drawn.
     #[serde(default = "seed")]
     pub seed: u64,
-    /// Fixed parameters of the model kind, by its own names (`trees`: LightGBM's).
+    /// Fixed parameters of the model kind.
     #[serde(default)]
-    pub parameters: IndexMap<String, f64>,
+    #[schemars(with = "IndexMap<String, ParameterValue>")]
+    pub parameters: Parameters,
     /// Candidates: values to try for each parameter; every combination is fitted on each validation fold.
     #[serde(default)]
-    pub search: IndexMap<String, Vec<f64>>,
+    #[schemars(with = "IndexMap<String, Vec<ParameterValue>>")]
+    pub search: Search,
+    /// Several kinds that compete on the same folds, the simplest first.
+    #[serde(default)]
+    pub candidate: Vec<CandidateKind>,
+}
+
+/// One kind among several.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CandidateKind {
+    #[schemars(with = "String")]
+    pub kind: Spanned<String>,
+    /// Fixed parameters.
+    #[serde(default)]
+    #[schemars(with = "IndexMap<String, ParameterValue>")]
+    pub parameters: Parameters,
+    /// Values to try.
+    #[serde(default)]
+    #[schemars(with = "IndexMap<String, Vec<ParameterValue>>")]
+    pub search: Search,
+}
+
+pub type Parameters = IndexMap<Spanned<String>, Spanned<ParameterValue>>;
+pub type Search = IndexMap<Spanned<String>, Spanned<Vec<ParameterValue>>>;
+
+/// A parameter of a model kind: a number, a truth value or a word.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum ParameterValue {
+    Flag(bool),
+    Number(f64),
+    Word(String),
+}
+
+impl std::fmt::Display for ParameterValue {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            ParameterValue::Flag(value) => write!(f, "{value}"),
+            ParameterValue::Number(value) => write!(f, "{value}"),
+            ParameterValue::Word(value) => f.write_str(value),
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum Choose {
+    /// The best mean over the validation folds; of equals the first in the file.
+    #[default]
+    Best,
+    /// The first in the file whose mean is within one standard error of the best one's: its spread over the validation folds.
+    SimplestWithinOneStandardError,
+}
+
+impl Model {
+    /// The kinds that compete, in the order of the file.
+    pub fn kinds(&self) -> Vec<KindChoice<'_>> {
+        let own = self.kind.iter().map(|kind| KindChoice { kind, parameters: &self.parameters, search: &self.search });
+        let more = self.candidate.iter();
+        own.chain(more.map(|one| KindChoice { kind: &one.kind, parameters: &one.parameters, search: &one.search }))
+            .collect()
+    }
+}
+
+/// A kind with its parameters.
+#[derive(Clone, Copy, Debug)]
+pub struct KindChoice<'a> {
+    pub kind: &'a Spanned<String>,
+    pub parameters: &'a Parameters,
+    pub search: &'a Search,
 }
 
 fn seed() -> u64 {
     42
 }
 
-#[derive(Clone, Copy, Debug, Deserialize, JsonSchema, PartialEq, Eq)]
-#[serde(rename_all = "lowercase")]
-pub enum ModelKind {
-    /// Gradient boosted trees (LightGBM); categories by out-of-fold target encoding.
-    Trees,
-    /// Logistic regression, standardised, categories one-hot. Parameters: `c` (inverse penalty), `l1_ratio`.
-    Linear,
-    /// Logistic regression on the words, pairs and runs of letters of every text feature, VADER's scores and the numbers.
-    /// Parameters: `c` (inverse penalty), `documents_min`, `grams_max`; as 0 or 1 `pairs`, `negation`, `characters`, `sentiment`.
-    Text,
-}
-
-#[derive(Clone, Copy, Debug, Deserialize, JsonSchema, PartialEq, Eq)]
-#[serde(rename_all = "snake_case")]
-pub enum Baseline {
-    /// The share of positives in training, for every row.
-    Prior,
-    /// Logistic regression on the same inputs, standardised.
-    Linear,
-}
-
-#[derive(Clone, Copy, Debug, Deserialize, JsonSchema, PartialEq, Eq)]
-#[serde(rename_all = "snake_case")]
-pub enum Metric {
-    AveragePrecision,
-    RocAuc,
-    LogLoss,
-}
-
-/// Purchases of customers, as a model of buying sees them: one row a customer and day. A version says of each customer whether
-/// they are still one, how much they will buy and what that is worth. Models: BG/NBD and Pareto/NBD, of which the better one
-/// on held-out weeks is kept, and Gamma-Gamma for the money.
+/// Rows of one key up to a moment. `features.sql` is then a query over these rows, which may aggregate and use window functions;
+/// each row has `as_of` beside its own columns, the moment that is asked about. A request names the key, whose rows are looked up
+/// among the published ones, or sends rows.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Purchases {
-    /// A table of `tables/`: a row for all that was bought or given back, at the time it was known.
+pub struct Series {
+    /// A table of `tables/`, or an input.
     #[schemars(with = "String")]
-    pub table: Spanned<String>,
-    /// Its column that names the customer; requests name it too.
+    pub rows: Spanned<String>,
+    /// Its column that names whom the rows belong to; a request may give it.
     #[schemars(with = "String")]
-    pub customer: Spanned<String>,
-    /// Its column of when it was known, a date or a time.
+    pub key: Spanned<String>,
+    /// Its column of when a row was known, a date or a time. Rows later than the moment asked about are not seen.
     #[schemars(with = "String")]
     pub at: Spanned<String>,
-    /// Its column that names the order: what is given back has the order that it was bought with.
+    /// The request's field that holds rows, as a list of objects with the table's other columns.
     #[schemars(with = "String")]
-    pub order: Spanned<String>,
-    /// Its column of what was spent, below 0 for what was given back.
-    #[schemars(with = "String")]
-    pub value: Spanned<String>,
-    /// Unit of what was spent, such as `GBP`.
+    pub sent_as: Spanned<String>,
+    /// Rows of one key at the most, in a request and in a look-up: the newest.
+    #[serde(default = "rows_max")]
+    pub rows_max: usize,
+    /// `features.sql` gives one row a key, as of the moment; else one a row of the series, and the newest one answers.
+    #[serde(default)]
+    pub one_row: bool,
+    /// What the columns of a sent row must be, beyond their type: those not named may be missing.
+    #[serde(default)]
+    #[schemars(with = "IndexMap<String, SeriesColumn>")]
+    pub columns: IndexMap<Spanned<String>, SeriesColumn>,
+    /// Fields by which a request may give features themselves, instead of rows that they are made from.
+    #[serde(default)]
+    #[schemars(with = "IndexMap<String, GivenFeature>")]
+    pub given: IndexMap<Spanned<String>, GivenFeature>,
+    /// What must hold between the fields given, in order; the first that does not is told.
+    #[serde(default)]
+    pub check: Vec<FieldCheck>,
+    /// Labels that `label.sql` makes of later rows: a SELECT of the key (and of `at`, unless `one_row`) and the labels. Its rows
+    /// have `as_of`, the moment that labels count from, and `until`, the moment that they are known at.
+    #[serde(default)]
+    #[schemars(with = "IndexMap<String, SeriesLabel>")]
+    pub labels: IndexMap<Spanned<String>, SeriesLabel>,
+}
+
+fn rows_max() -> usize {
+    10_000
+}
+
+/// A column of a row that is sent with a request.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SeriesColumn {
+    /// What it says, for a person.
+    pub meaning: Option<String>,
+    /// Unit of a number, such as `EUR`.
     pub unit: Option<String>,
-    /// The end of the data, which candidates are chosen and judged on.
-    pub holdout: Duration,
-    /// How far ahead purchases are told.
-    #[serde(default = "horizons")]
-    pub horizons: Vec<Duration>,
-    /// How much less money is worth a year later, 0 or more.
-    #[serde(default = "discount_rate")]
-    pub discount_rate: f64,
-    /// Months ahead that count towards a customer's lifetime value.
-    #[serde(default = "value_months")]
-    pub value_months: u32,
-    /// Seed of everything that is drawn.
-    #[serde(default = "seed")]
-    pub seed: u64,
+    /// A row without it is refused.
+    #[serde(default)]
+    pub required: bool,
+    /// Smallest allowed number.
+    pub min: Option<f64>,
+    /// Largest allowed number.
+    pub max: Option<f64>,
 }
 
-fn horizons() -> Vec<Duration> {
-    [30, 90, 365].map(Duration::from_days).to_vec()
+/// A field of a request that is a feature.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct GivenFeature {
+    /// The column of `features.sql` that it stands for.
+    #[schemars(with = "String")]
+    pub feature: Spanned<String>,
+    #[serde(rename = "type")]
+    pub kind: ColumnType,
+    /// What it says, for a person.
+    pub meaning: Option<String>,
+    /// Unit of a number, such as `days`.
+    pub unit: Option<String>,
+    /// Whether it may be missing where others are given.
+    #[serde(default)]
+    pub optional: bool,
+    /// Smallest allowed number.
+    pub min: Option<f64>,
+    /// Largest allowed number.
+    pub max: Option<f64>,
 }
 
-fn discount_rate() -> f64 {
-    0.1
+/// A condition between the fields of a request.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FieldCheck {
+    /// SQL condition over the fields; null holds.
+    #[schemars(with = "String")]
+    pub holds: Spanned<String>,
+    /// The field that is told where it does not hold.
+    #[schemars(with = "String")]
+    pub field: Spanned<String>,
+    /// What is told.
+    pub says: String,
 }
 
-fn value_months() -> u32 {
-    36
+/// A label of a series.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SeriesLabel {
+    #[serde(rename = "type")]
+    pub kind: ColumnType,
+    /// What it says, for a person.
+    pub meaning: Option<String>,
+    /// Unit of a number.
+    pub unit: Option<String>,
+    /// How long after the moment it is known.
+    pub known_after: Duration,
 }
 
 /// A published table served by key: rules and `answer.sql` read its columns as NAME_COLUMN, null where there is no such key. It
@@ -406,7 +577,7 @@ pub struct Split {
     /// By time: from the end of training to the start of the test, for labels to arrive.
     #[serde(default)]
     pub delay: Duration,
-    /// By time: length of a test span, and the step from fold to fold.
+    /// By time: length of a test span, and the step from fold to fold. By moment: the time that is held out after it.
     pub test: Option<Duration>,
     /// By time: test spans, going back from the newest; as many validation folds lie before them.
     /// By group or stratified: validation folds within what is not held out.
@@ -434,9 +605,14 @@ fn holdout() -> f64 {
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema, PartialEq, Eq)]
 #[serde(rename_all = "lowercase")]
 pub enum SplitBy {
+    /// Test spans later than training.
     Time,
+    /// Groups of rows, such as patients, are held out whole.
     Group,
+    /// Rows by chance, each class in equal shares.
     Stratified,
+    /// Of a series with one row a key: keys as they were known at a moment before the end, of which half choose and half judge.
+    Moment,
 }
 
 /// The mean of a number given the score, such as the stars that go with a probability of complaint: learned on the validation
@@ -455,9 +631,9 @@ pub struct Estimate {
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Decision {
-    /// Exactly one of `alerts_per_day`, `costs` and `threshold` says where the line is drawn.
-    /// Alerts a day that people can look at: the threshold is the score of the last one, on validation.
-    pub alerts_per_day: Option<u32>,
+    /// Exactly one of `flags_per_day`, `costs` and `threshold` says where the line is drawn.
+    /// Rows a day that people can look at: the threshold is the score of the last one, on validation.
+    pub flags_per_day: Option<u32>,
     /// What errors cost: the threshold has the least cost on validation.
     pub costs: Option<Costs>,
     /// A fixed probability.
@@ -477,7 +653,7 @@ pub struct Review {
     /// Action between the two lines, such as `review`.
     pub action: String,
     /// How many rows a day are above this line, those above the first one counted in; on validation.
-    pub alerts_per_day: Option<u32>,
+    pub flags_per_day: Option<u32>,
     /// A fixed probability.
     pub threshold: Option<f64>,
 }
@@ -510,7 +686,7 @@ pub struct Costs {
 /// was found is left out on later days. Source: card precision of the Fraud Detection Handbook.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct EntityMetric {
+pub struct EntityMeasure {
     /// Its name in reports, such as `card_precision_at_100`.
     pub name: String,
     #[schemars(with = "String")]
@@ -532,6 +708,10 @@ pub struct Gates {
     pub explanation_us_max: f64,
     /// Rows replayed one by one to compare online with batch features.
     pub parity_rows: usize,
+    /// Of a count: how far the sum over the test rows may be off, as a share.
+    pub total_error_max: f64,
+    /// How much worse than the champion on the same recent rows a version may be, in the measure that candidates are chosen by.
+    pub champion_margin: f64,
 }
 
 impl Default for Gates {
@@ -542,6 +722,9 @@ impl Default for Gates {
             prediction_us_max: 50.0,
             explanation_us_max: 100.0,
             parity_rows: 2_000,
+            // Our choice, about what a season moves.
+            total_error_max: 0.25,
+            champion_margin: 0.0,
         }
     }
 }
@@ -574,8 +757,8 @@ pub struct Watch {
     pub windows: u32,
     #[serde(default)]
     pub severity: Severity,
-    /// Whom it concerns.
-    pub concerns: String,
+    /// Who acts on it.
+    pub owner: String,
     /// A SELECT of one text column: the first three rows are told with the alert, in the words of the data. The table `finding`
     /// says in one row from when (`since`) until when (`until`). What it selects goes wherever alerts go.
     #[schemars(with = "Option<String>")]

@@ -1,6 +1,7 @@
 //! The table a model sees: named columns of equal length, numbers with NaN for missing or
 //! categories with a word list, because encodings and models must agree on what a row is.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 /// The code of a missing category.
@@ -24,6 +25,30 @@ impl Column {
 
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// These values, then those of another column of the same kind (it panics if not).
+    fn followed_by(&self, other: &Column) -> Column {
+        match (self, other) {
+            (Column::Number(own), Column::Number(other)) => Column::Number([own.as_slice(), other].concat()),
+            (Column::Category { codes, words }, Column::Category { codes: more, words: other }) => {
+                let mut all = words.as_ref().clone();
+                let mut known: HashMap<String, u32> =
+                    all.iter().enumerate().map(|(code, word)| (word.clone(), code as u32)).collect();
+                let mut codes = codes.clone();
+                for &code in more {
+                    codes.push(match code {
+                        MISSING => MISSING,
+                        code => *known.entry(other[code as usize].clone()).or_insert_with_key(|word| {
+                            all.push(word.clone());
+                            all.len() as u32 - 1
+                        }),
+                    });
+                }
+                Column::Category { codes, words: Arc::new(all) }
+            }
+            _ => panic!("columns of one kind"),
+        }
     }
 
     /// The given rows in the given order. Panics if a row is out of range.
@@ -57,6 +82,12 @@ impl Frame {
         );
         self.names.push(name.into());
         self.columns.push(column);
+    }
+
+    /// These rows, then those of another frame with the same columns. Panics if a column is of another kind.
+    pub fn followed_by(&self, other: &Frame) -> Frame {
+        let columns = self.columns.iter().zip(&other.columns).map(|(own, other)| own.followed_by(other));
+        Frame { names: self.names.clone(), columns: columns.collect() }
     }
 
     pub fn take(&self, rows: &[u32]) -> Frame {

@@ -12,6 +12,7 @@ pub mod encoding;
 pub mod frame;
 pub mod isotonic;
 pub mod linear;
+pub mod measures;
 pub mod metrics;
 pub mod trees;
 pub mod windows;

@@ -16,6 +16,9 @@ pub enum PlatformError {
     Store(String),
     #[error("{0}")]
     Training(String),
+    /// The rows do not determine this candidate; another may be fitted.
+    #[error("{0}")]
+    NotDetermined(String),
     #[error("version `{version}` cannot be loaded: {reason}")]
     Version { version: String, reason: String },
     #[error("another run of `{0}` is at work (its lock is held); wait for it or stop it")]

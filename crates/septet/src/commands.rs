@@ -257,8 +257,7 @@ pub async fn models(settings: &Settings, domain: &str, json: bool) -> anyhow::Re
         println!("{}", json!({ "domain": domain.name(), "champion": champion, "versions": versions }));
         return Ok(ExitCode::SUCCESS);
     }
-    let metric = serde_json::to_value(format!("{:?}", domain.spec.label_model().metric))?;
-    let metric = snake(metric.as_str().unwrap_or_default());
+    let metric = domain.spec.model.measure.get_ref().clone();
     let mut table = show::table(&["version", "status", "made", &metric, "baseline", "run"]);
     for version in &versions {
         let metrics: serde_json::Value = serde_json::from_str(&version.metrics).unwrap_or_default();
@@ -274,18 +273,6 @@ pub async fn models(settings: &Settings, domain: &str, json: bool) -> anyhow::Re
     }
     println!("{table}");
     Ok(ExitCode::SUCCESS)
-}
-
-/// `AveragePrecision` as `average_precision`.
-fn snake(name: &str) -> String {
-    let mut out = String::new();
-    for c in name.chars() {
-        if c.is_uppercase() && !out.is_empty() {
-            out.push('_');
-        }
-        out.push(c.to_ascii_lowercase());
-    }
-    out
 }
 
 pub fn domains(settings: &Settings, json: bool) -> anyhow::Result<ExitCode> {

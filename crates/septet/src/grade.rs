@@ -262,7 +262,7 @@ async fn fill(sheet: &mut Sheet<'_>, settings: &Settings, workshop: &Workshop, s
             |one| Evidence::new(one.passed, one.evidence.clone()),
         ))
     };
-    let labelled = workshop.domain().spec.model.is_some();
+    let labelled = workshop.domain().spec.question_key().is_none();
     for (line, kind) in kinds.into_iter().filter(|(_, kind)| labelled || *kind != "label_shift") {
         results.push((line, monitoring(kind), format!("septet monitor {name}"), rehearsal_start));
     }

@@ -25,6 +25,8 @@ const SAMPLE_ROWS: usize = 2_000;
 /// Answers asked for before and after the kill, and for the measure of time.
 const ANSWERS: usize = 40;
 const TIMED_ANSWERS: usize = 200;
+/// Keys that are asked about, the busiest.
+const ANSWERS_KEYS: usize = 200;
 /// Where the domain's own target is not given: an answer within a page's load.
 const ANSWER_MS_MAX: f64 = 50.0;
 /// A service that is not ready by then has failed.
@@ -70,6 +72,9 @@ pub struct Stage {
     pub run_id: String,
     /// The input's columns as text, in the contract's order.
     rows: Vec<Vec<Option<String>>>,
+    /// Where requests are questions about a key: its field, and some keys.
+    key_name: String,
+    keys: Vec<String>,
     pub sabotage: Sabotage,
 }
 
@@ -130,10 +135,30 @@ impl Stage {
             domains: settings.domains().map(|folder| folder.canonicalize().unwrap_or(folder)),
             run_id: published.run_id.clone(),
             rows: Vec::new(),
+            key_name: String::new(),
+            keys: Vec::new(),
             sabotage,
         };
         stage.rows = stage.sample(&own, settings.memory_max()?).await?;
+        stage.find_keys(&own, settings.memory_max()?).await?;
         Ok(stage)
+    }
+
+    async fn find_keys(&mut self, home: &Home, memory_max: usize) -> anyhow::Result<()> {
+        let Some((table, key)) = self.domain.spec.question_key() else { return Ok(()) };
+        let engine =
+            Engine::new(&EngineSettings { memory_max, spill_folder: self.folder.join("spill"), partitions: 1 })?;
+        let path = home.tables_folder(self.domain.name(), &self.run_id).join(format!("{table}.parquet"));
+        engine.register_file(&TableFile { name: table.to_owned(), path }).await?;
+        // Whose rows add up to something: a key that gave all back is nobody to ask about.
+        let sql = format!("SELECT \"{key}\" FROM \"{table}\" GROUP BY \"{key}\" ORDER BY count(*) DESC, \"{key}\" LIMIT {ANSWERS_KEYS}");
+        let (_, batches) = engine.query(&sql).await?;
+        self.key_name = key.to_owned();
+        for batch in &batches {
+            let keys = cast(batch.column(0), &DataType::Utf8)?;
+            self.keys.extend(keys.as_string::<i32>().iter().flatten().map(str::to_owned));
+        }
+        Ok(())
     }
 
     async fn sample(&self, home: &Home, memory_max: usize) -> anyhow::Result<Vec<Vec<Option<String>>>> {
@@ -344,11 +369,10 @@ impl Stage {
         Ok(Service { child: command.spawn()?, base: format!("http://127.0.0.1:{port}"), log: log.to_owned() })
     }
 
-    /// An event like the published ones, later than all of them, under a key of its own; or a question about a customer.
+    /// An event like the published ones, later than all of them, under a key of its own; or a question about a key.
     fn event(&self, number: usize) -> Value {
-        if self.domain.spec.purchases.is_some() {
-            let recency = 20 + number % 200;
-            return json!({ "frequency": 1 + number % 7, "recency": recency, "T": recency + number % 90, "monetary": 10 + number % 50 });
+        if let Some(key) = self.keys.get(number % self.keys.len().max(1)) {
+            return Value::Object(Map::from_iter([(self.key_name.clone(), json!(key))]));
         }
         let (key, time) = (self.key(), self.time());
         let mut event = Map::new();

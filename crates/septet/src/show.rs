@@ -114,7 +114,7 @@ pub fn look(look: &Look) {
         look.reference.until,
         look.immature_from
     );
-    let mut watches = table(&["watched", "newest", "usual", "", "concerns"]);
+    let mut watches = table(&["watched", "newest", "usual", "", "owner"]);
     for watch in &look.watches {
         let judged = watch.judged.last();
         let usual = match judged.map(|judged| (judged.low, judged.high)) {
@@ -133,7 +133,7 @@ pub fn look(look: &Look) {
             right(number(watch.newest)),
             Cell::new(usual),
             Cell::new(state),
-            Cell::new(&watch.concerns),
+            Cell::new(&watch.owner),
         ]);
     }
     println!("{watches}");

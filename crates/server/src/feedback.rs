@@ -40,7 +40,7 @@ pub async fn feedback(State(state): State<Arc<DomainState>>, request: Request) -
     }
     let pointer = |row: usize| if single { String::new() } else { format!("/{row}") };
     let read: Vec<Result<Vec<Told>, Problem>> =
-        rows.iter().enumerate().map(|(row, value)| read_told(&answerer.contract, value, &pointer(row))).collect();
+        rows.iter().enumerate().map(|(row, value)| read_told(answerer.contract(), value, &pointer(row))).collect();
     let told: Vec<Told> = read.iter().flatten().flatten().cloned().collect();
     let noted = if told.is_empty() { Ok(Vec::new()) } else { state.service.feedback(told).await };
     let noted = noted.map_err(|refusal| Problem::refusal(&refusal))?;

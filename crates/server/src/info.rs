@@ -95,7 +95,9 @@ pub async fn model_info(State(state): State<Arc<DomainState>>) -> Result<Json<Va
             "layout": manifest.layout, "simulated": manifest.simulated, "rows": manifest.data_rows,
             "from": manifest.data_from, "until": manifest.data_until, "fingerprint": manifest.data_fingerprint,
         },
+        "task": manifest.task,
         "parameters": manifest.parameters,
+        "learned": manifest.learned,
         "metrics": manifest.metrics,
         "decision": manifest.decision,
         "gates": record.map(|record| record.gates),
@@ -105,17 +107,16 @@ pub async fn model_info(State(state): State<Arc<DomainState>>) -> Result<Json<Va
 
 pub async fn model_features(State(state): State<Arc<DomainState>>) -> Result<Json<Value>, Problem> {
     let answerer = answerer(&state)?;
-    let windows: Vec<&String> = answerer.windows.iter().flat_map(|window| &window.names).collect();
     let manifest = answerer.manifest();
-    let feature = |(feature, reads): (&septet_platform::FeatureSchema, &Vec<String>)| {
+    let feature = |(at, feature): (usize, &septet_platform::FeatureSchema)| {
         let importance = manifest.importances.iter().find(|(name, _)| *name == feature.name).map(|(_, share)| *share);
-        let windowed = reads.iter().any(|read| windows.contains(&read));
+        let (online, reads) = answerer.inputs.source_of(at);
         json!({
             "name": feature.name, "kind": feature.kind, "meaning": feature.meaning, "unit": feature.unit,
-            "importance": importance, "online": if windowed { "window" } else { "row" }, "reads": reads,
+            "importance": importance, "online": online, "reads": reads,
         })
     };
-    let features: Vec<Value> = manifest.features.iter().zip(answerer.features.reads()).map(feature).collect();
+    let features: Vec<Value> = manifest.features.iter().enumerate().map(feature).collect();
     Ok(Json(json!({ "version": manifest.version, "features": features })))
 }
 

@@ -5,7 +5,9 @@ use crate::state::DomainState;
 use axum::Json;
 use axum::extract::{OriginalUri, State};
 use septet_domain::{ColumnType, Domain};
-use septet_platform::serve::{Answerer, EventColumn, EventContract, KEY_CHARACTERS_MAX, TEXT_CHARACTERS_MAX};
+use septet_platform::serve::{
+    Answerer, EventColumn, EventContract, KEY_CHARACTERS_MAX, RowsOf, TEXT_CHARACTERS_MAX,
+};
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
 
@@ -179,7 +181,7 @@ fn batch_responses(lines: &str) -> Value {
 }
 
 fn schemas(answerer: &Answerer) -> Value {
-    let contract = &answerer.contract;
+    let contract = answerer.contract();
     json!({
         "Event": event_schema(&answerer.domain, contract),
         "Outcome": outcome_schema(contract),
@@ -205,7 +207,7 @@ fn schemas(answerer: &Answerer) -> Value {
 }
 
 fn event_schema(domain: &Domain, contract: &EventContract) -> Value {
-    let (_, input) = domain.spec.input.first().expect("checked: a domain has an input");
+    let (_, input) = domain.spec.first_input();
     let key = &contract.columns[contract.key];
     let columns = contract.columns.iter().filter(|column| !column.label());
     let properties: Map<String, Value> =
@@ -215,28 +217,34 @@ fn event_schema(domain: &Domain, contract: &EventContract) -> Value {
         "type": "object", "description": input.grain, "properties": properties, "required": required,
         "additionalProperties": false,
     });
-    if contract.customers.is_some() {
-        question_schema(&mut schema, contract);
+    let alternatives = contract.alternatives();
+    if !alternatives.is_empty() {
+        schema["description"] = json!("one key: looked up, or with its rows, or told by its numbers");
+        let ways = alternatives.iter().map(|fields| json!({ "required": fields }));
+        schema["oneOf"] = ways.collect();
     }
     schema
 }
 
-/// A question about a customer: to look up, or told by numbers, or by orders.
-fn question_schema(schema: &mut Value, contract: &EventContract) {
-    schema["description"] = json!("one customer: looked up, or told by four numbers, or by all orders");
-    if let Some(orders) = contract.columns.iter().find(|column| contract.is_orders(column)) {
-        let order = json!({ "type": "object", "required": ["at", "value"], "additionalProperties": false, "properties": {
-            "at": { "type": "string", "format": "date-time" }, "value": { "type": "number", "exclusiveMinimum": 0 } } });
-        let description = orders.spec.as_ref().and_then(|spec| spec.meaning.clone());
-        schema["properties"][&orders.name] =
-            json!({ "type": ["array", "null"], "minItems": 1, "items": order, "description": description });
-    }
-    let customer = contract.columns[0].name.clone();
-    schema["oneOf"] =
-        json!([{ "required": [customer] }, { "required": ["frequency", "recency", "T"] }, { "required": ["orders"] }]);
+/// A list of rows that a request may bring.
+fn rows_schema(column: &EventColumn, of: &RowsOf) -> Value {
+    let properties: Map<String, Value> =
+        of.columns.iter().map(|column| (column.name.clone(), column_schema(column, false))).collect();
+    let required: Vec<&str> =
+        of.columns.iter().filter(|column| column.required()).map(|column| column.name.as_str()).collect();
+    let row = json!({
+        "type": "object", "properties": properties, "required": required, "additionalProperties": false,
+    });
+    let meaning = column.spec.as_ref().and_then(|spec| spec.meaning.clone());
+    json!({
+        "type": ["array", "null"], "minItems": 1, "maxItems": of.rows_max, "items": row, "description": meaning,
+    })
 }
 
 fn column_schema(column: &EventColumn, key: bool) -> Value {
+    if let Some(of) = &column.rows {
+        return rows_schema(column, of);
+    }
     let mut schema = match column.kind {
         ColumnType::Text => json!({ "type": "string", "maxLength": TEXT_CHARACTERS_MAX, "pattern": "^[^\\u0000]*$" }),
         ColumnType::Number => json!({ "type": "number" }),
@@ -277,7 +285,7 @@ fn nullable(column: &EventColumn, mut schema: Value) -> Value {
         return schema;
     }
     schema["type"] = json!([schema["type"], "null"]);
-    if let Some(values) = schema["enum"].as_array_mut() {
+    if let Some(values) = schema.get_mut("enum").and_then(Value::as_array_mut) {
         values.push(Value::Null);
     }
     schema
@@ -302,9 +310,7 @@ fn answer_schema(answerer: &Answerer) -> Value {
             "domain": { "const": answerer.domain.name() },
             "model": { "type": "object", "required": ["version", "kind"], "properties": {
                 "version": { "type": "string" }, "kind": { "type": "string" } } },
-            "prediction": { "type": "object", "required": ["target", "probability"], "properties": {
-                "target": { "const": answerer.manifest().target },
-                "probability": { "type": "number", "minimum": 0, "maximum": 1, "description": "calibrated" } } },
+            "prediction": prediction_schema(answerer),
             "decision": { "type": ["object", "null"], "required": ["action", "threshold", "rules"], "properties": {
                 "action": { "type": "string" }, "threshold": { "type": ["number", "null"] },
                 "rules": { "type": "array", "items": { "type": "string" }, "description": "rules that held, by name" } } },
@@ -319,6 +325,16 @@ fn answer_schema(answerer: &Answerer) -> Value {
     })
 }
 
+fn prediction_schema(answerer: &Answerer) -> Value {
+    let manifest = answerer.manifest();
+    let target = json!({ "const": manifest.probability_of.as_ref().unwrap_or(&manifest.target) });
+    let (name, of) = match manifest.task.as_str() {
+        "number" => ("value", json!({ "type": "number" })),
+        _ => ("probability", json!({ "type": "number", "minimum": 0, "maximum": 1, "description": "calibrated" })),
+    };
+    json!({ "type": "object", "required": ["target", name], "properties": { "target": target, name: of } })
+}
+
 /// A request that works: the first of the domain's cases, or one made from the contract.
 pub fn example(answerer: &Answerer) -> Value {
     let cases = answerer
@@ -329,12 +345,12 @@ pub fn example(answerer: &Answerer) -> Value {
     let event = cases.as_ref().map(|cases| &cases[0]["event"]).and_then(Value::as_object);
     let fits = |event: &&Map<String, Value>| {
         let value = Value::Object((*event).clone());
-        answerer.contract.read(&value, String::new(), "").is_ok()
+        answerer.contract().read(&value, String::new(), "").is_ok()
     };
     match event.filter(fits) {
         Some(event) => Value::Object(event.clone()),
         None => {
-            let columns = answerer.contract.columns.iter().filter(|column| column.required());
+            let columns = answerer.contract().columns.iter().filter(|column| column.required());
             Value::Object(columns.map(|column| (column.name.clone(), sample(column))).collect())
         }
     }
@@ -352,7 +368,7 @@ fn sample(column: &EventColumn) -> Value {
 }
 
 fn outcome_example(answerer: &Answerer) -> Value {
-    let contract = &answerer.contract;
+    let contract = answerer.contract();
     let key = &contract.columns[contract.key].name;
     let mut outcome = Map::from_iter([(key.clone(), example(answerer)[key].clone())]);
     for label in contract.columns.iter().filter(|column| column.label()) {

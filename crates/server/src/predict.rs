@@ -73,14 +73,14 @@ pub fn read_event(
 ) -> Result<Event, Problem> {
     let answerer =
         state.service.answerer().ok_or_else(|| Problem::new("not_ready", state.service.condition().stage))?;
-    match read(&answerer.contract) {
+    match read(answerer.contract()) {
         Ok(event) => {
-            state.service.quality.taken(&answerer.contract, &event);
+            state.service.quality.taken(answerer.contract(), &event);
             Ok(event)
         }
         Err(Unread::NotJson(reason)) => Err(Problem::new("body_not_json", reason)),
         Err(Unread::Violations(violations)) => {
-            state.service.quality.refused(Some(&answerer.contract), &violations);
+            state.service.quality.refused(Some(answerer.contract()), &violations);
             state.metrics.refused.increment(1);
             Err(Problem::contract(violations))
         }

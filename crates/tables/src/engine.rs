@@ -5,7 +5,7 @@ use crate::{TablesError, ahead, side_by_side};
 use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::datatypes::{DataType, FieldRef, SchemaRef};
 use datafusion::common::config::ConfigOptions;
-use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
+use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode, TreeNodeRecursion};
 use datafusion::common::{Column, TableReference};
 use datafusion::datasource::MemTable;
 use datafusion::execution::SendableRecordBatchStream;
@@ -13,7 +13,7 @@ use datafusion::execution::context::SQLOptions;
 use datafusion::execution::memory_pool::FairSpillPool;
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::execution::session_state::SessionStateBuilder;
-use datafusion::logical_expr::{Expr, LogicalPlan, cast};
+use datafusion::logical_expr::{Expr, LogicalPlan, Volatility, cast};
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
 use datafusion::physical_plan::ExecutionPlan;
@@ -63,7 +63,7 @@ impl Engine {
         // lines were cleaned in 5.7 s instead of 6.6. What comes out is plain text again.
         options.execution.parquet.schema_force_view_types = true;
         options.sql_parser.map_string_types_to_utf8view = false;
-        Ok(Engine { context: context(config, runtime) })
+        Ok(Engine { context: context(config, runtime, true) })
     }
 
     /// Makes files nameable in SQL as `'path/to/file.csv'`. For people's own queries only, never for a domain's SQL.
@@ -72,8 +72,16 @@ impl Engine {
     }
 
     /// The same engine without tables.
-    pub(crate) fn beside(&self) -> Engine {
-        Engine { context: context(self.context.copied_config(), self.context.runtime_env()) }
+    pub fn beside(&self) -> Engine {
+        Engine { context: context(self.context.copied_config(), self.context.runtime_env(), true) }
+    }
+
+    /// The same engine without tables, for queries of few rows: on the caller's thread alone, and run more than once.
+    pub(crate) fn alone(&self) -> Engine {
+        let mut config = self.context.copied_config();
+        // A filter that a plan learned from one run's rows would be wrong for the next one's.
+        config.options_mut().optimizer.enable_dynamic_filter_pushdown = false;
+        Engine { context: context(config, self.context.runtime_env(), false) }
     }
 
     pub(crate) fn context(&self) -> &SessionContext {
@@ -217,6 +225,29 @@ impl Engine {
     }
 }
 
+/// A query, with plain texts in what comes out.
+pub(crate) async fn select_plan(engine: &Engine, sql: &str) -> datafusion::error::Result<DataFrame> {
+    engine.select(sql).await
+}
+
+/// The name of a function in a plan that depends on when it is called; none without one.
+pub(crate) fn not_immutable(plan: &LogicalPlan) -> datafusion::error::Result<Option<String>> {
+    let mut found = None;
+    plan.apply(|node| {
+        node.apply_expressions(|expression| {
+            expression.apply(|part| {
+                if let Expr::ScalarFunction(call) = part
+                    && call.func.signature().volatility != Volatility::Immutable
+                {
+                    found = Some(call.func.name().to_owned());
+                }
+                Ok(TreeNodeRecursion::Continue)
+            })
+        })
+    })?;
+    Ok(found)
+}
+
 /// The type as it is read and written outside of a running query.
 pub(crate) fn without_views(kind: &DataType) -> DataType {
     let inner = |field: &FieldRef| Arc::new(field.as_ref().clone().with_data_type(without_views(field.data_type())));
@@ -255,9 +286,11 @@ impl PhysicalOptimizerRule for SecondCore {
     }
 }
 
-fn context(config: SessionConfig, runtime: Arc<RuntimeEnv>) -> SessionContext {
+fn context(config: SessionConfig, runtime: Arc<RuntimeEnv>, second_core: bool) -> SessionContext {
     let mut rules = PhysicalOptimizer::new().rules;
-    rules.push(Arc::new(SecondCore));
+    if second_core {
+        rules.push(Arc::new(SecondCore));
+    }
     let state = SessionStateBuilder::new()
         .with_config(config)
         .with_runtime_env(runtime)

@@ -74,17 +74,6 @@ impl RowExpressions {
         Ok(compiled)
     }
 
-    /// Numbers of these names that nothing in SQL makes.
-    pub fn none(names: &[String]) -> RowExpressions {
-        RowExpressions {
-            names: names.to_vec(),
-            types: vec![DataType::Float64; names.len()],
-            reads: vec![Vec::new(); names.len()],
-            expressions: Vec::new(),
-            schema: Arc::new(datafusion::arrow::datatypes::Schema::empty()),
-        }
-    }
-
     /// The columns that the expressions read from.
     pub fn schema(&self) -> &SchemaRef {
         &self.schema

@@ -51,7 +51,7 @@ fn an_error_names_file_line_column_and_what_was_expected() {
     check("aggregate", "avg(amount)", "mean(amount)", &["`mean` is not an aggregate", "expected count, sum"]);
     check("argument", "avg(amount)", "avg()", &["avg() needs a column"]);
     check("target", "target = \"is_fraud\"", "target = \"amount\"", &["not a column with label", "`is_fraud`"]);
-    check("decision", "alerts_per_day = 100", "threshold = 0.5\nalerts_per_day = 100", &["has 2 of", "exactly one"]);
+    check("decision", "flags_per_day = 100", "threshold = 0.5\nflags_per_day = 100", &["has 2 of", "exactly one"]);
     check("layout", "[layout.demo]", "[layout.dmeo]", &["no file sources/dmeo.sql", "did you mean `demo`?"]);
     check("schedule", "0 2 * * *", "0 2 * *", &["schedule has 4 fields"]);
 }

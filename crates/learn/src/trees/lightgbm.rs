@@ -5,9 +5,32 @@ use lightgbm3_sys as sys;
 use std::ffi::{CStr, CString, c_void};
 use std::ptr::null_mut;
 
+/// What is learned.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Objective {
+    /// A target of 0 or 1; the raw score is the log-odds of 1.
+    #[default]
+    Binary,
+    /// Any finite target; the raw score is its mean.
+    SquaredError,
+    /// Any finite target; the raw score is its median.
+    AbsoluteError,
+}
+
+impl Objective {
+    fn name(self) -> &'static str {
+        match self {
+            Objective::Binary => "binary",
+            Objective::SquaredError => "regression",
+            Objective::AbsoluteError => "regression_l1",
+        }
+    }
+}
+
 /// What LightGBM is told, by its own names, plus how many trees to grow at the most.
 #[derive(Clone, Debug)]
 pub struct Settings {
+    pub objective: Objective,
     pub trees_max: usize,
     /// Stop when the validation metric has not improved for so many trees. Needs a validation set.
     pub patience: Option<usize>,
@@ -21,7 +44,15 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Settings {
-        Settings { trees_max: 100, patience: None, threads: 1, seed: 42, monotone: Vec::new(), parameters: Vec::new() }
+        Settings {
+            objective: Objective::Binary,
+            trees_max: 100,
+            patience: None,
+            threads: 1,
+            seed: 42,
+            monotone: Vec::new(),
+            parameters: Vec::new(),
+        }
     }
 }
 
@@ -29,7 +60,8 @@ impl Default for Settings {
 pub struct TrainingSet<'a> {
     pub names: &'a [String],
     pub features: &'a Matrix,
-    pub target: &'a [bool],
+    /// One a row, finite; 0 or 1 for [`Objective::Binary`].
+    pub target: &'a [f64],
     /// One a row, above 0; none counts every row once.
     pub weight: Option<&'a [f32]>,
 }
@@ -52,7 +84,7 @@ pub enum FitError {
     OneClass { rows: usize, positives: usize },
 }
 
-/// Learns a binary classifier. Deterministic for one seed and one number of threads.
+/// Grows trees. Deterministic for one seed and one number of threads.
 /// `tree_grown` is told after each tree how many there are.
 pub fn fit(
     training: TrainingSet,
@@ -60,8 +92,8 @@ pub fn fit(
     settings: &Settings,
     tree_grown: &mut dyn FnMut(usize),
 ) -> Result<Fitted, FitError> {
-    let positives = training.target.iter().filter(|positive| **positive).count();
-    if positives == 0 || positives == training.target.len() {
+    let positives = training.target.iter().filter(|target| **target == 1.0).count();
+    if settings.objective == Objective::Binary && (positives == 0 || positives == training.target.len()) {
         return Err(FitError::OneClass { rows: training.target.len(), positives });
     }
     let parameters = parameters(settings);
@@ -121,7 +153,7 @@ fn parameters(settings: &Settings) -> CString {
 /// Our defaults with the settings on top, by LightGBM's names.
 pub fn all_parameters(settings: &Settings) -> Vec<(String, String)> {
     let mut all = vec![
-        ("objective".to_owned(), "binary".to_owned()),
+        ("objective".to_owned(), settings.objective.name().to_owned()),
         ("metric".to_owned(), "binary_logloss".to_owned()),
         ("verbosity".to_owned(), "-1".to_owned()),
         ("deterministic".to_owned(), "true".to_owned()),
@@ -164,7 +196,7 @@ impl Dataset {
         };
         check(code)?;
         let dataset = Dataset(handle);
-        let label: Vec<f32> = set.target.iter().map(|&positive| f32::from(positive)).collect();
+        let label: Vec<f32> = set.target.iter().map(|&target| target as f32).collect();
         dataset.set(c"label", &label)?;
         if let Some(weight) = set.weight {
             dataset.set(c"weight", weight)?;

@@ -7,7 +7,7 @@ mod lightgbm;
 mod sides;
 
 pub use evaluator::{Explained, ParseError, Trees};
-pub use lightgbm::{FitError, Fitted, Settings, TrainingSet, all_parameters, fit};
+pub use lightgbm::{FitError, Fitted, Objective, Settings, TrainingSet, all_parameters, fit};
 
 #[cfg(test)]
 mod tests;

@@ -4,7 +4,7 @@ use super::*;
 use crate::frame::Matrix;
 
 /// Six features with ties, missing values and an interaction; a fifth of the labels are noise.
-fn example(rows: usize, seed: u64) -> (Matrix, Vec<bool>) {
+fn example(rows: usize, seed: u64) -> (Matrix, Vec<f64>) {
     let mut state = seed;
     let mut next = || {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
@@ -16,7 +16,7 @@ fn example(rows: usize, seed: u64) -> (Matrix, Vec<bool>) {
         let row: Vec<f64> =
             (0..6).map(|at| if at == 3 { (next() * 5.0).floor() } else { next() * 10.0 - 3.0 }).collect();
         let signal = row[0] > 2.0 && row[1] < 4.0 || row[3] == 2.0 && row[4] > 0.0;
-        target.push(if next() < 0.2 { next() < 0.5 } else { signal });
+        target.push(f64::from(u8::from(if next() < 0.2 { next() < 0.5 } else { signal })));
         for (at, &value) in row.iter().enumerate() {
             columns[at].push(if at < 2 && next() < 0.1 { f64::NAN } else { value });
         }
@@ -163,7 +163,7 @@ fn a_broken_model_text_is_an_error_and_never_a_panic() {
 #[test]
 fn one_class_is_refused_with_the_counts() {
     let (features, _) = example(10, 1);
-    let (names, target) = (names(), [false; 10]);
+    let (names, target) = (names(), [0.0; 10]);
     let set = TrainingSet { names: &names, features: &features, target: &target, weight: None };
     let error = fit(set, None, &Settings::default(), &mut |_| {}).unwrap_err();
     assert_eq!(error.to_string(), "training needs rows of both classes; found 0 positives among 10 rows");

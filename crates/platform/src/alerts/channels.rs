@@ -1,7 +1,8 @@
 //! How an alert reaches people: a line in the log, a webhook, an e-mail. Each message waits in the store until its channel
 //! took it, is tried again with growing pauses, and after the last attempt lies in the table as `dead`, for somebody to see.
 
-use crate::store::{AlertRecord, DeliveryRecord, moment_after};
+use crate::registry::alert_store::{AlertRecord, DeliveryRecord};
+use crate::registry::store::moment_after;
 use crate::{PlatformError, Store};
 use lettre::message::{Mailbox, header};
 use lettre::{Message, SmtpTransport, Transport};
@@ -142,7 +143,7 @@ fn letter(mail: &Mail, delivery: &DeliveryRecord, alert: &AlertRecord) -> Result
     let mut body = format!(
         "{}\n\nConcerns: {}\nSince: {}\nLast seen: {}\n",
         word("sentence"),
-        word("concerns"),
+        word("owner"),
         alert.since,
         alert.last
     );

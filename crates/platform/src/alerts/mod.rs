@@ -6,7 +6,7 @@ mod channels;
 pub use channels::{Channels, Mail, deliver};
 
 use crate::monitor::{Finding, Look};
-use crate::store::AlertRecord;
+use crate::registry::alert_store::AlertRecord;
 use crate::{PlatformError, Store};
 use std::collections::HashSet;
 
@@ -150,7 +150,7 @@ mod tests {
             watch: "rows".to_owned(),
             title: "rows in 1d".to_owned(),
             severity: "page",
-            concerns: "data engineering".to_owned(),
+            owner: "data engineering".to_owned(),
             since: since.to_owned(),
             found: since.to_owned(),
             last: last.to_owned(),

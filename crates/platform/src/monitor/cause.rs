@@ -30,7 +30,7 @@ struct Counts {
 
 /// The segments whose share of the rows has changed most between the reference and some windows, as sentences.
 pub fn causes(parts: &[Part], grid: &Grid, domain: &Domain, windows: Range<i64>) -> Result<Vec<String>, PlatformError> {
-    let (_, input) = domain.spec.input.first().expect("checked: a domain has an input");
+    let (_, input) = domain.spec.first_input();
     let mut found: Vec<(f64, String)> = Vec::new();
     for (name, column) in &input.columns {
         let name = name.get_ref();
@@ -173,8 +173,8 @@ fn shown(cut: Option<&f64>) -> String {
 }
 
 fn numbers(part: &Part, name: &str) -> Result<Vec<f64>, PlatformError> {
-    let column = part.events.column_by_name(name).ok_or_else(|| crate::history::arrow_error(name))?;
-    let column = cast(column, &DataType::Float64).map_err(crate::history::arrow_error)?;
+    let column = part.events.column_by_name(name).ok_or_else(|| crate::inputs::history::arrow_error(name))?;
+    let column = cast(column, &DataType::Float64).map_err(crate::inputs::history::arrow_error)?;
     Ok(column.as_primitive::<Float64Type>().iter().map(|value| value.unwrap_or(f64::NAN)).collect())
 }
 

@@ -1,7 +1,7 @@
 //! Two files side by side, column by column, by the rules that users of Evidently know.
 
 use crate::PlatformError;
-use crate::history::arrow_error;
+use crate::inputs::history::arrow_error;
 use rayon::prelude::*;
 use septet_learn::drift::evidently::{self, Column, DatasetDrift, Method, column_drift, dataset_drift};
 use septet_tables::arrow::array::{Array, AsArray, RecordBatch, StringArray};

@@ -22,10 +22,11 @@ pub use rehearsal::{Rehearsed, rehearse};
 pub use series::{Episode, Judged};
 pub use system::{Sample, SystemWatch};
 
-use crate::history::{History, arrow_error};
-use crate::plan::at_offset;
+use crate::inputs::history::{History, arrow_error};
+use crate::inputs::places::at_offset;
 use crate::serve::{Answerer, DecisionLog, Labels, LogPlace, with_labels};
-use crate::{CHAMPION, Home, PlatformError, Progress, Published, Store};
+use crate::registry::CHAMPION;
+use crate::{Home, PlatformError, Progress, Published, Store};
 use observed::Part;
 use performance::performance;
 use septet_domain::{BandSide, Domain, Severity, Spanned, Watch};
@@ -33,6 +34,7 @@ use septet_learn::drift::runs::Direction;
 use septet_learn::drift::season::RobustScale;
 use septet_learn::drift::thresholds::Verdict;
 use septet_learn::frame::Column;
+use septet_learn::measures::Task;
 use septet_tables::arrow::array::{Array, AsArray, RecordBatch};
 use septet_tables::arrow::compute::cast;
 use septet_tables::arrow::datatypes::{DataType, Int64Type};
@@ -144,7 +146,7 @@ pub struct DriftLook {
 pub struct WatchLook {
     pub name: String,
     pub title: String,
-    pub concerns: String,
+    pub owner: String,
     /// `page` or `notice`.
     pub severity: &'static str,
     /// `level` or `band`.
@@ -172,7 +174,7 @@ pub struct Finding {
     pub watch: String,
     pub title: String,
     pub severity: &'static str,
-    pub concerns: String,
+    pub owner: String,
     pub since: String,
     pub found: String,
     pub last: String,
@@ -217,6 +219,7 @@ pub async fn gather(looking: &Looking, progress: &dyn Progress) -> Result<Gather
     let (labels, logged) = read_log(looking, &version).await?;
     let history = with_labels(&answerer, history, &labels)?;
     let live = observed::from_log(&answerer, logged, &labels)?.filter(|part| part.rows() >= LOGGED_ROWS_MIN);
+    let (history, live) = observed::with_labels_of_later_rows(&engine, &looking.domain, history, live).await?;
     progress.done(2);
     let newest = history.times.last().copied().max(live.as_ref().and_then(|part| part.times.last().copied()));
     let newest = newest.ok_or_else(|| PlatformError::usage(format!("`{name}` has no rows"), "nothing to look at"))?;
@@ -226,7 +229,7 @@ pub async fn gather(looking: &Looking, progress: &dyn Progress) -> Result<Gather
     let room = if looking.rehearsal { rehearsal::room(&looking.domain) } else { 0 };
     let mut grid = Grid::new(&looking.domain, learned_until.min(as_of - room), as_of, looking.since);
     grid.watched.start = grid.watched.start.max(grid.watched.end - WINDOWS_MAX);
-    if looking.domain.spec.purchases.is_some() {
+    if !answerer.inputs.keeps_state() {
         // No version was judged on these rows: they are compared with what was usual before, as all numbers are.
         grid.learned = grid.reference.clone();
     }
@@ -238,7 +241,7 @@ pub async fn gather(looking: &Looking, progress: &dyn Progress) -> Result<Gather
     drop(history);
     progress.done(3);
     if let Some(live) = &live {
-        let (_, input) = looking.domain.spec.input.first().expect("checked: a domain has an input");
+        let (_, input) = looking.domain.spec.first_input();
         published_part = observed::without(published_part, live, input.key.get_ref())?;
     }
     let parts: Vec<Part> = [published_part].into_iter().chain(live).collect();
@@ -283,7 +286,7 @@ async fn read_log(looking: &Looking, version: &str) -> Result<(Labels, Vec<crate
 /// The published inputs beside the first; the answerer has registered that and what the transform made.
 async fn register_published(looking: &Looking, engine: &Engine, published: &Published) -> Result<(), PlatformError> {
     let folder = looking.home.tables_folder(looking.domain.name(), &published.run_id);
-    let (first, _) = looking.domain.spec.input.first().expect("checked: a domain has an input");
+    let (first, _) = looking.domain.spec.first_input();
     let inputs = looking.domain.spec.input.keys().map(String::as_str).filter(|name| *name != first);
     for name in inputs {
         let path = folder.join(format!("{name}.parquet"));
@@ -341,7 +344,7 @@ struct Desk<'a> {
 struct Number {
     name: String,
     title: String,
-    concerns: String,
+    owner: String,
     severity: Severity,
     rule: Rule,
     values: Vec<Value>,
@@ -377,9 +380,9 @@ impl Desk<'_> {
         let budget = self.budget(paging + 2);
         progress.done(1);
         let judged = |name: &str| self.answerer.manifest().metrics.get(name).map(|metric| metric.value);
-        let measured = match &spec.model {
-            Some(_) => performance(self.parts, self.grid, self.domain(), &judged)?,
-            None => Vec::new(),
+        let measured = match self.answerer.inputs.keeps_state() {
+            true => performance(self.parts, self.grid, self.domain(), self.answerer.scorer.task, &judged)?,
+            false => Vec::new(),
         };
         numbers.extend(measured.first().map(|metric| self.earned(metric)));
         progress.done(2);
@@ -484,10 +487,10 @@ impl Desk<'_> {
     /// What every domain is watched for.
     async fn built_in(&self, published: &Published) -> Result<Vec<Number>, PlatformError> {
         let rows = self.rows();
-        let number = |name: &str, title: String, concerns: &str, rule: Rule, values: Vec<Value>| Number {
+        let number = |name: &str, title: String, owner: &str, rule: Rule, values: Vec<Value>| Number {
             name: name.to_owned(),
             title,
-            concerns: concerns.to_owned(),
+            owner: owner.to_owned(),
             severity: Severity::Page,
             rule,
             values,
@@ -522,10 +525,15 @@ impl Desk<'_> {
             self.outlier_shares(),
         );
         all.push(Number { severity: Severity::Notice, ..outliers });
-        if let Some(model) = &self.domain().spec.model {
+        if self.answerer.inputs.keeps_state() {
+            let target = self.domain().spec.model.target.get_ref();
+            let what = match self.answerer.scorer.task {
+                Task::Label => "share",
+                Task::Number | Task::Count => "mean",
+            };
             all.push(number(
                 "label_share",
-                format!("share of `{}`, labels that are known", model.target.get_ref()),
+                format!("{what} of `{target}`, labels that are known"),
                 "model owners",
                 Rule::Band(Direction::Both),
                 self.label_shares(),
@@ -574,7 +582,7 @@ impl Desk<'_> {
     fn freshness(&self) -> Option<Finding> {
         let within = self.domain().spec.monitor.fresh_within?.micros();
         let newest = self.parts.iter().filter_map(|part| part.times.last().copied()).max()?;
-        let now = crate::now_micros();
+        let now = crate::registry::clock::now_micros();
         if now - newest <= within || self.looking.as_of.is_some() || self.looking.rehearsal {
             return None;
         }
@@ -583,7 +591,7 @@ impl Desk<'_> {
             watch: "freshness".to_owned(),
             title: "no new rows".to_owned(),
             severity: "page",
-            concerns: "data engineering".to_owned(),
+            owner: "data engineering".to_owned(),
             since: time_text(newest + within),
             found: time_text(newest + within),
             last: time_text(now),
@@ -670,7 +678,7 @@ impl Desk<'_> {
         Ok(Number {
             name: watch.name.get_ref().clone(),
             title: watch.title.clone(),
-            concerns: watch.concerns.clone(),
+            owner: watch.owner.clone(),
             severity: watch.severity,
             rule,
             values,
@@ -684,7 +692,7 @@ impl Desk<'_> {
         Number {
             name: "performance".to_owned(),
             title: format!("{} on labels that are known", metric.name),
-            concerns: "model owners".to_owned(),
+            owner: "model owners".to_owned(),
             severity: Severity::Page,
             rule: Rule::Band(side),
             examples: None,
@@ -716,7 +724,7 @@ impl Desk<'_> {
         let look = WatchLook {
             name: number.name.clone(),
             title: number.title.clone(),
-            concerns: number.concerns.clone(),
+            owner: number.owner.clone(),
             severity: severity_word(number.severity),
             kind: if matches!(number.rule, Rule::Level { .. }) { "level" } else { "band" },
             newest: live.last().map(|value| value.value),
@@ -752,7 +760,7 @@ impl Desk<'_> {
             watch: number.name.clone(),
             title: number.title.clone(),
             severity: severity_word(number.severity),
-            concerns: number.concerns.clone(),
+            owner: number.owner.clone(),
             since: self.grid.text(episode.since),
             found: self.grid.text(episode.found),
             last: self.grid.text(episode.last),
@@ -801,7 +809,7 @@ impl Desk<'_> {
             watch: "drift".to_owned(),
             title: "inputs and scores look other than when the model was judged".to_owned(),
             severity: "page",
-            concerns: "model owners".to_owned(),
+            owner: "model owners".to_owned(),
             since: self.grid.text(episode.since),
             found: self.grid.text(episode.found),
             last: self.grid.text(episode.last),
@@ -839,7 +847,7 @@ impl Desk<'_> {
 
     async fn panel(&self, name: &str, sql: &str) -> Result<Panel, PlatformError> {
         let file = format!("monitor/{name}.sql");
-        let place = |error| crate::plan::at_file(self.domain(), &file, error);
+        let place = |error| crate::inputs::places::at_file(self.domain(), &file, error);
         let (schema, batches) = self.engine.query(sql).await.map_err(place)?;
         let mut rows = Vec::new();
         for batch in &batches {

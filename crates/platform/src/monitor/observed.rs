@@ -2,13 +2,13 @@
 //! and the decision that the champion gave or would have given.
 
 use crate::PlatformError;
-use crate::features::frame_row;
-use crate::history::{History, arrow_error, nullable, times_of};
+use crate::inputs::features::frame_row;
+use crate::inputs::history::{History, arrow_error, nullable, times_of};
 use crate::monitor::grid::Grid;
-use crate::replay::replay;
+use crate::inputs::{numbers_of, with_labels_of_both, with_made_labels};
 use crate::serve::{Answerer, Decision, Event, Labels, Scored, label_cell};
 use rayon::prelude::*;
-use septet_domain::{ColumnType, Domain};
+use septet_domain::Domain;
 use septet_learn::frame::{Column, Frame, MISSING};
 use septet_tables::Engine;
 use septet_tables::arrow::array::{
@@ -82,10 +82,9 @@ pub fn from_history(
     rows: Range<usize>,
     reasons_from: i64,
 ) -> Result<Part, PlatformError> {
-    let Some(model) = &answerer.domain.spec.model else { return unscored(&answerer.domain, history, rows) };
-    let windows = replay(history, &answerer.windows, rows.clone())?;
-    let frame = answerer.features.frame(history, &windows, rows.clone())?;
-    drop(windows);
+    let Some(frame) = answerer.inputs.frame(history, rows.clone())? else {
+        return unscored(&answerer.domain, history, rows);
+    };
     let events = history.batch.slice(rows.start, rows.len());
     let starts: Vec<usize> = (0..rows.len()).step_by(CHUNK_ROWS).collect();
     let scored = |&start: &usize| {
@@ -97,7 +96,7 @@ pub fn from_history(
         scored.into_iter().zip(times).map(decided).collect::<Result<Vec<_>, PlatformError>>()
     };
     let scored: Vec<Vec<Decided>> = starts.par_iter().map(scored).collect::<Result<_, _>>()?;
-    let label = history.label(model.target.get_ref())?[rows.clone()].to_vec();
+    let label = history.label(answerer.domain.spec.model.target.get_ref())?[rows.clone()].to_vec();
     let mut part = Part {
         times: history.times[rows].to_vec(),
         events,
@@ -123,14 +122,7 @@ pub fn from_history(
 /// Rows of a domain that answers about customers, not about them: their own numbers are what is watched for drift.
 fn unscored(domain: &Domain, history: &History, rows: Range<usize>) -> Result<Part, PlatformError> {
     let count = rows.len();
-    let (_, input) = domain.spec.input.first().expect("checked: a domain has an input");
-    let mut frame = Frame::default();
-    for (name, column) in &input.columns {
-        if matches!(column.kind, ColumnType::Number | ColumnType::Integer) && name.get_ref() != input.key.get_ref() {
-            let values = history.column(name.get_ref())?.slice(rows.start, count);
-            frame.push(name.get_ref().clone(), Column::Number(septet_tables::numbers(&values)?));
-        }
-    }
+    let frame = numbers_of(domain, history, rows.clone())?;
     Ok(Part {
         times: history.times[rows.clone()].to_vec(),
         events: history.batch.slice(rows.start, count),
@@ -174,13 +166,15 @@ fn model_action(answerer: &Answerer, probability: f64) -> Option<String> {
 
 /// Answers of this version as they were given, with the labels told since. None without an answer.
 pub fn from_log(answerer: &Answerer, logged: Vec<Decision>, labels: &Labels) -> Result<Option<Part>, PlatformError> {
-    let Some(model) = &answerer.domain.spec.model else { return Ok(None) };
-    let target = model.target.get_ref();
+    if !answerer.inputs.keeps_state() {
+        return Ok(None);
+    }
+    let target = answerer.domain.spec.model.target.get_ref();
     let mut rows: Vec<(Event, Decision)> = Vec::new();
     for one in logged {
         let Ok(value) = serde_json::from_str(&one.input) else { continue };
-        let Ok(mut event) = answerer.contract.read(&value, one.input.clone(), "") else { continue };
-        for (at, column) in answerer.contract.columns.iter().enumerate().filter(|(_, column)| column.label()) {
+        let Ok(mut event) = answerer.contract().read(&value, one.input.clone(), "") else { continue };
+        for (at, column) in answerer.contract().columns.iter().enumerate().filter(|(_, column)| column.label()) {
             if let Some(text) = labels.get(&(one.key.to_string(), column.name.clone())) {
                 event.cells[at] = label_cell(column, text);
             }
@@ -191,8 +185,8 @@ pub fn from_log(answerer: &Answerer, logged: Vec<Decision>, labels: &Labels) -> 
         return Ok(None);
     }
     rows.sort_by_key(|(event, one)| (event.time, one.sequence));
-    let events = answerer.contract.batch(&rows.iter().map(|(event, _)| event).collect::<Vec<_>>())?;
-    let (_, input) = answerer.domain.spec.input.first().expect("checked: a domain has an input");
+    let events = answerer.contract().batch(&rows.iter().map(|(event, _)| event).collect::<Vec<_>>())?;
+    let (_, input) = answerer.domain.spec.first_input();
     let times = times_of(&events, input.time.get_ref())?;
     let label = History::new(events.clone(), times.clone()).label(target)?;
     let features = rows.iter().map(|(_, one)| serde_json::from_str::<Vec<serde_json::Value>>(&one.features));
@@ -240,6 +234,29 @@ fn logged_column(rows: &[Vec<serde_json::Value>], at: usize, number: bool) -> Co
     Column::Category { codes, words: Arc::new(words) }
 }
 
+/// History and live rows with the labels that `label.sql` makes of both together: what was answered has its label when later
+/// rows have come, by themselves or with the next run.
+pub async fn with_labels_of_later_rows(
+    engine: &Engine,
+    domain: &Domain,
+    history: History,
+    live: Option<Part>,
+) -> Result<(History, Option<Part>), PlatformError> {
+    let known_until = history.times.last().copied().into_iter().chain(live.iter().filter_map(|p| p.times.last().copied()));
+    let Some(known_until) = known_until.max() else { return Ok((history, live)) };
+    let Some(mut live) = live else {
+        return Ok((with_made_labels(engine, domain, history, known_until).await?, None));
+    };
+    let (_, input) = domain.spec.first_input();
+    let (history, own) =
+        with_labels_of_both(engine, domain, history, &live.events, input.key.get_ref(), known_until).await?;
+    if let Some(own) = own {
+        live.label = own.label(domain.spec.model.target.get_ref())?;
+        live.events = own.batch;
+    }
+    Ok((history, Some(live)))
+}
+
 /// The part without the rows whose keys are in the other: what was answered is watched as it was answered.
 pub fn without(part: Part, other: &Part, key: &str) -> Result<Part, PlatformError> {
     let taken: HashSet<String> = other.words(key)?.iter().flatten().map(str::to_owned).collect();
@@ -279,7 +296,7 @@ fn table(answerer: &Answerer, part: &Part, grid: &Grid) -> Result<RecordBatch, P
     let mut columns: Vec<ArrayRef> = Vec::new();
     let schema = part.events.schema();
     for (at, field) in schema.fields().iter().enumerate() {
-        let label = answerer.contract.columns.iter().any(|column| column.name == *field.name() && column.label());
+        let label = answerer.contract().columns.iter().any(|column| column.name == *field.name() && column.label());
         let column = part.events.column(at);
         let column = match label {
             true => {

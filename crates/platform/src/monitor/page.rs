@@ -154,7 +154,7 @@ fn drawn_watch(look: &Look, watch: &WatchLook) -> Picture {
         (None, true) => "alarm".to_owned(),
         (None, false) => "quiet".to_owned(),
     };
-    let caption = format!("{newest}; {state}; concerns {}; {}", watch.concerns, watch.severity);
+    let caption = format!("{newest}; {state}; owner: {}; {}", watch.owner, watch.severity);
     // One number is no course: it is said, with its level.
     if let ([], [one]) = (past.as_slice(), judged.as_slice()) {
         let level = match (one.low, one.high) {
@@ -162,7 +162,7 @@ fn drawn_watch(look: &Look, watch: &WatchLook) -> Picture {
             (None, Some(high)) => format!(", at most {}", figure(high)),
             (None, None) => String::new(),
         };
-        let caption = format!("{}{level}; {state}; concerns {}; {}", figure(one.value), watch.concerns, watch.severity);
+        let caption = format!("{}{level}; {state}; owner: {}; {}", figure(one.value), watch.owner, watch.severity);
         return Picture { title, svg: String::new(), caption };
     }
     let reason = watch.unable.clone();

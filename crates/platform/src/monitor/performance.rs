@@ -2,15 +2,15 @@
 //! promise for the windows whose labels are not.
 
 use crate::PlatformError;
-use crate::judge::{larger_is_better, metric_name};
+use crate::judge::split::DAY;
 use crate::monitor::grid::Grid;
 use crate::monitor::observed::Part;
 use crate::monitor::series::Value;
-use crate::split::DAY;
 use rayon::prelude::*;
 use septet_domain::Domain;
 use septet_learn::bootstrap::{SplitMix64, grouped_interval, interval};
-use septet_learn::metrics::{EntityPrecisionAtK, Ranking, brier, log_loss};
+use septet_learn::measures::{Answers, Better, Measure, Prepared, Task, Weights, measure};
+use septet_learn::metrics::EntityPrecisionAtK;
 use serde::Serialize;
 use std::collections::HashMap;
 
@@ -55,6 +55,7 @@ pub struct Estimated {
 /// Rows of one window, all parts together.
 struct Window {
     number: i64,
+    task: Task,
     mature: bool,
     probability: Vec<f64>,
     /// NaN where it is not known.
@@ -64,36 +65,49 @@ struct Window {
     entities: Vec<Vec<u32>>,
 }
 
-/// One metric, and how it is computed.
-enum Measure {
-    Ranked(&'static str),
-    /// Place among the domain's entity metrics, and k.
+/// A measure of the table, or one of the domain's own.
+enum Judged {
+    Table(&'static Measure),
+    /// Place among the domain's entity measures, and k.
     Entity(usize, usize),
 }
 
-/// The metric of choice, ROC AUC, calibration's Brier score, and the domain's own.
+/// Measures beside the one of choice that are told of every task.
+fn beside(task: Task) -> &'static [&'static str] {
+    match task {
+        Task::Label => &["roc_auc", "brier"],
+        Task::Number => &["rmse", "mae"],
+        Task::Count => &[],
+    }
+}
+
+/// The measure of choice, some that are always told, and the domain's own.
 pub fn performance(
     parts: &[Part],
     grid: &Grid,
     domain: &Domain,
+    task: Task,
     judged: &dyn Fn(&str) -> Option<f64>,
 ) -> Result<Vec<MetricSeen>, PlatformError> {
     let spec = &domain.spec;
-    let windows = windows(parts, grid, domain)?;
-    let chosen = metric_name(spec.label_model().metric);
-    let mut measures = vec![(chosen.to_owned(), Measure::Ranked(chosen))];
-    for name in ["roc_auc", "brier"].into_iter().filter(|name| *name != chosen) {
-        measures.push((name.to_owned(), Measure::Ranked(name)));
+    let windows = windows(parts, grid, domain, task)?;
+    let chosen = spec.model.measure.get_ref().as_str();
+    let named = [chosen].into_iter().chain(beside(task).iter().copied().filter(|name| *name != chosen));
+    let mut measures: Vec<(String, Judged)> =
+        named.filter_map(|name| Some((name.to_owned(), Judged::Table(measure(name)?)))).collect();
+    for (at, own) in spec.measure.iter().enumerate() {
+        measures.push((own.name.clone(), Judged::Entity(at, own.k as usize)));
     }
-    for (at, metric) in spec.metric.iter().enumerate() {
-        measures.push((metric.name.clone(), Measure::Entity(at, metric.k as usize)));
-    }
-    let seen = measures.into_iter().map(|(name, measure)| {
+    let seen = measures.into_iter().map(|(name, one)| {
         let realised: Vec<Realised> =
-            windows.par_iter().filter(|window| window.mature).filter_map(|window| window.realised(&measure)).collect();
+            windows.par_iter().filter(|window| window.mature).filter_map(|window| window.realised(&one)).collect();
         let live: Vec<&Window> = windows.iter().filter(|window| grid.watched.contains(&window.number)).collect();
-        let estimated = live.par_iter().filter_map(|window| window.estimated(&measure, spec.seed())).collect();
-        MetricSeen { larger_is_better: larger_is_better(&name), when_judged: judged(&name), name, realised, estimated }
+        let estimated = live.par_iter().filter_map(|window| window.estimated(&one, spec.seed())).collect();
+        let larger_is_better = match &one {
+            Judged::Table(measure) => measure.better == Better::Higher,
+            Judged::Entity(..) => true,
+        };
+        MetricSeen { larger_is_better, when_judged: judged(&name), name, realised, estimated }
     });
     Ok(seen.collect())
 }
@@ -105,16 +119,16 @@ pub fn series(metric: &MetricSeen, grid: &Grid) -> Vec<Value> {
     metric.realised.iter().map(value).collect()
 }
 
-fn windows(parts: &[Part], grid: &Grid, domain: &Domain) -> Result<Vec<Window>, PlatformError> {
+fn windows(parts: &[Part], grid: &Grid, domain: &Domain, task: Task) -> Result<Vec<Window>, PlatformError> {
     let spec = &domain.spec;
-    let mut interned: Vec<Interning> = vec![Interning::default(); spec.metric.len() + 1];
+    let mut interned: Vec<Interning> = vec![Interning::default(); spec.measure.len() + 1];
     let mut made: std::collections::BTreeMap<i64, Window> = std::collections::BTreeMap::new();
     for part in parts {
         let mut codes = Vec::new();
-        let group = spec.label_model().interval_by.as_ref().map(|name| name.get_ref());
+        let group = spec.model.interval_by.as_ref().map(|name| name.get_ref());
         codes.push(group.map(|name| part.words(name).map(|words| interned[0].codes(&words))).transpose()?);
-        for (at, metric) in spec.metric.iter().enumerate() {
-            let words = part.words(metric.entity.get_ref())?;
+        for (at, own) in spec.measure.iter().enumerate() {
+            let words = part.words(own.entity.get_ref())?;
             codes.push(Some(interned[at + 1].codes(&words)));
         }
         for row in 0..part.rows() {
@@ -124,12 +138,13 @@ fn windows(parts: &[Part], grid: &Grid, domain: &Domain) -> Result<Vec<Window>, 
             }
             let window = made.entry(number).or_insert_with(|| Window {
                 number,
+                task,
                 mature: grid.is_mature(part.times[row]),
                 probability: Vec::new(),
                 label: Vec::new(),
                 groups: Vec::new(),
                 days: Vec::new(),
-                entities: vec![Vec::new(); spec.metric.len()],
+                entities: vec![Vec::new(); spec.measure.len()],
             });
             let alone = window.groups.len() as u32;
             window.probability.push(part.probability[row]);
@@ -174,6 +189,7 @@ impl Window {
         let pick = |values: &[u32]| rows.iter().map(|&row| values[row]).collect::<Vec<u32>>();
         (!rows.is_empty()).then(|| Window {
             number: self.number,
+            task: self.task,
             mature: self.mature,
             probability: rows.iter().map(|&row| self.probability[row]).collect(),
             label: rows.iter().map(|&row| self.label[row]).collect(),
@@ -183,27 +199,44 @@ impl Window {
         })
     }
 
-    fn realised(&self, measure: &Measure) -> Option<Realised> {
+    /// The window's answers beside a truth.
+    fn prepared(&self, truth: Vec<f64>) -> Prepared {
+        let answers = match self.task {
+            Task::Number => Answers { number: Some(self.probability.clone()), ..Answers::default() },
+            Task::Label | Task::Count => {
+                Answers { score: Some(self.probability.clone()), chance: Some(self.probability.clone()), number: None }
+            }
+        };
+        // Weights by rank are asked for by row.
+        let rows = (0..truth.len() as u32).collect();
+        Prepared::new(self.task, answers, truth, rows)
+    }
+
+    fn realised(&self, judged: &Judged) -> Option<Realised> {
         let own = self.labelled()?;
-        let truth: Vec<bool> = own.label.iter().map(|label| *label == 1.0).collect();
-        let positives = truth.iter().filter(|positive| **positive).count();
-        if positives < POSITIVES_MIN {
+        let positives = own.label.iter().filter(|label| **label > 0.0).count();
+        if self.task == Task::Label && positives < POSITIVES_MIN {
             return None;
         }
-        let value = own.measured(measure, &truth, &vec![1; truth.len()])?;
         let (mut codes, mut dense) = (HashMap::new(), Vec::with_capacity(own.groups.len()));
         for group in &own.groups {
             let next = codes.len() as u32;
             dense.push(*codes.entry(*group).or_insert(next));
         }
-        // A day's best k entities are not resampled: which cards there were is the day's own.
-        let resampled = match measure {
-            Measure::Entity(..) => None,
-            Measure::Ranked(_) => {
-                let ranking = Ranking::new(&own.probability);
-                grouped_interval(&dense, codes.len(), REPLICATES, self.number as u64, |weight, _| {
-                    own.ranked(measure, &ranking, &truth, weight)
-                })
+        let (value, resampled) = match judged {
+            // A day's best k entities are not resampled: which cards there were is the day's own.
+            Judged::Entity(at, k) => {
+                let truth: Vec<bool> = own.label.iter().map(|label| *label == 1.0).collect();
+                (own.of_entities(*at, *k, &truth)?, None)
+            }
+            Judged::Table(measure) => {
+                let prepared = own.prepared(own.label.clone());
+                let weighed = |rows: &[u32]| {
+                    measure.of(&prepared, &Weights { rows, ranked: &prepared.ranked_weights(rows) })
+                };
+                let seed = self.number as u64;
+                let range = grouped_interval(&dense, codes.len(), REPLICATES, seed, |rows, _| weighed(rows));
+                (measure.of_all(&prepared)?, range)
             }
         };
         Some(Realised {
@@ -211,24 +244,34 @@ impl Window {
             value,
             low: resampled.map(|found| found.low),
             high: resampled.map(|found| found.high),
-            rows: truth.len(),
+            rows: own.label.len(),
             positives,
         })
     }
 
-    fn estimated(&self, measure: &Measure, seed: u64) -> Option<Estimated> {
+    fn of_entities(&self, at: usize, k: usize, truth: &[bool]) -> Option<f64> {
+        let entities = &self.entities[at];
+        let everyone = vec![1; entities.iter().max().map_or(0, |&max| max as usize + 1)];
+        EntityPrecisionAtK::new(&self.probability, truth, entities, &self.days).mean(&everyone, k)
+    }
+
+    /// What labels drawn from the probabilities themselves say; none where the answers are no probabilities.
+    fn estimated(&self, judged: &Judged, seed: u64) -> Option<Estimated> {
+        if self.task != Task::Label {
+            return None;
+        }
         let mut random = SplitMix64::new(seed ^ (self.number as u64).wrapping_mul(0x9E37_79B9));
         let mut drawn = |probability: f64| (random.below(1 << 30) as f64) < probability * f64::from(1 << 30);
-        let mut values: Vec<f64> = match measure {
-            Measure::Ranked(_) => {
-                let (ranking, weight) = (Ranking::new(&self.probability), vec![1; self.probability.len()]);
+        let mut values: Vec<f64> = match judged {
+            Judged::Table(measure) => {
+                let prepared = self.prepared(vec![0.0; self.probability.len()]);
                 let draw = |_| {
-                    let truth: Vec<bool> = self.probability.iter().map(|&probability| drawn(probability)).collect();
-                    self.ranked(measure, &ranking, &truth, &weight)
+                    let labels = self.probability.iter().map(|&probability| f64::from(u8::from(drawn(probability))));
+                    measure.of_all(&prepared.with_truth(labels.collect()))
                 };
                 (0..REPLICATES).filter_map(draw).collect()
             }
-            Measure::Entity(at, k) => {
+            Judged::Entity(at, k) => {
                 let days = self.best_entities(*at, *k);
                 let slots = (days.len() * k) as f64;
                 let draw = |_| days.iter().flatten().filter(|probability| drawn(**probability)).count() as f64 / slots;
@@ -259,26 +302,5 @@ impl Window {
             entities.iter().take(k).map(|(_, _, none)| 1.0 - none).collect()
         };
         days.into_values().map(best_of).collect()
-    }
-
-    fn measured(&self, measure: &Measure, truth: &[bool], weight: &[u32]) -> Option<f64> {
-        match measure {
-            Measure::Ranked(_) => self.ranked(measure, &Ranking::new(&self.probability), truth, weight),
-            Measure::Entity(at, k) => {
-                let entities = &self.entities[*at];
-                let everyone = vec![1; entities.iter().max().map_or(0, |&max| max as usize + 1)];
-                EntityPrecisionAtK::new(&self.probability, truth, entities, &self.days).mean(&everyone, *k)
-            }
-        }
-    }
-
-    fn ranked(&self, measure: &Measure, ranking: &Ranking, truth: &[bool], weight: &[u32]) -> Option<f64> {
-        let Measure::Ranked(name) = measure else { return None };
-        match *name {
-            "average_precision" => ranking.average_precision(truth, weight),
-            "roc_auc" => ranking.roc_auc(truth, weight),
-            "log_loss" => log_loss(&self.probability, truth, weight),
-            _ => brier(&self.probability, truth, weight),
-        }
     }
 }

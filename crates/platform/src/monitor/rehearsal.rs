@@ -57,7 +57,7 @@ pub async fn rehearse(gathered: &Gathered, spoiled: &[&str]) -> Result<Vec<Rehea
         ("gap", "rows", end, |trouble| trouble.lose_rows()),
         ("label_shift", "label_share", mature_end, |trouble| trouble.shift_labels()),
     ];
-    let labelled = gathered.looking.domain.spec.model.is_some();
+    let labelled = gathered.answerer.inputs.keeps_state();
     for (name, watch, end, act) in tries.into_iter().filter(|(name, ..)| labelled || *name != "label_shift") {
         let mut trouble = Trouble::new(gathered, end);
         if !spoiled.contains(&name) {

@@ -132,7 +132,7 @@ impl SystemWatch {
         let (open, limit) = open_files();
         sample.open_files = open;
         sample.open_files_share = open as f64 / limit.max(1) as f64;
-        let now = crate::monitor::time_text(crate::now_micros());
+        let now = crate::monitor::time_text(crate::registry::clock::now_micros());
         for level in &LEVELS {
             let value = (level.value)(&sample);
             let bad = if level.above { value > level.level } else { value < level.level };
@@ -169,7 +169,7 @@ impl SystemWatch {
     /// What is beyond its level now.
     pub fn findings(&self) -> Vec<Finding> {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let now = crate::monitor::time_text(crate::now_micros());
+        let now = crate::monitor::time_text(crate::registry::clock::now_micros());
         let finding = |level: &Level| {
             let (count, since) = state.beyond.get(level.name)?;
             let value = (level.value)(&state.newest);
@@ -177,7 +177,7 @@ impl SystemWatch {
                 watch: level.name.to_owned(),
                 title: level.title.to_owned(),
                 severity: "page",
-                concerns: "operations".to_owned(),
+                owner: "operations".to_owned(),
                 since: since.clone(),
                 found: since.clone(),
                 last: now.clone(),

@@ -1,8 +1,8 @@
 //! What the pictures are drawn from: a test fold of any size, thinned to a few kB, so that a page can be made
 //! again without scoring a row.
 
-use crate::judge::CALIBRATION_BINS;
-use crate::split::{DAY, day_name};
+use crate::judge::split::{DAY, day_name};
+use septet_learn::measures::CALIBRATION_BINS;
 use septet_learn::metrics::{CurvePoint, DailyRanking, Ranking, ReliabilityBin};
 use serde::{Deserialize, Serialize};
 
@@ -10,6 +10,8 @@ use serde::{Deserialize, Serialize};
 const HISTOGRAM_BINS: usize = 36;
 /// Probabilities nearer to 0 or 1 count in the outermost bin; isotonic calibration goes no further either.
 const PROBABILITY_MIN: f64 = 1e-6;
+/// Bins of predicted numbers.
+const NUMBER_BINS: usize = 20;
 /// Points of the metric by day; a longer test fold has several days to a point.
 const DAY_POINTS_MAX: i64 = 90;
 
@@ -23,10 +25,24 @@ pub struct Charts {
     /// From the lowest probability, bins of equal count.
     pub reliability: Vec<ReliabilityBin>,
     pub histogram: Histogram,
-    pub alerts_per_day: Option<u32>,
+    pub flags_per_day: Option<u32>,
     pub days_per_point: i64,
     /// In order of time; days without a row are left out.
     pub by_day: Vec<DayPoint>,
+    /// Of a number: from the lowest prediction, bins of equal count.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub numbers: Vec<NumberBin>,
+}
+
+/// Neighbouring predictions and what came true.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct NumberBin {
+    pub predicted: f64,
+    pub truth: f64,
+    /// Nine of ten true numbers lie between these.
+    pub low: f64,
+    pub high: f64,
+    pub rows: u64,
 }
 
 /// How one scorer ranks.
@@ -70,7 +86,7 @@ impl Charts {
         truth: &[bool],
         day: &[i32],
         baseline: Option<(&str, &[f64])>,
-        alerts_per_day: Option<u32>,
+        flags_per_day: Option<u32>,
         points_max: usize,
     ) -> Charts {
         let once = vec![1; truth.len()];
@@ -84,16 +100,42 @@ impl Charts {
             baseline: baseline.map(|(name, score)| (name.to_owned(), Curves::new(score, truth, points_max))),
             reliability,
             histogram: Histogram::new(probability, truth),
-            alerts_per_day,
+            flags_per_day,
             days_per_point,
-            by_day: by_day(score, truth, day, alerts_per_day, days_per_point),
+            by_day: by_day(score, truth, day, flags_per_day, days_per_point),
+            numbers: Vec::new(),
         }
+    }
+
+    /// Of predicted numbers beside the true ones. All of one length; finite. O(n log n).
+    pub fn of_numbers(predicted: &[f64], truth: &[f64]) -> Charts {
+        Charts { numbers: number_bins(predicted, truth), ..Charts::new(&[], &[], &[], &[], None, None, 2) }
     }
 
     /// The share of positives: the precision of flagging everything. `None` without rows.
     pub fn prevalence(&self) -> Option<f64> {
         (self.rows > 0).then(|| self.positives as f64 / self.rows as f64)
     }
+}
+
+fn number_bins(predicted: &[f64], truth: &[f64]) -> Vec<NumberBin> {
+    let mut rows: Vec<(f64, f64)> = predicted.iter().copied().zip(truth.iter().copied()).collect();
+    rows.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let bins = NUMBER_BINS.min(rows.len());
+    let bin = |at: usize| {
+        let own = &rows[at * rows.len() / bins..(at + 1) * rows.len() / bins];
+        let mut truths: Vec<f64> = own.iter().map(|(_, truth)| *truth).collect();
+        truths.sort_by(f64::total_cmp);
+        let mean = |of: fn(&(f64, f64)) -> f64| own.iter().map(of).sum::<f64>() / own.len() as f64;
+        NumberBin {
+            predicted: mean(|row| row.0),
+            truth: mean(|row| row.1),
+            low: truths[truths.len() / 20],
+            high: truths[(truths.len() * 19 / 20).min(truths.len() - 1)],
+            rows: own.len() as u64,
+        }
+    };
+    (0..bins).map(bin).collect()
 }
 
 impl Curves {

@@ -11,13 +11,13 @@ pub(crate) use numbers::figure;
 pub(crate) use pictures::day_axis;
 
 use crate::PlatformError;
-use crate::judge::larger_is_better;
-use crate::store::GateRecord;
+use crate::registry::store::GateRecord;
 use crate::version::{Candidate, DecisionRule, FeatureSchema, FoldSummary, Manifest, MetricValue};
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::Value;
 use minijinja::{AutoEscape, Environment, UndefinedBehavior};
 use pictures::{Picture, interval, pictures, precision, recall, test_folds_in_validation, timeline};
+use septet_domain::ParameterValue;
 use septet_learn::metrics::ReliabilityBin;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -108,7 +108,8 @@ struct View<'a> {
     candidates: Candidates<'a>,
     decision: Option<DecisionView<'a>>,
     books: Books<'a>,
-    parameters: Vec<(&'a String, &'a f64)>,
+    parameters: Vec<(&'a String, String)>,
+    learned: Vec<(&'a String, &'a f64)>,
     features: Vec<FeatureRow<'a>>,
     features_left_out: usize,
 }
@@ -131,7 +132,8 @@ impl<'a> View<'a> {
             candidates: Candidates::new(manifest),
             decision: manifest.decision.as_ref().map(DecisionView::new),
             books: Books::new(input),
-            parameters: manifest.parameters.iter().collect(),
+            parameters: manifest.parameters.iter().map(|(name, value)| (name, plain(value))).collect(),
+            learned: manifest.learned.iter().collect(),
             features: features(manifest),
             features_left_out: manifest.features.len().saturating_sub(FEATURES_MAX),
         }
@@ -192,7 +194,7 @@ fn verdict(gates: &[GateRecord]) -> Verdict {
 #[derive(Serialize)]
 struct MetricRow<'a> {
     name: &'a str,
-    meaning: &'static str,
+    meaning: &'a str,
     better: &'static str,
     metric: &'a MetricValue,
     interval: String,
@@ -203,27 +205,21 @@ struct MetricRow<'a> {
 fn metrics<'a>(manifest: &'a Manifest) -> Vec<MetricRow<'a>> {
     let row = |(name, metric): (&'a String, &'a MetricValue)| MetricRow {
         name,
-        meaning: metric_meaning(name),
-        better: if larger_is_better(name) { "higher is better" } else { "lower is better" },
+        meaning: &metric.meaning,
+        better: if metric.higher_is_better { "higher is better" } else { "lower is better" },
         metric,
         interval: interval(name, metric),
         baselines: metric.baselines.iter().collect(),
     };
-    let (ranking, errors): (Vec<_>, Vec<_>) = manifest.metrics.iter().partition(|(name, _)| larger_is_better(name));
+    let (ranking, errors): (Vec<_>, Vec<_>) = manifest.metrics.iter().partition(|(_, metric)| metric.higher_is_better);
     ranking.into_iter().chain(errors).map(row).collect()
 }
 
-fn metric_meaning(name: &str) -> &'static str {
-    match name {
-        "average_precision" => "area under precision over recall; at random: the share of positives",
-        "roc_auc" => "how often a positive outranks a negative; at random: .5",
-        "log_loss" => "mean surprise of the probabilities, in nats",
-        "brier" => "mean squared distance of the probability from the truth",
-        "purchases_rmse" => "root mean squared error of purchases in the held-out time",
-        "purchases_total_error" => "how far the sum of all customers is off, as a share",
-        "spend_rmse" => "root mean squared error of what a purchase is worth",
-        "calibration_error" => "mean distance of promised from true shares, over bins of equal count",
-        _ => "",
+/// A parameter as people write it.
+fn plain(value: &ParameterValue) -> String {
+    match value {
+        ParameterValue::Number(value) => numbers::plain(*value),
+        other => other.to_string(),
     }
 }
 
@@ -248,6 +244,8 @@ impl FoldRow<'_> {
 /// What was tried: the parameters that differ as columns.
 #[derive(Serialize)]
 struct Candidates<'a> {
+    /// Whether several kinds competed.
+    kinds: bool,
     columns: Vec<&'a String>,
     rows: Vec<CandidateRow<'a>>,
     left_out: usize,
@@ -255,7 +253,7 @@ struct Candidates<'a> {
 
 #[derive(Serialize)]
 struct CandidateRow<'a> {
-    values: Vec<Option<f64>>,
+    values: Vec<Option<String>>,
     candidate: &'a Candidate,
     chosen: bool,
 }
@@ -264,21 +262,24 @@ impl<'a> Candidates<'a> {
     fn new(manifest: &'a Manifest) -> Candidates<'a> {
         let all = &manifest.candidates;
         let names: BTreeSet<&String> = all.iter().flat_map(|candidate| candidate.parameters.keys()).collect();
-        let bits =
-            |parameters: &BTreeMap<String, f64>, name: &String| parameters.get(name).map(|value| value.to_bits());
         let differs = |name: &&String| {
-            all.iter().any(|candidate| bits(&candidate.parameters, name) != bits(&all[0].parameters, name))
+            all.iter().any(|candidate| candidate.parameters.get(*name) != all[0].parameters.get(*name))
         };
         let columns: Vec<&String> = names.into_iter().filter(differs).collect();
-        let chosen = all.iter().position(|candidate| candidate.parameters == manifest.parameters);
+        let is_chosen = |candidate: &Candidate| {
+            candidate.kind.as_ref().is_none_or(|kind| *kind == manifest.kind)
+                && candidate.parameters == manifest.parameters
+        };
+        let chosen = all.iter().position(is_chosen);
         let row = |(at, candidate): (usize, &'a Candidate)| CandidateRow {
-            values: columns.iter().map(|name| candidate.parameters.get(*name).copied()).collect(),
+            values: columns.iter().map(|name| candidate.parameters.get(*name).map(plain)).collect(),
             candidate,
             chosen: Some(at) == chosen,
         };
         let shown = |(at, _): &(usize, &Candidate)| *at < CANDIDATES_MAX || Some(*at) == chosen;
         let rows: Vec<CandidateRow> = all.iter().enumerate().filter(shown).map(row).collect();
-        Candidates { left_out: all.len() - rows.len(), columns, rows }
+        let kinds = all.iter().any(|candidate| candidate.kind.is_some());
+        Candidates { kinds, left_out: all.len() - rows.len(), columns, rows }
     }
 }
 

@@ -36,22 +36,50 @@ impl Picture {
     }
 }
 
-/// The kind whose rows are customers.
-pub const CUSTOMERS: &str = "clv";
-
 /// In the order they are read.
 pub fn pictures(manifest: &Manifest, charts: &Charts) -> Vec<Picture> {
+    if !charts.numbers.is_empty() {
+        return vec![predicted_and_true(manifest, charts), importances(manifest)];
+    }
     let mut pictures = vec![
         precision_recall(charts, manifest.decision.as_ref()),
         roc(charts, manifest.decision.as_ref()),
         calibration(charts),
         distribution(charts, manifest.decision.as_ref()),
     ];
-    // Customers have no day, and their four numbers no shares.
-    if manifest.kind != CUSTOMERS {
-        pictures.extend([importances(manifest), by_day(charts)]);
+    if !manifest.importances.is_empty() {
+        pictures.push(importances(manifest));
+    }
+    // Rows of one moment have no days.
+    if charts.by_day.len() > 1 {
+        pictures.push(by_day(charts));
     }
     pictures
+}
+
+fn predicted_and_true(manifest: &Manifest, charts: &Charts) -> Picture {
+    let ends = charts.numbers.iter().flat_map(|bin| [bin.predicted, bin.low, bin.high]);
+    let (low, high) = ends.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| (low.min(value), high.max(value)));
+    let (low, high) = if high > low { (low, high) } else { (low - 0.5, high + 0.5) };
+    let across = Axis::linear("predicted", low, high);
+    let mut plot = Plot::new(WIDTH, HEIGHT, across, Axis::linear(&manifest.target, low, high));
+    plot.line(&[(low, low), (high, high)], "chance");
+    for bin in &charts.numbers {
+        plot.line(&[(bin.predicted, bin.low), (bin.predicted, bin.high)], "other");
+        let words = format!(
+            "predicted {}, true {}, nine of ten from {} to {}; {} rows",
+            figure(bin.predicted),
+            figure(bin.truth),
+            figure(bin.low),
+            figure(bin.high),
+            count(bin.rows)
+        );
+        plot.dot(bin.predicted, bin.truth, 3.6, "dot-ours", &words);
+    }
+    let caption = "Each dot is a twentieth of the newest test fold's rows, by prediction; its line holds nine of ten of them. On the \
+                   diagonal the mean is right."
+        .to_owned();
+    Picture { title: "Predicted and true", svg: plot.finish("Mean true number by predicted number"), caption }
 }
 
 fn precision_recall(charts: &Charts, decision: Option<&DecisionRule>) -> Picture {
@@ -265,8 +293,7 @@ fn importances(manifest: &Manifest) -> Picture {
         manifest.importances.iter().skip(shown.len()).map(|(_, share)| share).filter(|share| share.is_finite()).sum();
     let others = manifest.importances.len() - shown.len();
     let others = if others > 0 { format!(" The other {others} share {}.", percent(rest)) } else { String::new() };
-    let of = if manifest.kind == "linear" { "of the absolute standardised weights" } else { "of the gain in training" };
-    let caption = format!("Each input's share {of}. A share is not a cause.{others}");
+    let caption = format!("Each input's share {}. A share is not a cause.{others}", manifest.importances_of);
     let svg = drawing(WIDTH, shown.len() as f64 * row + 8.0, "Shares of the inputs, largest first", &marks);
     Picture { title, svg, caption }
 }
@@ -295,7 +322,7 @@ fn by_day(charts: &Charts) -> Picture {
     let day = if charts.days_per_point == 1 { "day" } else { "first day of each span" };
     let mut plot =
         Plot::new(WIDTH, HEIGHT, day_axis(day, first - 0.5, last + 0.5), Axis::share_up_to("share", highest));
-    let budget = charts.alerts_per_day.map(|alerts| format!("precision at {} a day", count(u64::from(alerts))));
+    let budget = charts.flags_per_day.map(|flags| format!("precision at {} a day", count(u64::from(flags))));
     let series: [(&str, DayValue, [&str; 3]); 2] = [
         ("average precision", |point| point.average_precision, ["ours", "ours-text", "dot-ours"]),
         (budget.as_deref().unwrap_or(""), |point| point.precision_at_budget, ["other", "other-text", "dot-other"]),
@@ -338,7 +365,7 @@ fn day_number(text: &str) -> Option<f64> {
 pub fn day_axis(label: &str, from: f64, to: f64) -> Axis {
     let steps = [1.0, 2.0, 7.0, 14.0, 30.0, 61.0, 91.0, 182.0, 365.0, 730.0, 1826.0, 3652.0];
     let step = steps.into_iter().find(|step| (to - from) / step <= 4.5).unwrap_or((to - from) / 4.0);
-    let name = |day: f64| crate::split::day_name((day as i64).saturating_mul(crate::split::DAY));
+    let name = |day: f64| crate::judge::split::day_name((day as i64).saturating_mul(crate::judge::split::DAY));
     let ticks = (0..6).map(|at| from.ceil() + f64::from(at) * step).filter(|day| *day <= to);
     Axis::marked(label, from, to, ticks.map(|day| (day, name(day))).collect())
 }

@@ -84,6 +84,15 @@ impl Axis {
         Axis { label: label.to_owned(), spread: Spread::LogOdds, from, to, ticks }
     }
 
+    /// Numbers of any unit, with ticks at round steps.
+    pub fn linear(label: &str, from: f64, to: f64) -> Axis {
+        let step = nice_step(((to - from) / TICKS).max(f64::MIN_POSITIVE));
+        let first = (from / step).ceil();
+        let ticks = (0..12).map(|at| (first + f64::from(at)) * step).filter(|tick| *tick <= to);
+        let ticks = ticks.map(|tick| (tick, numbers::figure(tick))).collect();
+        Axis { label: label.to_owned(), spread: Spread::Linear, from, to, ticks }
+    }
+
     /// Ticks of the caller's choice on a linear scale.
     pub fn marked(label: &str, from: f64, to: f64, ticks: Vec<(f64, String)>) -> Axis {
         Axis { label: label.to_owned(), spread: Spread::Linear, from, to, ticks }

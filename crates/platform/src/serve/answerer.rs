@@ -1,23 +1,25 @@
 //! A version ready to answer for its domain: everything compiled once, then events in, answers out. Knows no HTTP, no log
 //! and no clock.
 
-use crate::features::{FeatureSet, OwnedValue, is_text};
-use crate::history::{arrow_error, nullable};
-use crate::plan::at_file;
-use crate::profiles::{LiveFeatures, Profiles};
-use crate::purchases::{Book, QuestionColumns, Summary, forecast_fields, summary_of};
-use crate::replay::{CompiledWindow, compile_windows};
-use crate::serve::event::{Cell, Event, EventContract};
+use crate::inputs::Inputs;
+use crate::inputs::OwnedValue;
+use crate::inputs::contract::{Event, EventContract};
+use crate::inputs::features::is_text;
+use crate::inputs::history::{arrow_error, nullable};
+use crate::inputs::places::{at_file, at_offset};
+use crate::kinds::{self, Explanation, TermContribution};
+use crate::registry::home::Home;
+use crate::registry::tables::register_all;
 use crate::serve::lookup::Lookups;
-use crate::steps::material::register_made;
-use crate::text::Said;
-use crate::version::{Explanation, Manifest, Scorer};
-use crate::{Home, PlatformError};
+use crate::version::profiles::{LiveFeatures, Profiles};
+use crate::version::{Manifest, Scorer};
+use crate::PlatformError;
 use septet_domain::{Domain, Feature};
+use septet_learn::measures::Task;
 use septet_tables::arrow::array::{Array, ArrayRef, AsArray, Float64Array, RecordBatch, StringArray};
 use septet_tables::arrow::compute::cast;
 use septet_tables::arrow::datatypes::{DataType, Field, Float64Type, Int64Type, Schema, SchemaRef};
-use septet_tables::{Engine, RowExpressions, TableFile};
+use septet_tables::{Engine, RowExpressions};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use std::sync::Arc;
@@ -25,16 +27,15 @@ use std::sync::Arc;
 /// Reasons given unless all are asked for.
 const REASONS: usize = 3;
 
-/// The first column after the event's and the features' own in what rules and `answer.sql` read.
+/// The columns after the request's and the features' own in what rules and `answer.sql` read: what is served, and what is done.
 const PROBABILITY: &str = "probability";
+const PREDICTED: &str = "predicted";
 const ACTION: &str = "action";
 
 pub struct Answerer {
     pub domain: Arc<Domain>,
-    pub contract: EventContract,
+    pub inputs: Inputs,
     pub scorer: Scorer,
-    pub windows: Vec<CompiledWindow>,
-    pub features: FeatureSet,
     /// The run whose published tables hold the history.
     pub run_id: String,
     lookups: Lookups,
@@ -75,7 +76,12 @@ pub struct ModelName<'a> {
 #[derive(Serialize)]
 pub struct Prediction<'a> {
     pub target: &'a str,
-    pub probability: f64,
+    /// Of a label, or of what a kind of counts says it is of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub probability: Option<f64>,
+    /// Of a number.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub value: Option<f64>,
 }
 
 #[derive(Serialize)]
@@ -106,13 +112,14 @@ pub enum Shown<'a> {
 /// One scored event, before it is put into words.
 pub struct Scored {
     pub features: Vec<OwnedValue>,
+    /// What is served: a probability, or a number.
     pub probability: f64,
     /// None where the domain decides nothing.
     pub action: Option<String>,
     /// Where it came with the score; else it is made when reasons are asked for.
     explanation: Option<Explanation>,
-    /// What is told of a customer, by `purchases::forecast_fields`.
-    forecast: Vec<f64>,
+    /// What else the model says, by the manifest's `outputs`.
+    outputs: Vec<f64>,
     /// Indices of the rules that held.
     rules: Vec<usize>,
     answer: Map<String, Value>,
@@ -133,43 +140,16 @@ impl Answerer {
             let what = format!("version `{version}` was learned from another definition of `{}`", domain.name());
             return Err(PlatformError::usage(what, format!("first: septet run {}", domain.name())));
         }
-        let (table, _) = domain.spec.input.first().expect("checked: a domain has an input");
-        let path = home.tables_folder(domain.name(), run_id).join(format!("{table}.parquet"));
-        engine.register_file(&TableFile { name: table.clone(), path }).await?;
-        register_made(engine, &domain, &home.tables_folder(domain.name(), run_id)).await?;
-        let contract = match &domain.spec.purchases {
-            Some(spec) => {
-                let known = Book::read(engine, &domain, spec).await?.known();
-                EventContract::of_questions(spec, Arc::new(known), number)
-            }
-            None => {
-                let published = engine.plan(&format!("SELECT * FROM \"{table}\"")).await?;
-                EventContract::new(&domain, &published, number)
-            }
-        };
-        let (windows, features) = match &domain.spec.purchases {
-            Some(_) => (
-                Vec::new(),
-                FeatureSet::named(&scorer.manifest.features.iter().map(|one| one.name.clone()).collect::<Vec<_>>()),
-            ),
-            None => {
-                let windows = compile_windows(engine, &domain, contract.schema()).await?;
-                let names: Vec<String> = windows.iter().flat_map(|window| window.names.clone()).collect();
-                let extras = &scorer.manifest.extras;
-                let features = FeatureSet::compile(engine, &domain, contract.schema(), &names, extras).await?;
-                (windows, features)
-            }
-        };
-        let lookups = Lookups::load(engine, &domain, &contract).await?;
-        let schema = decision_schema(&domain, &contract, &features, &lookups);
+        register_all(engine, &domain, &home.tables_folder(domain.name(), run_id)).await?;
+        let inputs = Inputs::load(engine, &domain, &scorer.manifest.extras, number).await?;
+        let lookups = Lookups::load(engine, &domain, &inputs.contract).await?;
+        let schema = decision_schema(&domain, &inputs, &lookups, &scorer.manifest.outputs, scorer.task);
         let rules = compile_rules(engine, &domain, &schema).await?;
         let answer = compile_answer(engine, &domain, &schema).await?;
         let phrases = phrases(&domain, &scorer.manifest);
         let live_features = Profiles::load(&home.version_folder(domain.name(), version))?.map(LiveFeatures::new);
         Ok(Answerer {
-            contract,
-            windows,
-            features,
+            inputs,
             lookups,
             rules,
             answer,
@@ -179,6 +159,10 @@ impl Answerer {
             scorer,
             domain,
         })
+    }
+
+    pub fn contract(&self) -> &EventContract {
+        &self.inputs.contract
     }
 
     pub fn manifest(&self) -> &Manifest {
@@ -199,16 +183,7 @@ impl Answerer {
         batch: &RecordBatch,
         windows: Vec<ArrayRef>,
     ) -> Result<Vec<Vec<OwnedValue>>, PlatformError> {
-        let Some(customers) = &self.contract.customers else { return self.features.answer(batch, windows) };
-        let one = |event: &&Event| {
-            let known = match &event.cells[QuestionColumns::CUSTOMER] {
-                Cell::Text(customer) => customers.summaries.get(customer).copied(),
-                _ => summary_of(&event.cells, event.time),
-            };
-            let summary = known.ok_or_else(|| arrow_error("a customer who was known when asked for is not"))?;
-            Ok(summary.features().map(OwnedValue::Number).to_vec())
-        };
-        events.iter().map(one).collect()
+        self.inputs.features(events, batch, windows)
     }
 
     /// Scores and decides events with the features that were made for them. `explained`: reasons will be asked for, so what
@@ -223,28 +198,17 @@ impl Answerer {
         let decision = self.manifest().decision.as_ref();
         let scores = self.scorer.score_each(&features, explained)?;
         for (features, (score, explanation)) in features.into_iter().zip(scores) {
-            let probability = score.probability;
+            let probability = score.value;
             if !probability.is_finite() {
                 return Err(PlatformError::Training("the model's answer is not a number".to_owned()));
             }
             let action = decision.map(|decision| decision.action(probability).to_owned());
-            let forecast = self.forecast(&features)?;
+            let outputs = self.scorer.outputs(&features)?;
             let (rules, answer) = (Vec::new(), Map::new());
-            scored.push(Scored { features, probability, action, explanation, forecast, rules, answer });
+            scored.push(Scored { features, probability, action, explanation, outputs, rules, answer });
         }
         self.rule(events, &mut scored)?;
         Ok(scored)
-    }
-
-    fn forecast(&self, features: &[OwnedValue]) -> Result<Vec<f64>, PlatformError> {
-        if self.contract.customers.is_none() {
-            return Ok(Vec::new());
-        }
-        let number = |at: usize| match features.get(at) {
-            Some(OwnedValue::Number(value)) => *value,
-            _ => f64::NAN,
-        };
-        self.scorer.forecast(&Summary::from_features(std::array::from_fn(number)))
     }
 
     fn rule(&self, events: &RecordBatch, scored: &mut [Scored]) -> Result<(), PlatformError> {
@@ -279,16 +243,17 @@ impl Answerer {
         events: &RecordBatch,
         scored: &[Scored],
     ) -> Result<RecordBatch, PlatformError> {
-        let own = self.contract.columns.iter().zip(events.columns()).filter(|(column, _)| !column.label());
+        let contract = self.contract();
+        let own = contract.columns.iter().zip(events.columns()).filter(|(column, _)| !column.label());
         let mut columns: Vec<ArrayRef> = own.map(|(_, column)| column.clone()).collect();
-        for (at, name) in self.features.names.iter().enumerate() {
-            if self.contract.schema().index_of(name).is_err() {
+        for (at, name) in self.inputs.names.iter().enumerate() {
+            if contract.schema().index_of(name).is_err() {
                 columns.push(feature_column(scored, at, expressions.schema().field(columns.len()).data_type()));
             }
         }
         columns.extend(self.lookups.columns(events)?);
-        let told = scored.first().map_or(0, |scored| scored.forecast.len());
-        columns.extend((0..told).map(|at| nullable(scored.iter().map(|scored| scored.forecast[at]).collect())));
+        let outputs = scored.first().map_or(0, |scored| scored.outputs.len());
+        columns.extend((0..outputs).map(|at| nullable(scored.iter().map(|scored| scored.outputs[at]).collect())));
         for estimate in &self.manifest().estimates {
             let value = |scored: &Scored| Some(estimate.curve.as_ref()?.apply(scored.probability));
             columns.push(Arc::new(scored.iter().map(value).collect::<Float64Array>()));
@@ -311,7 +276,11 @@ impl Answerer {
             request_id,
             domain: self.domain.name(),
             model: ModelName { version: &manifest.version, kind: &manifest.kind },
-            prediction: Prediction { target: &manifest.target, probability: scored.probability },
+            prediction: Prediction {
+                target: manifest.probability_of.as_deref().unwrap_or(&manifest.target),
+                probability: (self.scorer.task != Task::Number).then_some(scored.probability),
+                value: (self.scorer.task == Task::Number).then_some(scored.probability),
+            },
             decision: scored.action.as_deref().map(|action| Decided {
                 action,
                 threshold: manifest.decision.as_ref().map(|decision| decision.threshold),
@@ -346,19 +315,20 @@ impl Answerer {
             Some(_) => None,
             None => Some(self.scorer.explain(&scored.features)?),
         };
-        let Some(Explanation { contributions, said, .. }) = scored.explanation.as_ref().or(made.as_ref()) else {
+        let Some(Explanation { contributions, terms, .. }) = scored.explanation.as_ref().or(made.as_ref()) else {
             return Ok(Vec::new());
         };
-        // A text is told by its words. What is not told is not put into words.
-        let whole = (0..contributions.len()).filter(|at| said.iter().all(|one| one.input != *at));
-        let mut told: Vec<(f64, Result<usize, &Said>)> = whole.map(|at| (contributions[at], Ok(at))).collect();
-        told.extend(said.iter().map(|one| (one.contribution, Err(one))));
+        // A text is told by its terms. What is not told is not put into words.
+        let whole = (0..contributions.len()).filter(|at| terms.iter().all(|one| one.input != *at));
+        let mut told: Vec<(f64, Result<usize, &TermContribution>)> =
+            whole.map(|at| (contributions[at], Ok(at))).collect();
+        told.extend(terms.iter().map(|one| (one.contribution, Err(one))));
         told.sort_by(|a, b| b.0.abs().total_cmp(&a.0.abs()));
         if !all {
             told.truncate(REASONS);
             told.retain(|(contribution, _)| *contribution != 0.0);
         }
-        let in_words = |(contribution, what): (f64, Result<usize, &Said>)| match what {
+        let in_words = |(contribution, what): (f64, Result<usize, &TermContribution>)| match what {
             Ok(at) => ReasonGiven {
                 feature: &self.manifest().features[at].name,
                 value: Shown::Value(&scored.features[at]),
@@ -367,9 +337,9 @@ impl Answerer {
             },
             Err(one) => ReasonGiven {
                 feature: &self.manifest().features[one.input].name,
-                value: Shown::Words(one.words.to_string()),
+                value: Shown::Words(one.term.to_string()),
                 contribution,
-                text: format!("`{}` in the text, {}.", one.words, effect(contribution)),
+                text: format!("`{}` in the text, {}.", one.term, effect(contribution)),
             },
         };
         let reasons = told.into_iter().map(in_words).collect();
@@ -377,19 +347,26 @@ impl Answerer {
     }
 }
 
-/// Columns that rules and `answer.sql` read: the event's, the features that are not among them, the estimates, the probability,
-/// the action.
-fn decision_schema(domain: &Domain, contract: &EventContract, features: &FeatureSet, lookups: &Lookups) -> SchemaRef {
+/// Columns that rules and `answer.sql` read: the request's, the features that are not among them, look-ups, the model's outputs,
+/// the estimates, what is served, the action.
+fn decision_schema(
+    domain: &Domain,
+    inputs: &Inputs,
+    lookups: &Lookups,
+    outputs: &[String],
+    task: Task,
+) -> SchemaRef {
+    let contract = &inputs.contract;
     let own = contract.columns.iter().zip(contract.schema().fields()).filter(|(column, _)| !column.label());
     let own = own.map(|(_, field)| field.as_ref().clone());
-    let made = features.names.iter().zip(features.types());
+    let made = inputs.names.iter().zip(&inputs.types);
     let made = made
         .filter(|(name, _)| contract.schema().index_of(name).is_err())
         .map(|(name, kind)| Field::new(name, if is_text(kind) { DataType::Utf8 } else { DataType::Float64 }, true));
     let estimates = domain.spec.estimate.keys().map(|name| Field::new(name.get_ref(), DataType::Float64, true));
-    let decided = [Field::new(PROBABILITY, DataType::Float64, true), Field::new(ACTION, DataType::Utf8, true)];
-    let told = domain.spec.purchases.as_ref().map(forecast_fields).unwrap_or_default();
-    let told = told.into_iter().map(|name| Field::new(name, DataType::Float64, true));
+    let served = if task == Task::Number { PREDICTED } else { PROBABILITY };
+    let decided = [Field::new(served, DataType::Float64, true), Field::new(ACTION, DataType::Utf8, true)];
+    let told = outputs.iter().map(|name| Field::new(name, DataType::Float64, true));
     let beside = lookups.fields().chain(told);
     Arc::new(Schema::new(own.chain(made).chain(beside).chain(estimates).chain(decided).collect::<Vec<_>>()))
 }
@@ -399,7 +376,7 @@ async fn compile_rules(
     domain: &Domain,
     schema: &SchemaRef,
 ) -> Result<Option<RowExpressions>, PlatformError> {
-    let (table, _) = domain.spec.input.first().expect("checked: a domain has an input");
+    let table = Inputs::answer_table(domain);
     if domain.spec.rule.is_empty() {
         return Ok(None);
     }
@@ -408,11 +385,11 @@ async fn compile_rules(
         let sql = format!("SELECT ({}) AS held FROM \"{table}\"", rule.when.get_ref());
         let compiled = RowExpressions::compile(engine, &sql, table, schema.clone()).await;
         let kind =
-            compiled.map_err(|error| crate::plan::at_offset(domain, rule.when.span().start, error))?.types[0].clone();
+            compiled.map_err(|error| at_offset(domain, rule.when.span().start, error))?.types[0].clone();
         if kind != DataType::Boolean {
             let message = format!("`when` is a {kind}; expected a condition");
             let error = septet_tables::TablesError::Sql { message, place: None };
-            return Err(crate::plan::at_offset(domain, rule.when.span().start, error));
+            return Err(at_offset(domain, rule.when.span().start, error));
         }
     }
     let conditions: Vec<String> =
@@ -427,24 +404,21 @@ async fn compile_answer(
     schema: &SchemaRef,
 ) -> Result<Option<RowExpressions>, PlatformError> {
     const FILE: &str = "answer.sql";
-    let (table, _) = domain.spec.input.first().expect("checked: a domain has an input");
+    let table = Inputs::answer_table(domain);
     let Some(sql) = domain.files.get(FILE) else { return Ok(None) };
     let compiled = RowExpressions::compile(engine, sql, table, schema.clone()).await;
     compiled.map(Some).map_err(|error| at_file(domain, FILE, error))
 }
 
 /// Plans rules and `answer.sql` of a domain that has no version yet: features are taken for numbers.
-pub async fn check_decision(
-    engine: &Engine,
-    domain: &Domain,
-    published: &SchemaRef,
-    features: &FeatureSet,
-) -> Result<(), PlatformError> {
-    let contract = match &domain.spec.purchases {
-        Some(spec) => EventContract::of_questions(spec, Arc::default(), 0),
-        None => EventContract::new(domain, published, 0),
-    };
-    let schema = decision_schema(domain, &contract, features, &Lookups::load(engine, domain, &contract).await?);
+pub async fn check_decision(engine: &Engine, domain: &Domain, inputs: &Inputs) -> Result<(), PlatformError> {
+    let context = crate::inputs::training::context(domain)?;
+    let choices = domain.spec.model.kinds();
+    let kinds = choices.iter().filter_map(|choice| kinds::find(choice.kind.get_ref()));
+    let mut outputs: Vec<String> = kinds.flat_map(|kind| kind.outputs(&context)).collect();
+    outputs.dedup();
+    let lookups = Lookups::load(engine, domain, &inputs.contract).await?;
+    let schema = decision_schema(domain, inputs, &lookups, &outputs, context.task);
     compile_rules(engine, domain, &schema).await?;
     compile_answer(engine, domain, &schema).await?;
     Ok(())
@@ -495,7 +469,7 @@ fn json_of(column: &ArrayRef, row: usize) -> Result<Value, PlatformError> {
 }
 
 fn phrases(domain: &Domain, manifest: &Manifest) -> Vec<Phrase> {
-    let (_, input) = domain.spec.input.first().expect("checked: a domain has an input");
+    let (_, input) = domain.spec.first_input();
     let phrase = |feature: &crate::version::FeatureSchema| {
         let column = input.columns.iter().find(|(name, _)| *name.get_ref() == feature.name).map(|(_, column)| column);
         let declared: Option<&Feature> =

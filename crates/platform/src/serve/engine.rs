@@ -2,13 +2,14 @@
 //! to the writer of the decision log. Batches share the fixed cost of compiled expressions and of a commit; under light load a batch is one.
 
 use crate::serve::answerer::Answerer;
-use crate::serve::event::{Cell, Event};
-use crate::serve::ids::fresh_id;
+use crate::inputs::contract::{Cell, Event};
+use crate::registry::ids::fresh_id;
 use crate::serve::log::{Decision, DecisionLog, Outcome};
 use crate::serve::rebuild::{Keys, Loaded, catch_up, key_hash, label_cell};
-use crate::serve::words::{Answered, Noted, Refusal, Replies, Reply, Timing, Told, Wish};
+use crate::serve::messages::{Answered, Noted, Refusal, Replies, Reply, Timing, Told, Wish};
 use crate::serve::writer::{Batch, Order, Waiting, micros, write};
-use crate::{PlatformError, now_micros};
+use crate::PlatformError;
+use crate::registry::clock::now_micros;
 use serde_json::Value;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::atomic::Ordering;
@@ -265,12 +266,12 @@ impl EngineState {
         if ahead > self.settings.clock_skew_max_micros {
             return Fate::Refused(Refusal::Future { ahead_seconds: ahead / 1_000_000 });
         }
-        let event = match event.contract == self.loaded.answerer.contract.number {
+        let event = match event.contract == self.loaded.answerer.contract().number {
             true => event,
             // A newer version's contract took over while it waited.
             false => match serde_json::from_str(&event.input)
                 .ok()
-                .and_then(|value: Value| self.loaded.answerer.contract.read(&value, event.input.clone(), "").ok())
+                .and_then(|value: Value| self.loaded.answerer.contract().read(&value, event.input.clone(), "").ok())
             {
                 Some(event) => event,
                 None => return Fate::Refused(Refusal::NotReady),
@@ -327,7 +328,7 @@ impl EngineState {
         let start = Instant::now();
         let answerer = self.loaded.answerer.clone();
         let events: Vec<&Event> = rows.iter().map(|(event, _)| event).collect();
-        let batch = answerer.contract.batch(&events)?;
+        let batch = answerer.contract().batch(&events)?;
         let times: Vec<i64> = events.iter().map(|event| event.time).collect();
         let known: Vec<bool> =
             events.iter().map(|event| self.loaded.history_keys.contains(&key_hash(&event.key))).collect();
@@ -461,7 +462,7 @@ impl EngineState {
         history: &HashMap<String, Event>,
     ) -> Result<(Noted, Option<Outcome>), PlatformError> {
         let answerer = self.loaded.answerer.clone();
-        let label = &answerer.contract.columns[told.label];
+        let label = &answerer.contract().columns[told.label];
         let Some(event) = self.event_of(&told.key, history)? else { return Ok((Noted::Unknown, None)) };
         let before = match self.recent_outcomes.get(&(told.key.clone(), told.label)) {
             Some(cell) => Some(cell.clone()),
@@ -472,10 +473,10 @@ impl EngineState {
             return Ok((Noted::Unchanged, None));
         }
         let (old, new) = (
-            answerer.contract.with_label(&event, told.label, before),
-            answerer.contract.with_label(&event, told.label, told.value.clone()),
+            answerer.contract().with_label(&event, told.label, before),
+            answerer.contract().with_label(&event, told.label, told.value.clone()),
         );
-        self.loaded.live.amend(&answerer.contract.batch(&[&old])?, &answerer.contract.batch(&[&new])?, event.time)?;
+        self.loaded.live.amend(&answerer.contract().batch(&[&old])?, &answerer.contract().batch(&[&new])?, event.time)?;
         let outcome = Outcome {
             key: told.key.clone(),
             label: label.name.clone(),
@@ -489,13 +490,13 @@ impl EngineState {
         if let Some(event) = history.get(key) {
             return Ok(Some(event.clone()));
         }
-        let contract = &self.loaded.answerer.contract;
+        let contract = self.loaded.answerer.contract();
         let input = match self.recent.get(key) {
             Some((_, input)) => Some(input.clone()),
             None => self.reader.by_key(key)?.map(|found| found.input),
         };
         let Some(input) = input else { return Ok(None) };
-        let value: Value = serde_json::from_str(&input).map_err(crate::history::arrow_error)?;
+        let value: Value = serde_json::from_str(&input).map_err(crate::inputs::history::arrow_error)?;
         Ok(contract.read(&value, input, "").ok())
     }
 

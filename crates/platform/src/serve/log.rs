@@ -2,7 +2,7 @@
 //! or PostgreSQL by URL; the same tables in both. One process writes a domain's log; its transactions hold all that waits.
 
 use crate::PlatformError;
-use crate::serve::ids::time_of_id;
+use crate::registry::ids::time_of_id;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Row};
 use septet_tables::arrow::array::{
     ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray,
@@ -126,7 +126,7 @@ impl LogPlace {
     pub async fn open(&self, domain: &str) -> Result<DecisionLog, PlatformError> {
         match self {
             LogPlace::File(path) => {
-                crate::home::make_folder(path.parent().unwrap_or(Path::new(".")))?;
+                crate::registry::home::make_folder(path.parent().unwrap_or(Path::new(".")))?;
                 let log = sqlite(path, domain, OpenFlags::default())?;
                 let DecisionLog::Sqlite { connection, .. } = &log else { return Ok(log) };
                 for statement in tables(domain, "INTEGER PRIMARY KEY", "REAL", "INTEGER") {
@@ -135,7 +135,7 @@ impl LogPlace {
                 Ok(log)
             }
             LogPlace::Url(url) => {
-                let client = crate::store::connect_postgres(url).await?;
+                let client = crate::registry::connect_postgres(url).await?;
                 for statement in tables(domain, "BIGSERIAL PRIMARY KEY", "DOUBLE PRECISION", "BIGINT") {
                     client.batch_execute(&statement).await.map_err(store_error)?;
                 }
@@ -597,7 +597,7 @@ async fn append_postgres(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::serve::ids::fresh_id;
+    use crate::registry::ids::fresh_id;
 
     fn decision(key: &str, answered_at: i64) -> Decision {
         Decision {
@@ -623,7 +623,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let place = LogPlace::File(folder.path().join("log.db"));
         let mut log = tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(place.open("d")).unwrap();
-        let now = crate::now_micros();
+        let now = crate::registry::clock::now_micros();
         // Ids are of now; these times are hours away from it, a minute and nothing.
         let ages = [9_000_000_000, 7_200_000_000, 60_000_000, 0, 3_600_000_000, 0];
         let rows: Vec<Decision> =

@@ -2,26 +2,26 @@
 
 mod answerer;
 mod engine;
-mod event;
-mod ids;
 mod keys;
 mod log;
 mod lookup;
+mod messages;
 mod quality;
 mod rebuild;
 mod replay;
 mod service;
-mod words;
+
 mod writer;
 
 pub use answerer::{Answerer, Scored, check_decision};
-pub use event::{
+pub use crate::inputs::contract::{
     Cell, Event, EventColumn, EventContract, KEY_CHARACTERS_MAX, TEXT_CHARACTERS_MAX, Unread, Violation, escaped,
 };
-pub use ids::fresh_id;
+pub use crate::inputs::series_rows::RowsOf;
+pub use crate::registry::ids::fresh_id;
 pub use log::{Decision, DecisionLog, LogPlace, Outcome, forget_newest};
 pub use quality::Counts;
 pub(crate) use rebuild::{Labels, label_cell, with_labels};
 pub use replay::{Replayed, replay};
 pub use service::{Condition, Service, ServiceOptions};
-pub use words::{Noted, Refusal, Replies, Reply, Timing, Told, Wish};
+pub use messages::{Noted, Refusal, Replies, Reply, Timing, Told, Wish};

@@ -1,6 +1,6 @@
 //! What the latest requests were like, column by column: counted as they are read, over the last ten to twenty thousand rows.
 
-use crate::serve::event::{Cell, Event, EventContract, Violation};
+use crate::inputs::contract::{Cell, Event, EventContract, Violation};
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 

@@ -2,11 +2,11 @@
 //! answer again.
 
 use crate::PlatformError;
-use crate::history::{History, arrow_error, times_of};
-use crate::live::LiveWindows;
-use crate::replay::oldest_seen;
+use crate::inputs::history::{History, arrow_error, times_of};
+use crate::inputs::live::LiveWindows;
+use crate::inputs::windows::oldest_seen;
 use crate::serve::answerer::Answerer;
-use crate::serve::event::{Cell, Event, EventColumn};
+use crate::inputs::contract::{Cell, Event, EventColumn};
 use crate::serve::keys::KeyFilter;
 use crate::serve::log::{DecisionLog, LoggedEvent};
 use crate::serve::service::ServiceOptions;
@@ -64,25 +64,25 @@ impl Rebuilding<'_> {
         let options = self.options;
         let domain = options.domain.clone();
         let answerer = Answerer::load(&options.home, &engine, domain, self.version, self.run_id, self.number).await?;
-        if answerer.contract.customers.is_some() {
-            // A question moves no windows: everything that it needs is looked up.
+        if !answerer.inputs.keeps_state() {
+            // Everything that an answer needs is looked up: nothing changes with it.
             let live = LiveWindows::none();
             let (history_keys, logged_keys) = (Arc::default(), KeyFilter::none());
             return Ok(Loaded { answerer: Arc::new(answerer), live, history_keys, logged_keys, sequence: 0 });
         }
         say("reading the published history");
-        let history = History::read(&engine, &options.domain).await?;
-        let (_, input) = options.domain.spec.input.first().expect("checked: a domain has an input");
+        let history = History::read(&engine, &answerer.domain).await?;
+        let (_, input) = answerer.domain.spec.first_input();
         let keys = septet_tables::arrow::compute::cast(history.column(input.key.get_ref())?, &DataType::Utf8);
         let keys = keys.map_err(arrow_error)?;
         let keys = keys.as_string::<i32>();
         let history_keys: Keys = keys.iter().flatten().map(key_hash).collect();
-        let first = oldest_seen(&history, &answerer.windows, history.rows().saturating_sub(1));
+        let first = oldest_seen(&history, answerer.inputs.windows(), history.rows().saturating_sub(1));
         let rows = history.rows() - first;
         let recent = history.range(first..history.rows());
         let recent = with_labels(&answerer, recent, labels)?;
         say(&format!("rebuilding windows from {rows} events of the published history"));
-        let live = LiveWindows::of_history(answerer.windows.clone(), &recent)?;
+        let live = answerer.inputs.state_of(&recent)?;
         let (history_keys, logged_keys) = (Arc::new(history_keys), KeyFilter::default());
         Ok(Loaded { answerer: Arc::new(answerer), live, history_keys, logged_keys, sequence: 0 })
     }
@@ -93,7 +93,7 @@ pub fn with_labels(answerer: &Answerer, history: History, labels: &Labels) -> Re
     if labels.is_empty() {
         return Ok(history);
     }
-    let contract = &answerer.contract;
+    let contract = answerer.contract();
     let key = &contract.columns[contract.key].name;
     let keys = history.intern(key)?;
     let mut columns = history.batch.columns().to_vec();
@@ -120,20 +120,20 @@ pub fn catch_up(loaded: &mut Loaded, log: &DecisionLog) -> Result<(), PlatformEr
 /// Counts the answers after `loaded.sequence` until `upto` that the history does not hold, with the labels given.
 pub fn count_logged(loaded: &mut Loaded, log: &DecisionLog, upto: i64, labels: &Labels) -> Result<(), PlatformError> {
     let (answerer, keys) = (loaded.answerer.clone(), loaded.history_keys.clone());
-    // A question is never asked twice: its key is made for it.
-    if answerer.contract.customers.is_some() {
+    // A key that was made for its request never comes twice.
+    if !answerer.inputs.keeps_state() {
         loaded.sequence = upto;
         return Ok(());
     }
-    let (_, input) = answerer.domain.spec.input.first().expect("checked: a domain has an input");
+    let (_, input) = answerer.domain.spec.first_input();
     log.scan(loaded.sequence, upto, &mut |logged| {
         logged.iter().for_each(|one| loaded.logged_keys.insert(key_hash(&one.key)));
         // Without windows there is nothing to count in.
-        if answerer.windows.is_empty() {
+        if answerer.inputs.windows().is_empty() {
             return Ok(());
         }
         let events: Vec<Event> = logged.iter().filter_map(|one| logged_event(&answerer, one, labels, &keys)).collect();
-        let batch = answerer.contract.batch(&events.iter().collect::<Vec<_>>())?;
+        let batch = answerer.contract().batch(&events.iter().collect::<Vec<_>>())?;
         loaded.live.remember(&batch, &times_of(&batch, input.time.get_ref())?)
     })?;
     loaded.sequence = upto;
@@ -147,8 +147,8 @@ fn logged_event(answerer: &Answerer, logged: &LoggedEvent, labels: &Labels, hist
         return None;
     }
     let value: Value = serde_json::from_str(&logged.input).ok()?;
-    let mut event = answerer.contract.read(&value, logged.input.clone(), "").ok()?;
-    for (at, column) in answerer.contract.columns.iter().enumerate().filter(|(_, column)| column.label()) {
+    let mut event = answerer.contract().read(&value, logged.input.clone(), "").ok()?;
+    for (at, column) in answerer.contract().columns.iter().enumerate().filter(|(_, column)| column.label()) {
         if let Some(text) = labels.get(&(logged.key.clone(), column.name.clone())) {
             event.cells[at] = label_cell(column, text);
         }

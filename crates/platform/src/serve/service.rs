@@ -1,16 +1,16 @@
 //! A domain that answers: it loads the champion, rebuilds the windows from history and log, starts the engine, and takes
 //! over a new champion without a pause. Everything HTTP does is a call of this; it knows no HTTP.
 
-use crate::history::arrow_error;
-use crate::home::Lock;
+use crate::inputs::history::arrow_error;
+use crate::registry::home::Lock;
 use crate::serve::answerer::Answerer;
 use crate::serve::engine::{Current, EngineSettings, Message, Takeover, run};
-use crate::serve::event::Event;
+use crate::inputs::contract::Event;
 use crate::serve::log::LogPlace;
 use crate::serve::quality::RequestQuality;
 use crate::serve::rebuild::{Rebuilding, count_logged, key_hash, tables};
-use crate::serve::words::{Noted, Refusal, Replies, Told, Wish};
-use crate::steps::health::CHAMPION;
+use crate::serve::messages::{Noted, Refusal, Replies, Told, Wish};
+use crate::registry::CHAMPION;
 use crate::{Home, PlatformError, Store};
 use septet_domain::Domain;
 use septet_tables::TableFile;
@@ -194,7 +194,7 @@ impl Service {
             return Ok(HashMap::new());
         }
         let _alone = self.history.lock().await;
-        let (table, input) = self.options.domain.spec.input.first().expect("checked: a domain has an input");
+        let (table, input) = answerer.domain.spec.first_input();
         let engine = tables(&self.options)?;
         let path = self.options.home.tables_folder(self.options.domain.name(), &answerer.run_id);
         engine.register_file(&TableFile { name: table.clone(), path: path.join(format!("{table}.parquet")) }).await?;
@@ -208,7 +208,7 @@ impl Service {
         let (_, batches) = engine.query(&sql).await?;
         let mut found = HashMap::new();
         for batch in &batches {
-            found.extend(answerer.contract.events_of(batch)?.into_iter().map(|event| (event.key.to_string(), event)));
+            found.extend(answerer.contract().events_of(batch)?.into_iter().map(|event| (event.key.to_string(), event)));
         }
         Ok(found)
     }

@@ -5,7 +5,7 @@
 use crate::PlatformError;
 use crate::serve::engine::Current;
 use crate::serve::log::{Decision, DecisionLog, Outcome, WriteAhead};
-use crate::serve::words::{Noted, Refusal, Replies};
+use crate::serve::messages::{Noted, Refusal, Replies};
 use std::fs::File;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};

@@ -1,0 +1,725 @@
+//! The second way that features are had: the feature query over one key's rows up to a moment, looked up by the key or sent with
+//! the request. Training runs it over the rows of all keys at once.
+
+use super::cells::{Cell, EventColumn, Violation, escaped};
+use super::series_rows::RowsOf;
+use super::features::{OwnedValue, frame_column, is_feature_type, is_text, values_of, with_more_columns};
+use super::history::{arrow_error, times_of};
+use super::places::{at_file, at_offset, contract_schema};
+use crate::PlatformError;
+use crate::registry::clock::instant_text;
+use septet_domain::{Column, ColumnType, Domain, GivenFeature, Personal, Series, Spanned};
+use septet_learn::frame::Frame;
+use septet_tables::arrow::array::{
+    Array, ArrayRef, AsArray, RecordBatch, StringArray, TimestampMicrosecondArray, UInt32Array,
+};
+use septet_tables::arrow::compute::{cast, concat_batches, take_record_batch};
+use septet_tables::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use septet_tables::{Engine, KeptQuery, RowExpressions, TablesError, arrow_type};
+use serde_json::Value;
+use std::collections::{BTreeMap, HashMap};
+use std::ops::Range;
+use std::sync::Arc;
+
+/// The column of the moment asked about, beside the rows' own.
+const AS_OF: &str = "as_of";
+/// The column of the moment at which a label is known.
+const UNTIL: &str = "until";
+const LABELS: &str = "label.sql";
+const FEATURES: &str = "features.sql";
+
+/// The rows of all keys, by key and time.
+#[derive(Debug)]
+pub struct SeriesRows {
+    /// The columns but the key, as requests may send them.
+    pub columns: Vec<EventColumn>,
+    /// Ascending.
+    pub keys: Vec<String>,
+    /// Rows of each key.
+    ranges: Vec<Range<usize>>,
+    places: HashMap<String, usize>,
+    batch: RecordBatch,
+    at: Vec<i64>,
+    /// The time of the newest row of the domain's first input, of a series or not.
+    pub end: i64,
+}
+
+/// The key, its moment and how many of its rows were known then.
+#[derive(Clone, Copy, Debug)]
+struct Cut {
+    key: usize,
+    as_of: i64,
+    until: i64,
+    rows: usize,
+}
+
+impl SeriesRows {
+    /// Reads the rows; the engine knows the domain's tables.
+    pub async fn read(engine: &Engine, domain: &Domain, spec: &Spanned<Series>) -> Result<SeriesRows, PlatformError> {
+        let series = spec.get_ref();
+        let place = |error: TablesError| at_offset(domain, series.rows.span().start, error);
+        let (table, key, at) = (quoted(series.rows.get_ref()), quoted(series.key.get_ref()), quoted(series.at.get_ref()));
+        let found = engine.plan(&format!("SELECT * FROM {table}")).await.map_err(place)?;
+        let columns = columns_of(domain, series, &found)?;
+        // Rows of one time stand in the order of their other columns, as those of a request do.
+        let others = columns.iter().map(|column| quoted(&column.name)).filter(|name| *name != at);
+        let order: Vec<String> =
+            [key.clone(), at.clone()].into_iter().chain(others).map(|name| format!("{name} ASC NULLS LAST")).collect();
+        let list: Vec<String> =
+            [key.clone()].into_iter().chain(columns.iter().map(|column| quoted(&column.name))).collect();
+        let sql = format!(
+            "SELECT {} FROM {table} WHERE {key} IS NOT NULL AND {at} IS NOT NULL ORDER BY {}",
+            list.join(", "),
+            order.join(", ")
+        );
+        let (read, batches) = engine.query(&sql).await.map_err(place)?;
+        let batch = concat_batches(&read, &batches).map_err(arrow_error)?;
+        let schema = rows_schema(series, &columns);
+        let typed = batch.columns().iter().zip(schema.fields());
+        let typed = typed.map(|(column, field)| cast(column, field.data_type()).map_err(arrow_error));
+        let batch = RecordBatch::try_new(schema.clone(), typed.collect::<Result<Vec<_>, _>>()?).map_err(arrow_error)?;
+        SeriesRows::of(columns, batch, series, newest(engine, domain).await?)
+    }
+
+    fn of(
+        columns: Vec<EventColumn>,
+        batch: RecordBatch,
+        series: &Series,
+        end: i64,
+    ) -> Result<SeriesRows, PlatformError> {
+        let at = times_of(&batch, series.at.get_ref())?;
+        let names = batch.column(0).as_string::<i32>();
+        let (mut keys, mut ranges) = (Vec::new(), Vec::<Range<usize>>::new());
+        for (row, name) in names.iter().enumerate() {
+            let name = name.unwrap_or_default();
+            match ranges.last_mut().filter(|_| keys.last().is_some_and(|last: &String| last == name)) {
+                Some(own) => own.end = row + 1,
+                None => {
+                    keys.push(name.to_owned());
+                    ranges.push(row..row + 1);
+                }
+            }
+        }
+        let places = keys.iter().cloned().enumerate().map(|(at, key)| (key, at)).collect();
+        Ok(SeriesRows { columns, keys, ranges, places, batch, at, end })
+    }
+
+    /// Nobody, for a plan without data.
+    fn empty(columns: Vec<EventColumn>, series: &Series) -> Result<SeriesRows, PlatformError> {
+        let schema = rows_schema(series, &columns);
+        SeriesRows::of(columns, RecordBatch::new_empty(schema), series, 0)
+    }
+
+    pub fn holds(&self, key: &str) -> bool {
+        self.places.contains_key(key)
+    }
+
+    /// Each key that had a row by its moment.
+    fn cut(&self, as_of: i64) -> Vec<Cut> {
+        let one = |key: usize| {
+            let rows = self.at[self.ranges[key].clone()].partition_point(|&at| at <= as_of);
+            Cut { key, as_of, until: as_of, rows }
+        };
+        (0..self.keys.len()).map(one).filter(|cut| cut.rows > 0).collect()
+    }
+
+    /// The rows known at each cut (or, for labels, all that the rows hold until a time), with the moment beside them.
+    fn batch_of(&self, cuts: &[Cut], known_until: Option<i64>, rows_max: usize) -> Result<RecordBatch, PlatformError> {
+        let (mut rows, mut as_of, mut until) = (Vec::new(), Vec::new(), Vec::new());
+        for cut in cuts {
+            let all = self.ranges[cut.key].clone();
+            let end = match known_until {
+                Some(time) => all.start + self.at[all.clone()].partition_point(|&at| at <= time),
+                None => all.start + cut.rows,
+            };
+            let start = if known_until.is_some() { all.start } else { all.start.max(end.saturating_sub(rows_max)) };
+            rows.extend(start as u32..end as u32);
+            as_of.resize(rows.len(), cut.as_of);
+            until.resize(rows.len(), cut.until);
+        }
+        let taken = take_record_batch(&self.batch, &UInt32Array::from(rows)).map_err(arrow_error)?;
+        with_moments(&taken, as_of, known_until.map(|_| until))
+    }
+}
+
+/// The rows with the moment, and for labels with the end of their time.
+fn with_moments(rows: &RecordBatch, as_of: Vec<i64>, until: Option<Vec<i64>>) -> Result<RecordBatch, PlatformError> {
+    let mut columns = rows.columns().to_vec();
+    columns.push(Arc::new(TimestampMicrosecondArray::from(as_of)));
+    let labels = until.is_some();
+    columns.extend(until.map(|until| Arc::new(TimestampMicrosecondArray::from(until)) as ArrayRef));
+    RecordBatch::try_new(moments_schema(&rows.schema(), labels), columns).map_err(arrow_error)
+}
+
+fn moments_schema(rows: &SchemaRef, labels: bool) -> SchemaRef {
+    let time = arrow_type(ColumnType::Timestamp);
+    let mut fields: Vec<Field> = rows.fields().iter().map(|field| field.as_ref().clone()).collect();
+    fields.push(Field::new(AS_OF, time.clone(), true));
+    if labels {
+        fields.push(Field::new(UNTIL, time, true));
+    }
+    Arc::new(Schema::new(fields))
+}
+
+fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+fn newest_sql(domain: &Domain) -> String {
+    let (table, input) = domain.spec.first_input();
+    format!("SELECT max({}) AS at FROM {}", quoted(input.time.get_ref()), quoted(table))
+}
+
+async fn newest(engine: &Engine, domain: &Domain) -> Result<i64, PlatformError> {
+    let (_, batches) = engine.query(&newest_sql(domain)).await?;
+    let times = batches.first().map(|batch| times_of(batch, "at")).transpose()?.unwrap_or_default();
+    let empty = || PlatformError::Training(format!("table `{}` has no row", domain.spec.first_input().0));
+    match batches.first().is_some_and(|batch| batch.num_rows() == 1 && batch.column(0).is_valid(0)) {
+        true => times.first().copied().ok_or_else(empty),
+        false => Err(empty()),
+    }
+}
+
+/// The columns of a row but the key: their types as the table has them, and what `[series.columns]` says.
+fn columns_of(domain: &Domain, series: &Series, table: &SchemaRef) -> Result<Vec<EventColumn>, PlatformError> {
+    let wrong = |name: &Spanned<String>| {
+        let known = table.fields().iter().map(|field| field.name().as_str());
+        let hint = septet_domain::did_you_mean(name.get_ref(), known).map(|hint| format!("; {hint}"));
+        let message =
+            format!("table `{}` has no column `{}`{}", series.rows.get_ref(), name.get_ref(), hint.unwrap_or_default());
+        at_offset(domain, name.span().start, TablesError::Sql { message, place: None })
+    };
+    let missing = |name: &&Spanned<String>| table.index_of(name.get_ref()).is_err();
+    if let Some(name) = [&series.key, &series.at].into_iter().chain(series.columns.keys()).find(missing) {
+        return Err(wrong(name));
+    }
+    let declared = |name: &str| series.columns.iter().find(|(known, _)| known.get_ref() == name).map(|(_, spec)| spec);
+    let own = table.fields().iter().filter(|field| field.name() != series.key.get_ref());
+    let column = |field: &Arc<Field>| {
+        let is_time = field.name() == series.at.get_ref();
+        let kind = match field.data_type() {
+            DataType::Date32 | DataType::Date64 => ColumnType::Timestamp,
+            kind => super::columns::kind_of(kind),
+        };
+        let spec = declared(field.name());
+        let column = Column {
+            kind: if is_time { ColumnType::Timestamp } else { kind },
+            required: is_time || spec.is_some_and(|spec| spec.required),
+            meaning: spec.and_then(|spec| spec.meaning.clone()),
+            unit: spec.and_then(|spec| spec.unit.clone()),
+            min: spec.and_then(|spec| spec.min),
+            max: spec.and_then(|spec| spec.max),
+            values: None,
+            personal: None,
+            label: false,
+            known_after: None,
+            from: None,
+            reveals: None,
+        };
+        EventColumn::new(field.name().clone(), column)
+    };
+    Ok(own.map(column).collect())
+}
+
+fn rows_schema(series: &Series, columns: &[EventColumn]) -> SchemaRef {
+    let key = Field::new(series.key.get_ref(), DataType::Utf8, true);
+    let own = columns.iter().map(|column| Field::new(&column.name, arrow_type(column.kind), true));
+    Arc::new(Schema::new([key].into_iter().chain(own).collect::<Vec<_>>()))
+}
+
+/// `features.sql` over the rows of a key, compiled, and the rows that are looked up.
+#[derive(Debug)]
+pub struct SeriesInputs {
+    rows: Arc<SeriesRows>,
+    query: KeptQuery,
+    /// Places of the features in the query's output.
+    places: Vec<usize>,
+    pub names: Vec<String>,
+    pub types: Vec<DataType>,
+    /// Place of the row's time in the query's output; none where a key has one row.
+    at: Option<usize>,
+    rows_max: usize,
+    key: String,
+    at_name: String,
+}
+
+impl SeriesInputs {
+    pub async fn load(engine: &Engine, domain: &Domain, spec: &Spanned<Series>) -> Result<SeriesInputs, PlatformError> {
+        let rows = SeriesRows::read(engine, domain, spec).await?;
+        SeriesInputs::compile(engine, domain, spec.get_ref(), Arc::new(rows)).await
+    }
+
+    /// The same over no rows, to see whether a domain's SQL is sound.
+    pub async fn plan(engine: &Engine, domain: &Domain, spec: &Spanned<Series>) -> Result<SeriesInputs, PlatformError> {
+        let series = spec.get_ref();
+        let table = match domain.spec.input.get(series.rows.get_ref()) {
+            Some(input) => contract_schema(input),
+            None => engine.plan(&format!("SELECT * FROM {}", quoted(series.rows.get_ref()))).await?,
+        };
+        let columns = columns_of(domain, series, &table)?;
+        let rows = Arc::new(SeriesRows::empty(columns, series)?);
+        let made = SeriesInputs::compile(engine, domain, series, rows).await?;
+        label_query(engine, domain, series, &made.rows.batch.schema()).await?;
+        let strange = series
+            .given
+            .values()
+            .find(|given| !made.names.contains(given.feature.get_ref()))
+            .map(|given| &given.feature);
+        if let Some(name) = strange {
+            let message = format!("`{}` is not a column of {FEATURES}", name.get_ref());
+            return Err(at_offset(domain, name.span().start, TablesError::Sql { message, place: None }));
+        }
+        Ok(made)
+    }
+
+    async fn compile(
+        engine: &Engine,
+        domain: &Domain,
+        series: &Series,
+        rows: Arc<SeriesRows>,
+    ) -> Result<SeriesInputs, PlatformError> {
+        let (key, at) = (series.key.get_ref().clone(), series.at.get_ref().clone());
+        let hidden = if series.one_row { vec![key.clone()] } else { vec![key.clone(), at.clone()] };
+        let sql = with_more_columns(&domain.files[FEATURES], &hidden);
+        let schema = moments_schema(&rows.batch.schema(), false);
+        let query = KeptQuery::compile(engine, &sql, series.rows.get_ref(), schema).await;
+        let query = query.map_err(|error| at_file(domain, FEATURES, error))?;
+        let count = query.names.len().saturating_sub(hidden.len());
+        let strange = query.names[..count].iter().zip(&query.types).find(|(_, kind)| !is_feature_type(kind));
+        if let Some((name, kind)) = strange {
+            let message = format!("feature `{name}` is a {kind}; expected a number, a truth value or a text");
+            return Err(at_file(domain, FEATURES, TablesError::Sql { message, place: None }));
+        }
+        Ok(SeriesInputs {
+            places: (0..count).collect(),
+            names: query.names[..count].to_vec(),
+            types: query.types[..count].to_vec(),
+            at: (!series.one_row).then_some(count + 1),
+            rows_max: series.rows_max,
+            rows,
+            query,
+            key,
+            at_name: at,
+        })
+    }
+
+    pub fn rows(&self) -> &Arc<SeriesRows> {
+        &self.rows
+    }
+
+    /// The features of one key as of a moment; none where it had no row, or none that counts, by then.
+    pub fn look_up(&self, key: &str, as_of: i64) -> Result<Option<Vec<OwnedValue>>, PlatformError> {
+        let Some(&place) = self.rows.places.get(key) else { return Ok(None) };
+        let rows = self.rows.at[self.rows.ranges[place].clone()].partition_point(|&at| at <= as_of);
+        let cut = Cut { key: place, as_of, until: as_of, rows };
+        self.newest_of(self.rows.batch_of(&[cut], None, self.rows_max)?)
+    }
+
+    /// The features of rows that were sent, as of a moment.
+    fn of_sent(&self, sent: &RecordBatch, as_of: i64) -> Result<Option<Vec<OwnedValue>>, PlatformError> {
+        let key: ArrayRef = Arc::new(StringArray::from(vec![""; sent.num_rows()]));
+        let columns = [key].into_iter().chain(sent.columns().iter().cloned()).collect();
+        let rows = RecordBatch::try_new(self.rows.batch.schema(), columns).map_err(arrow_error)?;
+        let at = times_of(&rows, &self.at_name)?;
+        let known = at.partition_point(|&at| at <= as_of);
+        let first = known.saturating_sub(self.rows_max);
+        let moments = vec![as_of; known - first];
+        self.newest_of(with_moments(&rows.slice(first, known - first), moments, None)?)
+    }
+
+    fn newest_of(&self, rows: RecordBatch) -> Result<Option<Vec<OwnedValue>>, PlatformError> {
+        if rows.num_rows() == 0 {
+            return Ok(None);
+        }
+        let out = self.query.run(rows)?;
+        let newest = match self.at {
+            None => (0..out.num_rows()).next(),
+            Some(at) => {
+                let times = times_of(&out, out.schema().field(at).name())?;
+                (0..out.num_rows()).max_by_key(|&row| times[row])
+            }
+        };
+        let Some(row) = newest else { return Ok(None) };
+        let value = |&place: &usize| values_of(&out.column(place).slice(row, 1)).map(|mut values| values.remove(0));
+        self.places.iter().map(value).collect::<Result<_, _>>().map(Some)
+    }
+
+    /// The features of every key (of every row, where a key has several) as of a moment: rows by key, then time.
+    pub fn all(&self, as_of: i64) -> Result<SeriesExamples, PlatformError> {
+        let cuts = self.rows.cut(as_of);
+        let out = self.query.run(self.rows.batch_of(&cuts, None, usize::MAX)?)?;
+        let places = key_places(&self.rows, &out, &self.key, self.at)?;
+        let order: Vec<u32> = places.values().copied().collect();
+        let taken = take_record_batch(&out, &UInt32Array::from(order)).map_err(arrow_error)?;
+        let mut frame = Frame::default();
+        for (name, &place) in self.names.iter().zip(&self.places) {
+            frame.push(name.clone(), frame_column(taken.column(place))?);
+        }
+        let time = |at: i64| if self.at.is_some() { at } else { as_of };
+        let (keys, times): (Vec<usize>, Vec<i64>) = places.keys().map(|&(key, at)| (key, time(at))).unzip();
+        let names = keys.iter().map(|&key| self.rows.keys[key].clone()).collect();
+        Ok(SeriesExamples { keys, names, times, frame })
+    }
+}
+
+/// For each key (and time, where there are several) its row of a query's output.
+fn key_places(
+    rows: &SeriesRows,
+    out: &RecordBatch,
+    key: &str,
+    at: Option<usize>,
+) -> Result<BTreeMap<(usize, i64), u32>, PlatformError> {
+    let keys = out.column_by_name(key).ok_or_else(|| arrow_error(format!("the query gives no `{key}`")))?;
+    let keys = cast(keys, &DataType::Utf8).map_err(arrow_error)?;
+    let times = at.map(|at| times_of(out, out.schema().field(at).name())).transpose()?;
+    let mut places = BTreeMap::new();
+    for (row, key) in keys.as_string::<i32>().iter().enumerate() {
+        let Some(&place) = key.and_then(|key| rows.places.get(key)) else { continue };
+        let time = times.as_ref().map_or(0, |times| times[row]);
+        if places.insert((place, time), row as u32).is_some() {
+            let what = match at {
+                None => "a query of a series with one_row = true gives two rows for one key: GROUP BY the key",
+                Some(_) => "two rows of one key have the same time",
+            };
+            return Err(PlatformError::Training(what.to_owned()));
+        }
+    }
+    Ok(places)
+}
+
+/// Features of keys, one row each.
+#[derive(Debug, Default)]
+pub struct SeriesExamples {
+    /// Place of each row's key among all keys, and its name.
+    pub keys: Vec<usize>,
+    pub names: Vec<String>,
+    pub times: Vec<i64>,
+    pub frame: Frame,
+}
+
+/// `label.sql`, compiled.
+pub struct SeriesLabels {
+    query: KeptQuery,
+    rows: Arc<SeriesRows>,
+    key: String,
+    at: Option<usize>,
+    /// Name and, in microseconds, how long it takes until it is known.
+    names: Vec<(String, i64)>,
+}
+
+async fn label_query(
+    engine: &Engine,
+    domain: &Domain,
+    series: &Series,
+    rows: &SchemaRef,
+) -> Result<KeptQuery, PlatformError> {
+    let (key, at) = (series.key.get_ref().clone(), series.at.get_ref().clone());
+    let hidden = if series.one_row { vec![key] } else { vec![key, at] };
+    let sql = with_more_columns(&domain.files[LABELS], &hidden);
+    let query = KeptQuery::compile(engine, &sql, series.rows.get_ref(), moments_schema(rows, true)).await;
+    let query = query.map_err(|error| at_file(domain, LABELS, error))?;
+    if let Some(name) = series.labels.keys().find(|name| !query.names.contains(name.get_ref())) {
+        let message = format!("{LABELS} gives no column `{}`", name.get_ref());
+        return Err(at_offset(domain, name.span().start, TablesError::Sql { message, place: None }));
+    }
+    Ok(query)
+}
+
+impl SeriesLabels {
+    pub async fn compile(
+        engine: &Engine,
+        domain: &Domain,
+        spec: &Spanned<Series>,
+        rows: Arc<SeriesRows>,
+    ) -> Result<SeriesLabels, PlatformError> {
+        let series = spec.get_ref();
+        let query = label_query(engine, domain, series, &rows.batch.schema()).await?;
+        let at = (!series.one_row).then(|| query.names.len() - 1);
+        let names = series.labels.iter().map(|(name, label)| (name.get_ref().clone(), label.known_after.micros()));
+        Ok(SeriesLabels { names: names.collect(), key: series.key.get_ref().clone(), query, rows, at })
+    }
+
+    /// The labels of every key as of a moment, from rows known by another: by name, one value for each of `keys`, NaN for none.
+    /// `length`: how long after the moment labels count, in microseconds.
+    pub fn of_moment(
+        &self,
+        examples: &SeriesExamples,
+        moment: Option<i64>,
+        length: i64,
+        known_until: i64,
+    ) -> Result<BTreeMap<String, Vec<f64>>, PlatformError> {
+        let as_of = moment.unwrap_or(known_until);
+        // Of keys without a row by the moment too: what came later is theirs.
+        let cut = |key: usize| Cut { key, as_of, until: as_of.saturating_add(length), rows: 0 };
+        let cuts: Vec<Cut> = (0..self.rows.keys.len()).map(cut).collect();
+        let rows = self.rows.batch_of(&cuts, Some(known_until), usize::MAX)?;
+        let out = self.query.run(rows)?;
+        let places = key_places(&self.rows, &out, &self.key, self.at)?;
+        let mut labels = BTreeMap::new();
+        for (name, known_after) in &self.names {
+            let column = out.column_by_name(name).ok_or_else(|| arrow_error(format!("{LABELS} gives no `{name}`")))?;
+            let values = septet_tables::numbers(column)?;
+            let value = |(&key, &time): (&usize, &i64)| {
+                // A label that is not known yet is none.
+                let known = self.at.is_none() || time.saturating_add(*known_after) <= known_until;
+                let place = (key, if self.at.is_some() { time } else { 0 });
+                places.get(&place).filter(|_| known).map_or(f64::NAN, |&row| values[row as usize])
+            };
+            labels.insert(name.clone(), examples.keys.iter().zip(&examples.times).map(value).collect());
+        }
+        Ok(labels)
+    }
+}
+
+/// What a request of a series is: a key, or rows, or the features themselves; exactly one of the three.
+#[derive(Debug)]
+pub struct SeriesRequest {
+    pub key: usize,
+    pub sent: usize,
+    pub as_of: usize,
+    /// The field, the feature that it stands for, and whether it may be missing.
+    pub given: Vec<(usize, usize, bool)>,
+    /// Conditions, the field of each and what is told.
+    checks: Option<RowExpressions>,
+    told: Vec<(usize, String)>,
+}
+
+/// The columns of a request, and how it is read.
+pub async fn request(
+    engine: &Engine,
+    domain: &Domain,
+    spec: &Spanned<Series>,
+    inputs: &SeriesInputs,
+) -> Result<(Vec<EventColumn>, SeriesRequest), PlatformError> {
+    let series = spec.get_ref();
+    let empty = |kind: ColumnType| Column {
+        kind,
+        required: false,
+        meaning: None,
+        unit: None,
+        min: None,
+        max: None,
+        values: None,
+        personal: None,
+        label: false,
+        known_after: None,
+        from: None,
+        reveals: None,
+    };
+    let key = Column {
+        meaning: Some("looked up among the published rows".to_owned()),
+        personal: key_personal(domain, series),
+        ..empty(ColumnType::Text)
+    };
+    let mut columns = vec![EventColumn::new(series.key.get_ref().clone(), key)];
+    let mut given = Vec::new();
+    for (name, field) in &series.given {
+        let feature = inputs.names.iter().position(|name| name == field.feature.get_ref());
+        let feature = feature.ok_or_else(|| arrow_error(format!("no feature `{}`", field.feature.get_ref())))?;
+        given.push((columns.len(), feature, field.optional));
+        columns.push(EventColumn::new(name.get_ref().clone(), given_column(field)));
+    }
+    let sent = columns.len();
+    let rows = Column { meaning: Some("all rows of one key".to_owned()), ..empty(ColumnType::Text) };
+    let time = inputs.rows.columns.iter().position(|column| column.name == *series.at.get_ref()).unwrap_or(0);
+    let of = RowsOf { columns: inputs.rows.columns.clone(), rows_max: series.rows_max, time };
+    columns.push(EventColumn { rows: Some(Arc::new(of)), ..EventColumn::new(series.sent_as.get_ref().clone(), rows) });
+    let as_of = columns.len();
+    let moment = Column {
+        meaning: Some(format!("with `{}`: the moment asked about; default: now", series.sent_as.get_ref())),
+        ..empty(ColumnType::Timestamp)
+    };
+    columns.push(EventColumn::new(AS_OF.to_owned(), moment));
+    let (checks, told) = compile_checks(engine, domain, series, &columns).await?;
+    Ok((columns, SeriesRequest { key: 0, sent, as_of, given, checks, told }))
+}
+
+/// How the key points at a person, as the first input that has it says.
+fn key_personal(domain: &Domain, series: &Series) -> Option<Personal> {
+    let inputs = domain.spec.input.values();
+    let columns = inputs.flat_map(|input| &input.columns).filter(|(name, _)| name.get_ref() == series.key.get_ref());
+    columns.filter_map(|(_, column)| column.personal).next()
+}
+
+fn given_column(given: &GivenFeature) -> Column {
+    Column {
+        kind: given.kind,
+        required: false,
+        meaning: given.meaning.clone(),
+        unit: given.unit.clone(),
+        min: given.min,
+        max: given.max,
+        values: None,
+        personal: None,
+        label: false,
+        known_after: None,
+        from: None,
+        reveals: None,
+    }
+}
+
+async fn compile_checks(
+    engine: &Engine,
+    domain: &Domain,
+    series: &Series,
+    columns: &[EventColumn],
+) -> Result<(Option<RowExpressions>, Vec<(usize, String)>), PlatformError> {
+    if series.check.is_empty() {
+        return Ok((None, Vec::new()));
+    }
+    let fields = columns.iter().map(|column| Field::new(&column.name, arrow_type(column.kind), true));
+    let schema: SchemaRef = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
+    let table = series.rows.get_ref();
+    for check in &series.check {
+        let sql = format!("SELECT ({}) AS holds FROM {}", check.holds.get_ref(), quoted(table));
+        let one = RowExpressions::compile(engine, &sql, table, schema.clone()).await;
+        let one = one.map_err(|error| at_offset(domain, check.holds.span().start, error))?;
+        if one.types[0] != DataType::Boolean {
+            let message = format!("`holds` is a {}; expected a condition", one.types[0]);
+            return Err(at_offset(domain, check.holds.span().start, TablesError::Sql { message, place: None }));
+        }
+    }
+    let list: Vec<String> =
+        series.check.iter().enumerate().map(|(at, check)| format!("({}) AS c{at}", check.holds.get_ref())).collect();
+    let sql = format!("SELECT {} FROM {}", list.join(", "), quoted(table));
+    let field = |check: &septet_domain::FieldCheck| {
+        let at = columns.iter().position(|column| column.name == *check.field.get_ref()).unwrap_or(0);
+        (at, check.says.clone())
+    };
+    let checks = RowExpressions::compile(engine, &sql, table, schema).await?;
+    Ok((Some(checks), series.check.iter().map(field).collect()))
+}
+
+impl SeriesRequest {
+    /// Says what is wrong with a request as a whole; its fields are sound.
+    pub fn check(
+        &self,
+        cells: &[Cell],
+        columns: &[EventColumn],
+        pointer: &str,
+        rows: &SeriesRows,
+    ) -> Result<Vec<Violation>, PlatformError> {
+        let given = |at: usize| cells[at] != Cell::Null;
+        let say = |at: usize, code: &'static str, detail: String| Violation {
+            pointer: format!("{pointer}/{}", escaped(&columns[at].name)),
+            code,
+            detail,
+        };
+        let ways = [given(self.key), given(self.sent), self.given.iter().any(|(at, ..)| given(*at))];
+        if ways.iter().filter(|way| **way).count() != 1 {
+            return Ok(vec![Violation { pointer: pointer.to_owned(), code: "required", detail: self.ways(columns) }]);
+        }
+        let mut wrong = Vec::new();
+        if given(self.as_of) && !given(self.sent) {
+            let detail = format!("only `{}` are read as of a time", columns[self.sent].name);
+            wrong.push(say(self.as_of, "values", detail));
+        }
+        if let Cell::Text(key) = &cells[self.key] {
+            if !rows.holds(key) {
+                let detail = format!("not in the published rows; send its `{}`", columns[self.sent].name);
+                wrong.push(say(self.key, "values", detail));
+            }
+            return Ok(wrong);
+        }
+        if let (Cell::Rows(sent), Cell::Time(as_of)) = (&cells[self.sent], &cells[self.as_of]) {
+            if sent.first_time > *as_of {
+                let detail = format!("every row comes after `{AS_OF}`");
+                wrong.push(say(self.sent, "range", detail));
+            }
+            return Ok(wrong);
+        }
+        if given(self.sent) {
+            return Ok(wrong);
+        }
+        let needed = self.given.iter().filter(|(.., optional)| !optional);
+        let names: Vec<String> = needed.clone().map(|(at, ..)| format!("`{}`", columns[*at].name)).collect();
+        for (at, ..) in needed.filter(|(at, ..)| !given(*at)) {
+            wrong.push(say(*at, "required", format!("{} are needed together", names.join(", "))));
+        }
+        if wrong.is_empty() {
+            wrong.extend(self.broken_check(cells, columns)?.map(|(at, detail)| say(at, "range", detail)));
+        }
+        Ok(wrong)
+    }
+
+    fn ways(&self, columns: &[EventColumn]) -> String {
+        let name = |at: usize| format!("`{}`", columns[at].name);
+        let given: Vec<String> = self.given.iter().map(|(at, ..)| name(*at)).collect();
+        let more = if given.is_empty() { String::new() } else { format!(" and {}", given.join(", ")) };
+        format!("give exactly one of {}, {}{more}", name(self.key), name(self.sent))
+    }
+
+    /// The first condition that does not hold.
+    fn broken_check(&self, cells: &[Cell], columns: &[EventColumn]) -> Result<Option<(usize, String)>, PlatformError> {
+        let Some(checks) = &self.checks else { return Ok(None) };
+        let arrays = columns.iter().zip(cells).map(|(column, cell)| column.array(std::iter::once(cell)));
+        let batch = RecordBatch::try_new(checks.schema().clone(), arrays.collect::<Result<Vec<_>, _>>()?);
+        for (held, told) in checks.evaluate(&batch.map_err(arrow_error)?)?.iter().zip(&self.told) {
+            let held = held.as_boolean();
+            if held.is_valid(0) && !held.value(0) {
+                return Ok(Some(told.clone()));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The features of a request that gives them.
+    fn given_features(&self, cells: &[Cell], types: &[DataType]) -> Vec<OwnedValue> {
+        let missing = |kind: &DataType| match is_text(kind) {
+            true => OwnedValue::Word(None),
+            false => OwnedValue::Number(f64::NAN),
+        };
+        let mut features: Vec<OwnedValue> = types.iter().map(missing).collect();
+        for &(at, feature, _) in &self.given {
+            features[feature] = match &cells[at] {
+                Cell::Number(value) => OwnedValue::Number(*value),
+                Cell::Integer(value) => OwnedValue::Number(*value as f64),
+                Cell::Truth(value) => OwnedValue::Number(f64::from(u8::from(*value))),
+                Cell::Text(text) => OwnedValue::Word(Some(text.clone())),
+                _ => continue,
+            };
+        }
+        features
+    }
+
+    /// The features of a sound request, asked at `now`; none where nothing that counts was known of the key by then.
+    pub fn features(
+        &self,
+        cells: &[Cell],
+        now: i64,
+        inputs: &SeriesInputs,
+    ) -> Result<Option<Vec<OwnedValue>>, PlatformError> {
+        match (&cells[self.key], &cells[self.sent]) {
+            (Cell::Text(key), _) => inputs.look_up(key, inputs.rows.end),
+            (_, Cell::Rows(sent)) => {
+                let as_of = if let Cell::Time(time) = cells[self.as_of] { time } else { now.max(sent.last_time) };
+                inputs.of_sent(&sent.rows, as_of)
+            }
+            _ => Ok(Some(self.given_features(cells, &inputs.types))),
+        }
+    }
+}
+
+/// The rows of the newest keys as a request would send them, for the parity gate: key and JSON.
+pub fn as_sent(rows: &SeriesRows, keys: Range<usize>) -> Result<Vec<(String, Value)>, PlatformError> {
+    let mut all = Vec::with_capacity(keys.len());
+    for key in keys {
+        let own = rows.batch.slice(rows.ranges[key].start, rows.ranges[key].len());
+        let mut list = vec![serde_json::Map::new(); own.num_rows()];
+        for (column, array) in rows.columns.iter().zip(&own.columns()[1..]) {
+            for (row, cell) in list.iter_mut().zip(column.cells_of(array)?) {
+                let value = match cell {
+                    Cell::Number(value) => Value::from(value),
+                    Cell::Integer(value) => Value::from(value),
+                    Cell::Truth(value) => Value::from(value),
+                    Cell::Text(text) => Value::from(text),
+                    Cell::Time(time) => Value::from(instant_text(time).unwrap_or_default()),
+                    Cell::Null | Cell::Rows(_) => continue,
+                };
+                row.insert(column.name.clone(), value);
+            }
+        }
+        all.push((rows.keys[key].clone(), list.into_iter().map(Value::Object).collect()));
+    }
+    Ok(all)
+}

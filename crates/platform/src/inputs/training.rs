@@ -1,0 +1,585 @@
+//! Everything that a training and its gates need of a domain's inputs: features, labels, times and the parts that they are split
+//! into, made by what answers requests.
+
+use super::contract::EventContract;
+use super::events::{made_labels, with_made_labels};
+use super::features::{FeatureSet, differing_values, frame_row, telling_extras};
+use super::history::{History, Interned, arrow_error, intern};
+use super::live::features_online;
+use super::places::{at_file, tables_behind};
+use super::series::{SeriesExamples, SeriesInputs, SeriesLabels, as_sent, request};
+use super::windows::{CompiledWindow, compile_windows, replay};
+use super::OwnedValue;
+use crate::PlatformError;
+use crate::judge::split::{DAY, Plan, Timeline, floor_day, plan};
+use crate::kinds::{self, Context};
+use crate::progress::Progress;
+use septet_domain::{ColumnType, Domain, Layout, Monotone, Series, Spanned, SplitBy};
+use septet_learn::frame::Frame;
+use septet_learn::measures::{Task, measure};
+use septet_tables::arrow::array::{ArrayRef, StringArray};
+use septet_tables::{Engine, numbers};
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::Arc;
+
+/// Rows in the order of their time, with all that is known of them.
+pub struct TrainingData {
+    pub frame: Frame,
+    /// Microseconds, rising.
+    pub times: Vec<i64>,
+    /// All labels by name, one value a row, NaN where it is not known.
+    pub labels: BTreeMap<String, Vec<f64>>,
+    pub context: Context,
+    /// The parts, by row.
+    pub plan: Plan,
+    /// Columns beyond the contract that are features.
+    pub extras: Vec<String>,
+    /// Rows of the domain's first input.
+    pub rows_read: u64,
+    /// First and last time of the data, microseconds.
+    pub span: Option<(i64, i64)>,
+    pub data_fingerprint: String,
+    pub layout: String,
+    pub simulated: bool,
+    target: String,
+    source: Source,
+}
+
+enum Source {
+    Events(Box<EventRows>),
+    Series(Box<KeyRows>),
+}
+
+struct EventRows {
+    history: History,
+    windows: Vec<CompiledWindow>,
+    features: FeatureSet,
+    /// Row of the history that the frame begins at.
+    first_row: usize,
+}
+
+struct KeyRows {
+    inputs: Arc<SeriesInputs>,
+    contract: EventContract,
+    /// The moment that the rows are as of, and all rows as of the end.
+    moment: i64,
+    newest: Frame,
+    /// Names of the keys, one a row.
+    keys: Vec<String>,
+    /// Name and values of what came in the last period of equal length, as known at the moment.
+    last_period: Vec<f64>,
+}
+
+/// What is asked of the run that the data is of.
+pub struct Extracted {
+    pub fingerprint: String,
+    pub layout: String,
+    pub simulated: bool,
+}
+
+/// What a gate found.
+pub struct Comparison {
+    pub different: usize,
+    pub evidence: String,
+}
+
+impl TrainingData {
+    /// Makes the data from a run's tables, which the engine knows.
+    pub async fn prepare(
+        engine: &Engine,
+        domain: &Domain,
+        extracted: Extracted,
+        progress: &dyn Progress,
+    ) -> Result<TrainingData, PlatformError> {
+        let layout = domain.spec.layout.get(&extracted.layout);
+        match &domain.spec.series {
+            Some(spec) => of_series(engine, domain, spec, extracted, progress).await,
+            None => of_events(engine, domain, layout, &extracted, progress).await,
+        }
+    }
+
+    /// What is predicted: 0 or 1 for a label; NaN where it is not known.
+    pub fn target(&self) -> &[f64] {
+        self.labels.get(&self.target).map_or(&[], Vec::as_slice)
+    }
+
+    /// A column of the rows as small numbers, and how many there are in all the data.
+    pub fn codes(&self, column: &str) -> Result<(Vec<u32>, usize), PlatformError> {
+        let (codes, words) = match &self.source {
+            Source::Events(own) => {
+                let interned = own.history.intern(column)?;
+                (interned.codes[own.first_row..own.first_row + self.frame.rows()].to_vec(), interned.words.len())
+            }
+            Source::Series(own) => {
+                let words: ArrayRef = Arc::new(StringArray::from(own.keys.clone()));
+                let interned = intern(&words)?;
+                (interned.codes, interned.words.len())
+            }
+        };
+        Ok((codes, words))
+    }
+
+    /// A number beside the features, one value a row, NaN where there is none.
+    pub fn numbers(&self, column: &str) -> Result<Vec<f64>, PlatformError> {
+        if let Some(values) = self.labels.get(column) {
+            return Ok(values.clone());
+        }
+        match &self.source {
+            Source::Events(own) => {
+                let values = own.history.column(column)?.slice(own.first_row, self.frame.rows());
+                Ok(numbers(&values)?)
+            }
+            Source::Series(_) => Err(arrow_error(format!("a series has no number `{column}` beside its features"))),
+        }
+    }
+
+    /// The inputs of all keys as of the end, where a kind that looks at no target is fitted once more.
+    pub fn newest(&self) -> &Frame {
+        match &self.source {
+            Source::Events(_) => &self.frame,
+            Source::Series(own) => &own.newest,
+        }
+    }
+
+    /// What came in the last period of equal length, as it was known when the rows were: none where rows have no such period.
+    pub fn last_period(&self) -> Option<&[f64]> {
+        match &self.source {
+            Source::Events(_) => None,
+            Source::Series(own) => Some(&own.last_period),
+        }
+    }
+
+    /// The target of the same entity's latest earlier row, as it was known at the row's time; NaN where there is none.
+    pub fn last_values(&self, entity: &str, known_after: i64) -> Result<Vec<f64>, PlatformError> {
+        let (codes, count) = self.codes(entity)?;
+        let mut rows: Vec<std::collections::VecDeque<(i64, f64)>> = vec![Default::default(); count];
+        let mut last = vec![f64::NAN; count];
+        let mut values = Vec::with_capacity(codes.len());
+        for ((&code, &time), &value) in codes.iter().zip(&self.times).zip(self.target()) {
+            let waiting = &mut rows[code as usize];
+            while let Some(&(_, known)) = waiting.front().filter(|(earlier, _)| earlier + known_after <= time) {
+                last[code as usize] = known;
+                waiting.pop_front();
+            }
+            values.push(last[code as usize]);
+            if !value.is_nan() {
+                waiting.push_back((time, value));
+            }
+        }
+        Ok(values)
+    }
+
+    /// The last rows again as a service would have made them, one by one: every value equal to the bit.
+    pub fn parity(&self, rows: usize) -> Result<Comparison, PlatformError> {
+        match &self.source {
+            Source::Events(own) => {
+                let end = own.first_row + self.frame.rows();
+                let sample: Vec<usize> = (end.saturating_sub(rows).max(own.first_row)..end).collect();
+                let online = features_online(&own.history, &own.windows, &own.features, &sample)?;
+                let pairs = sample.iter().map(|row| frame_row(&self.frame, row - own.first_row)).zip(online);
+                Ok(compared("rows answered one by one", sample.len(), &self.frame.names, pairs))
+            }
+            Source::Series(own) => own.parity(rows),
+        }
+    }
+
+    /// The tables that must be made again to cut the inputs, the inputs themselves aside.
+    pub fn tables_behind(&self, engine: &Engine, domain: &Domain) -> Result<Vec<String>, PlatformError> {
+        match &domain.spec.series {
+            Some(series) => tables_behind(engine, domain, &[series.get_ref().rows.get_ref().clone()]),
+            None => Ok(Vec::new()),
+        }
+    }
+
+    /// The moment at which the inputs are cut to see whether anything earlier depends on what came later.
+    pub fn cut_at(&self) -> i64 {
+        match &self.source {
+            Source::Events(_) => {
+                let test = &self.plan.test[0].test;
+                self.times[test[test.len() / 2] as usize] - 1
+            }
+            Source::Series(own) => own.moment,
+        }
+    }
+
+    /// Features of rows until the cut, made from the inputs as they were known then: `engine` knows those alone, with the tables
+    /// made again from them.
+    pub async fn as_known_at_cut(
+        &self,
+        engine: &Engine,
+        domain: &Domain,
+        cut: i64,
+    ) -> Result<Comparison, PlatformError> {
+        match &self.source {
+            Source::Events(own) => {
+                let before = History::read(engine, domain).await?;
+                let before = with_made_labels(engine, domain, before, cut).await?;
+                let last = before.rows();
+                let first = last.saturating_sub(self.frame.rows()).max(own.first_row).min(last);
+                let columns = replay(&before, &own.windows, first..last)?;
+                let frame = own.features.frame(&before, &columns, first..last)?;
+                let different = differing_values(&frame, &self.frame, first - own.first_row);
+                let values = (last - first) * frame.names.len();
+                let day = crate::judge::split::day_name(cut + 1);
+                let evidence = format!("inputs cut at {day}: {different} of {values} earlier values differ");
+                Ok(Comparison { different, evidence })
+            }
+            Source::Series(own) => {
+                let Some(spec) = &domain.spec.series else { return Err(arrow_error("a series without a series")) };
+                let before = SeriesInputs::load(engine, domain, spec).await?.all(cut)?;
+                own.compared_with(&before, cut)
+            }
+        }
+    }
+
+    /// Labels made from later rows again from the inputs until the cut: what was known by then must not change.
+    pub async fn labels_at_cut(
+        &self,
+        engine: &Engine,
+        domain: &Domain,
+        cut: i64,
+    ) -> Result<Option<Comparison>, PlatformError> {
+        let Source::Events(own) = &self.source else { return Ok(None) };
+        let made = made_labels(domain);
+        if made.is_empty() {
+            return Ok(None);
+        }
+        let before = with_made_labels(engine, domain, History::read(engine, domain).await?, cut).await?;
+        let (mut different, mut compared) = (0, 0);
+        for (name, _, known_after) in &made {
+            let (then, now) = (before.label(name)?, own.history.label(name)?);
+            for ((then, now), time) in then.iter().zip(&now).zip(&before.times) {
+                if time.saturating_add(*known_after) <= cut {
+                    compared += 1;
+                    different += usize::from(then != now && !(then.is_nan() && now.is_nan()));
+                }
+            }
+        }
+        let day = crate::judge::split::day_name(cut + 1);
+        let evidence = format!("inputs cut at {day}: {different} of {compared} labels that were known by then differ");
+        Ok(Some(Comparison { different, evidence }))
+    }
+
+    /// The history and windows of a benchmark that times the replay alone; none where nothing is replayed.
+    pub fn replayed(&self) -> Option<(&History, &[CompiledWindow])> {
+        match &self.source {
+            Source::Events(own) => Some((&own.history, &own.windows)),
+            Source::Series(_) => None,
+        }
+    }
+}
+
+fn compared(
+    what: &str,
+    rows: usize,
+    names: &[String],
+    pairs: impl Iterator<Item = (Vec<OwnedValue>, Vec<OwnedValue>)>,
+) -> Comparison {
+    let (mut different, mut example) = (0, String::new());
+    for (batch, online) in pairs {
+        for (at, (a, b)) in batch.iter().zip(&online).enumerate().filter(|(_, (a, b))| !a.same(b)) {
+            different += 1;
+            example = format!("; `{}` is {a:?} in batch, {b:?} online", names[at]);
+        }
+    }
+    let values = rows * names.len();
+    Comparison { different, evidence: format!("{rows} {what}: {different} of {values} values differ{example}") }
+}
+
+/// What is predicted, how, and what all fits share.
+pub fn context(domain: &Domain) -> Result<Context, PlatformError> {
+    let model = &domain.spec.model;
+    let monotone = domain.spec.feature.iter().filter_map(|(name, feature)| {
+        let direction = match feature.monotone? {
+            Monotone::Rising => 1,
+            Monotone::Falling => -1,
+        };
+        Some((name.get_ref().clone(), direction))
+    });
+    let unknown = || PlatformError::Training(format!("there is no measure `{}`", model.measure.get_ref()));
+    Ok(Context {
+        task: task(domain)?,
+        seed: domain.spec.seed(),
+        measure: measure(model.measure.get_ref()).ok_or_else(unknown)?,
+        monotone: monotone.collect(),
+        horizons: model.horizons.iter().map(|horizon| (horizon.to_string(), horizon.days())).collect(),
+        target_days: domain.spec.known_after().days(),
+    })
+}
+
+/// What a domain predicts, by the type of its target and what its kinds can.
+pub fn task(domain: &Domain) -> Result<Task, PlatformError> {
+    let target = domain.spec.target().ok_or_else(|| PlatformError::Training("the target is no label".to_owned()))?;
+    let possible: &[Task] = match target.kind {
+        ColumnType::Bool => &[Task::Label],
+        ColumnType::Integer => &[Task::Count, Task::Number],
+        ColumnType::Number => &[Task::Number],
+        ColumnType::Text | ColumnType::Timestamp => &[],
+    };
+    let choices = domain.spec.model.kinds();
+    let kinds = choices.iter().filter_map(|choice| kinds::find(choice.kind.get_ref()));
+    let kinds: Vec<_> = kinds.collect();
+    let fits = |task: &&Task| kinds.iter().all(|kind| kind.tasks().contains(task));
+    possible.iter().find(fits).copied().ok_or_else(|| {
+        let names: Vec<&str> = kinds.iter().map(|kind| kind.name()).collect();
+        let what = format!("{:?}", target.kind).to_lowercase();
+        PlatformError::Training(format!("`{}` is a {what}: {} cannot predict it", target.name, names.join(" and ")))
+    })
+}
+
+async fn of_events(
+    engine: &Engine,
+    domain: &Domain,
+    layout: Option<&Layout>,
+    extracted: &Extracted,
+    progress: &dyn Progress,
+) -> Result<TrainingData, PlatformError> {
+    let context = context(domain)?;
+    let history = History::read(engine, domain).await?;
+    let newest = history.times.last().copied().unwrap_or(0);
+    let history = with_made_labels(engine, domain, history, newest).await?;
+    let target = domain.spec.model.target.get_ref().clone();
+    let label = history.label(&target)?;
+    let (_, input) = domain.spec.first_input();
+    let schema = history.batch.schema();
+    let names = schema.fields().iter().map(|field| field.name().clone());
+    let beyond: Vec<String> =
+        names.filter(|name| input.columns.keys().all(|known| known.get_ref() != name)).collect();
+    let extras = telling_extras(&history, &beyond)?;
+    let windows = compile_windows(engine, domain, &schema).await?;
+    let codes = |name: &str| -> Result<Arc<Interned>, PlatformError> { history.intern(name) };
+    let timeline = Timeline { times: &history.times, codes: &codes, task: context.task };
+    let plan = plan(&timeline, domain, &label, layout)?;
+    let range = plan.range();
+    progress.begin("train: windows", Some(range.len() as u64), "rows");
+    let window_columns = replay(&history, &windows, range.clone())?;
+    progress.end();
+    let names: Vec<String> = window_columns.iter().map(|(name, _)| name.clone()).collect();
+    let features = FeatureSet::compile(engine, domain, &schema, &names, &extras).await;
+    let features = features.map_err(|error| match error {
+        PlatformError::Tables(error) => at_file(domain, "features.sql", error),
+        other => other,
+    })?;
+    progress.begin("train: features", Some(range.len() as u64), "rows");
+    let frame = features.frame(&history, &window_columns, range.clone())?;
+    progress.end();
+    let mut labels = BTreeMap::new();
+    for one in domain.spec.labels().iter().filter(|one| one.kind != ColumnType::Text) {
+        labels.insert(one.name.to_owned(), history.label(one.name)?[range.clone()].to_vec());
+    }
+    Ok(TrainingData {
+        labels,
+        frame,
+        times: history.times[range.clone()].to_vec(),
+        context,
+        plan: plan.shifted(range.start),
+        extras,
+        rows_read: history.rows() as u64,
+        span: history.times.first().copied().zip(history.times.last().copied()),
+        data_fingerprint: extracted.fingerprint.clone(),
+        layout: extracted.layout.clone(),
+        simulated: extracted.simulated,
+        target,
+        source: Source::Events(Box::new(EventRows { first_row: range.start, history, windows, features })),
+    })
+}
+
+async fn of_series(
+    engine: &Engine,
+    domain: &Domain,
+    spec: &Spanned<Series>,
+    extracted: Extracted,
+    progress: &dyn Progress,
+) -> Result<TrainingData, PlatformError> {
+    let context = context(domain)?;
+    let series = spec.get_ref();
+    let inputs = Arc::new(SeriesInputs::load(engine, domain, spec).await?);
+    let rows = inputs.rows().clone();
+    if rows.keys.is_empty() {
+        return Err(PlatformError::Training(format!("table `{}` has no row", series.rows.get_ref())));
+    }
+    progress.begin("train: features", Some(rows.keys.len() as u64), "keys");
+    let made = SeriesLabels::compile(engine, domain, spec, rows.clone()).await?;
+    let target = domain.spec.model.target.get_ref().clone();
+    let layout = domain.spec.layout.get(&extracted.layout);
+    let split = domain.spec.model.split.get_ref();
+    let held = split.test.unwrap_or_default().micros();
+    let by_moment = split.by == SplitBy::Moment;
+    // The last microsecond of a day, that the day itself is known whole.
+    let moment = if by_moment { floor_day(rows.end) + DAY - held - 1 } else { rows.end };
+    let examples = inputs.all(moment)?;
+    if examples.keys.is_empty() {
+        let what = format!("no key had a row {} before the end: hold out less", split.test.unwrap_or_default());
+        return Err(PlatformError::Training(what));
+    }
+    let labels_of = |examples: &SeriesExamples, moment: i64, known: i64| {
+        made.of_moment(examples, by_moment.then_some(moment), held, known)
+    };
+    let known_until = if by_moment { moment + held } else { rows.end };
+    let (earlier, sides) = earlier_examples(&inputs, domain, moment, held, by_moment)?;
+    let mut labels = labels_of(&examples, moment, known_until)?;
+    let last_period = match by_moment {
+        true => labels_of(&examples, moment - held, moment)?.remove(&target).unwrap_or_default(),
+        false => Vec::new(),
+    };
+    let mut joined = SeriesExamples::default();
+    if let Some(earlier) = earlier {
+        let before = labels_of(&earlier, moment - held, moment)?;
+        labels.iter_mut().for_each(|(name, values)| {
+            let mut all = before.get(name).cloned().unwrap_or_default();
+            all.append(values);
+            *values = all;
+        });
+        joined = earlier;
+    }
+    let examples = joined.followed_by(examples, &mut labels, by_moment)?;
+    let newest = if by_moment { inputs.all(rows.end)?.frame } else { examples.frame.clone() };
+    progress.end();
+    let keys = examples.names;
+    let interned = |_: &str| -> Result<Arc<Interned>, PlatformError> {
+        let words: ArrayRef = Arc::new(StringArray::from(keys.clone()));
+        Ok(Arc::new(intern(&words)?))
+    };
+    let timeline = Timeline { times: &examples.times, codes: &interned, task: context.task };
+    let label = labels.get(&target).cloned().unwrap_or_default();
+    let plan = match by_moment {
+        true => crate::judge::split::by_moment(&timeline, &keys, moment, held, sides),
+        false => plan(&timeline, domain, &label, layout)?,
+    };
+    let (columns, request) = request(engine, domain, spec, &inputs).await?;
+    let contract = EventContract::of_questions(columns, request, inputs.clone(), 0);
+    let mut last = vec![f64::NAN; keys.len() - last_period.len()];
+    last.extend(last_period);
+    let (first, rows_read) = first_and_count(engine, domain).await?;
+    Ok(TrainingData {
+        frame: examples.frame,
+        times: examples.times,
+        labels,
+        context,
+        plan,
+        extras: Vec::new(),
+        rows_read,
+        span: Some((first, rows.end)),
+        data_fingerprint: extracted.fingerprint,
+        layout: extracted.layout,
+        simulated: extracted.simulated,
+        target,
+        source: Source::Series(Box::new(KeyRows { inputs, contract, moment, newest, keys, last_period: last })),
+    })
+}
+
+/// Examples one period earlier, where a kind learns from the target: their labels are known at the moment that is judged.
+fn earlier_examples(
+    inputs: &SeriesInputs,
+    domain: &Domain,
+    moment: i64,
+    held: i64,
+    by_moment: bool,
+) -> Result<(Option<SeriesExamples>, bool), PlatformError> {
+    let choices = domain.spec.model.kinds();
+    let learns = choices.iter().filter_map(|choice| kinds::find(choice.kind.get_ref())).any(|k| k.learns_from_target());
+    if !learns || !by_moment {
+        return Ok((None, false));
+    }
+    let earlier = inputs.all(moment - held)?;
+    match earlier.keys.is_empty() {
+        true => Err(PlatformError::Training("no key had a row two periods before the end: hold out less".to_owned())),
+        false => Ok((Some(earlier), true)),
+    }
+}
+
+async fn first_and_count(engine: &Engine, domain: &Domain) -> Result<(i64, u64), PlatformError> {
+    let (table, input) = domain.spec.first_input();
+    let time = input.time.get_ref();
+    let sql = format!("SELECT min(\"{time}\") AS first, count(*) AS n FROM \"{table}\"");
+    let (_, batches) = engine.query(&sql).await?;
+    let batch = batches.first().ok_or_else(|| arrow_error("no count"))?;
+    let first = super::history::times_of(batch, "first")?.first().copied().unwrap_or(0);
+    let rows = numbers(batch.column(1))?.first().copied().unwrap_or(0.0);
+    Ok((first, rows as u64))
+}
+
+impl SeriesExamples {
+    /// The rows of both, these first, in the order of their time.
+    fn followed_by(
+        self,
+        later: SeriesExamples,
+        labels: &mut BTreeMap<String, Vec<f64>>,
+        in_order: bool,
+    ) -> Result<SeriesExamples, PlatformError> {
+        let SeriesExamples { mut keys, mut names, mut times, frame } = self;
+        let frame = if keys.is_empty() { later.frame } else { frame.followed_by(&later.frame) };
+        keys.extend(later.keys);
+        names.extend(later.names);
+        times.extend(later.times);
+        if in_order {
+            return Ok(SeriesExamples { keys, names, times, frame });
+        }
+        let mut order: Vec<u32> = (0..times.len() as u32).collect();
+        order.sort_by_key(|&row| (times[row as usize], keys[row as usize]));
+        let at = |&row: &u32| row as usize;
+        for values in labels.values_mut() {
+            *values = order.iter().map(|row| values[at(row)]).collect();
+        }
+        Ok(SeriesExamples {
+            keys: order.iter().map(|row| keys[at(row)]).collect(),
+            names: order.iter().map(|row| names[at(row)].clone()).collect(),
+            times: order.iter().map(|row| times[at(row)]).collect(),
+            frame: frame.take(&order),
+        })
+    }
+}
+
+impl KeyRows {
+    fn parity(&self, keys: usize) -> Result<Comparison, PlatformError> {
+        let rows = self.inputs.rows();
+        let all: Range<usize> = rows.keys.len().saturating_sub(keys)..rows.keys.len();
+        let mut pairs = Vec::new();
+        for (key, sent) in as_sent(rows, all)? {
+            let Some(batch) = self.inputs.look_up(&key, rows.end)? else { continue };
+            let as_of = crate::registry::clock::instant_text(rows.end).unwrap_or_default();
+            let sent = serde_json::json!({ self.contract.sent_field(): sent, "as_of": as_of });
+            let event = self.contract.read(&sent, "", "").map_err(|violations| {
+                let what = violations.iter().map(|one| format!("{}: {}", one.pointer, one.detail)).collect::<Vec<_>>();
+                PlatformError::Training(format!("published rows are no request: {}", what.join("; ")))
+            })?;
+            pairs.push((batch, event.features.as_ref().map_or_else(Vec::new, |features| features.to_vec())));
+        }
+        let what = "keys asked with their rows instead of looked up";
+        let looked_up = compared(what, pairs.len(), &self.newest.names, pairs.into_iter());
+        self.with_batch(looked_up, keys)
+    }
+
+    /// And the look-up of each key beside the query over all keys at once, which training uses.
+    fn with_batch(&self, asked: Comparison, keys: usize) -> Result<Comparison, PlatformError> {
+        let rows = self.inputs.rows();
+        let all = self.inputs.all(rows.end)?;
+        let first = rows.keys.len().saturating_sub(keys);
+        let newest: BTreeMap<usize, usize> = all.keys.iter().enumerate().map(|(row, &key)| (key, row)).collect();
+        let mut different = 0;
+        for (&key, &row) in newest.range(first..) {
+            let online = self.inputs.look_up(&rows.keys[key], rows.end)?.unwrap_or_default();
+            let batch = frame_row(&all.frame, row);
+            different += usize::from(batch.len() != online.len() || batch.iter().zip(&online).any(|(a, b)| !a.same(b)));
+        }
+        let evidence = format!("{}; {different} of {} looked up alone and with all differ", asked.evidence, newest.range(first..).count());
+        Ok(Comparison { different: asked.different + different, evidence })
+    }
+
+    /// Each key as of the cut, from all rows and from those known then.
+    fn compared_with(&self, before: &SeriesExamples, cut: i64) -> Result<Comparison, PlatformError> {
+        let now = self.inputs.all(cut)?;
+        let by_name = |examples: &SeriesExamples| -> BTreeMap<(String, i64), Vec<OwnedValue>> {
+            let rows = examples.names.iter().zip(&examples.times).enumerate();
+            rows.map(|(row, (name, &time))| ((name.clone(), time), frame_row(&examples.frame, row))).collect()
+        };
+        let (now, then) = (by_name(&now), by_name(before));
+        let same = |a: &Vec<OwnedValue>, b: &Vec<OwnedValue>| a.iter().zip(b).all(|(a, b)| a.same(b));
+        let equal = now.iter().filter(|(at, row)| then.get(*at).is_some_and(|other| same(row, other))).count();
+        let all = now.keys().chain(then.keys()).collect::<std::collections::BTreeSet<_>>().len();
+        let day = crate::judge::split::day_name(cut + 1);
+        let evidence = format!("inputs cut at {day} and tables made again: {} of {all} rows differ", all - equal);
+        Ok(Comparison { different: all - equal, evidence })
+    }
+}

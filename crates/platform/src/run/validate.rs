@@ -1,0 +1,261 @@
+//! Gates: what a version must hold before it may answer. One that fails is kept and marked.
+
+use crate::PlatformError;
+use crate::inputs::OwnedValue;
+use crate::inputs::TrainingData;
+use crate::inputs::features::frame_row;
+use crate::registry::home::{appear, write_whole};
+use crate::registry::store::GateRecord;
+use crate::registry::tables::register_inputs;
+use crate::report::{self, ReportInput};
+use crate::run::prepare::{known_at, prepare, prepare_anew};
+use crate::run::train::read_charts;
+use crate::run::{Made, Run, StepName};
+use crate::version::{DecisionRule, Scorer, to_json};
+use septet_learn::frame::Column;
+use septet_learn::measures::Task;
+use septet_tables::ExtractReport;
+use serde_json::json;
+use std::path::Path;
+use std::time::Instant;
+
+/// Rows timed one by one for the time gates.
+const TIMED_ROWS: usize = 2_000;
+
+pub async fn run(run: &Run<'_>) -> Result<Made, PlatformError> {
+    let trained = run.report_of(StepName::Train).await?;
+    let version = trained.detail["version"].as_str().unwrap_or_default().to_owned();
+    let partial = run.run_folder().join("version");
+    let home_folder = run.home.version_folder(run.domain.name(), &version);
+    // A repeated step finds the version where its first pass put it.
+    let folder = if partial.exists() { partial.clone() } else { home_folder.clone() };
+    let scorer = Scorer::load(&folder)?;
+    if scorer.manifest.version != version {
+        let what = format!("the folder holds version `{}`, step train reported `{version}`", scorer.manifest.version);
+        return Err(PlatformError::usage(
+            what,
+            format!("repeat: septet step {} train --run {}", run.domain.name(), run.run_id),
+        ));
+    }
+    let data = prepare(run).await?;
+    let gates = gates(run, &data, &scorer).await?;
+    let metrics = String::from_utf8_lossy(&to_json(&scorer.manifest.metrics)?).into_owned();
+    if partial.exists() {
+        write_papers(run, &scorer, &gates, &partial).await?;
+        crate::registry::home::make_folder(home_folder.parent().unwrap_or(Path::new(".")))?;
+        appear(&partial, &home_folder)?;
+    }
+    // The store speaks of a version only when its folder is there.
+    run.store.put_version(run.domain.name(), &version, &run.run_id, &metrics).await?;
+    run.store.judge_version(run.domain.name(), &version, &gates).await?;
+    let passed = gates.iter().filter(|gate| gate.passed).count();
+    let fingerprint = blake3::hash(format!("{version} {passed}").as_bytes()).to_hex()[..32].to_owned();
+    let rows = run.domain.spec.gates.parity_rows as u64;
+    let detail = json!({ "version": version, "passed": passed, "gates": gates.len() });
+    Ok(Made { rows_in: rows, rows_out: rows, quarantined: 0, fingerprint, detail })
+}
+
+async fn write_papers(
+    run: &Run<'_>,
+    scorer: &Scorer,
+    gates: &[GateRecord],
+    folder: &Path,
+) -> Result<(), PlatformError> {
+    for (name, bytes) in papers(run, scorer, gates, folder).await? {
+        write_whole(&folder.join(name), &bytes)?;
+    }
+    Ok(())
+}
+
+/// Card, report and verdict, without anything that differs from run to run.
+async fn papers(
+    run: &Run<'_>,
+    scorer: &Scorer,
+    gates: &[GateRecord],
+    folder: &Path,
+) -> Result<[(&'static str, Vec<u8>); 3], PlatformError> {
+    let extracted = run.report_of(StepName::Extract).await?;
+    let inputs: Vec<(String, ExtractReport)> =
+        serde_json::from_value(extracted.detail["inputs"].clone()).unwrap_or_default();
+    // How fast a machine was on a day is no property of the version: times are in the store alone.
+    let gates: Vec<GateRecord> = gates.iter().filter(|gate| !gate.name.ends_with("_time")).cloned().collect();
+    let quarantine: Vec<(String, String, u64)> = inputs.iter().flat_map(|(_, report)| report.reasons.clone()).collect();
+    let charts = read_charts(folder)?;
+    let input = ReportInput {
+        manifest: &scorer.manifest,
+        gates: &gates,
+        charts: &charts,
+        rows_in: extracted.rows_in,
+        rows_out: extracted.rows_out,
+        quarantined: extracted.quarantined,
+        filtered: inputs.iter().map(|(_, report)| report.filtered).sum(),
+        quarantine: &quarantine,
+    };
+    Ok([
+        ("gates.json", to_json(&gates)?),
+        ("card.md", report::card(&input)?.into_bytes()),
+        ("report.html", report::html(&input)?.into_bytes()),
+    ])
+}
+
+/// What is broken on purpose before gates are asked again, to see that they notice.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct GatesSpoiled {
+    pub baselines: bool,
+    pub parity: bool,
+    pub look_ahead: bool,
+    pub calibration: bool,
+}
+
+/// The gates of the champion once more, on the published run's own tables.
+pub async fn again(run: &Run<'_>, version: &str, spoil: GatesSpoiled) -> Result<Vec<GateRecord>, PlatformError> {
+    let folder = run.home.version_folder(run.domain.name(), version);
+    let mut scorer = Scorer::load(&folder)?;
+    if spoil.baselines {
+        scorer.manifest.advantage.values_mut().for_each(|advantage| *advantage = Some((-0.1, 0.1)));
+    }
+    if let Some(metric) = scorer.manifest.metrics.get_mut("calibration_error").filter(|_| spoil.calibration) {
+        metric.value = f64::NAN;
+    }
+    let mut prepared = prepare_anew(run, run.report_of(StepName::Extract).await?).await?;
+    let last = prepared.frame.rows().saturating_sub(1);
+    // The newest row is asked again online; the middle ones after a cut.
+    let rows = [(spoil.parity, last), (spoil.look_ahead, last / 2)];
+    for row in rows.into_iter().filter(|(wanted, _)| *wanted).map(|(_, row)| row) {
+        let number = prepared.frame.columns.iter_mut().find_map(|column| match column {
+            Column::Number(values) => values.get_mut(row),
+            Column::Category { .. } => None,
+        });
+        number.into_iter().for_each(|value| *value = -1e9);
+    }
+    gates(run, &prepared, &scorer).await
+}
+
+/// Whether the papers in a version's folder are those that its manifest, gates and charts make, to the byte.
+pub async fn papers_are_current(run: &Run<'_>, version: &str) -> Result<bool, PlatformError> {
+    let folder = run.home.version_folder(run.domain.name(), version);
+    let scorer = Scorer::load(&folder)?;
+    let gates = folder.join("gates.json");
+    let gates = std::fs::read(&gates).map_err(|error| PlatformError::io(&gates, error))?;
+    let gates: Vec<GateRecord> = serde_json::from_slice(&gates).map_err(crate::inputs::history::arrow_error)?;
+    for (name, bytes) in papers(run, &scorer, &gates, &folder).await? {
+        if std::fs::read(folder.join(name)).ok().as_ref() != Some(&bytes) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+async fn gates(run: &Run<'_>, data: &TrainingData, scorer: &Scorer) -> Result<Vec<GateRecord>, PlatformError> {
+    let limits = &run.domain.spec.gates;
+    let manifest = &scorer.manifest;
+    let total = 6 + manifest.advantage.len() as u64;
+    run.progress.begin("validate: gates", Some(total), "gates");
+    let on = if data.plan.test.len() == 1 && data.plan.test[0].seen.is_empty() { "hold-out" } else { "test folds" };
+    let on = if data.plan.test[0].seen.is_empty() { on } else { "keys held out" };
+    let advantages = manifest.advantage.iter();
+    let mut gates: Vec<GateRecord> =
+        advantages.map(|(name, advantage)| beats(&manifest.measure, on, name, *advantage)).collect();
+    run.progress.done(gates.len() as u64);
+    let runtime = tokio::runtime::Handle::current();
+    let (equal, unchanged) = rayon::join(
+        || data.parity(limits.parity_rows),
+        || runtime.block_on(no_look_ahead(run, data)),
+    );
+    let equal = equal?;
+    gates.push(gate("batch_equals_online", equal.different == 0, equal.evidence));
+    gates.extend(unchanged?);
+    run.progress.done(gates.len() as u64);
+    gates.extend(calibration(scorer, limits.calibration_error_max));
+    if let Some(total) = manifest.metrics.get("total_error") {
+        let (off, max) = (100.0 * total.value, 100.0 * limits.total_error_max);
+        let evidence = format!("sum over the test rows off by {off:.1} %; at most {max:.0} %");
+        gates.push(gate("total", total.value <= limits.total_error_max, evidence));
+    }
+    gates.extend(manifest.decision.as_ref().map(decides));
+    let mb = scorer.model_bytes()? as f64 / 1e6;
+    let evidence = format!("{mb:.2} MB; at most {}", limits.model_mb_max);
+    gates.push(gate("model_size", mb <= limits.model_mb_max, evidence));
+    gates.extend(times(data, scorer, limits.prediction_us_max, limits.explanation_us_max)?);
+    run.progress.end();
+    Ok(gates)
+}
+
+fn gate(name: &str, passed: bool, evidence: String) -> GateRecord {
+    GateRecord { name: name.to_owned(), passed, evidence }
+}
+
+/// Features and labels once more from the inputs as they were known at a time: nothing earlier may depend on what came later.
+async fn no_look_ahead(run: &Run<'_>, data: &TrainingData) -> Result<Vec<GateRecord>, PlatformError> {
+    let engine = run.engine()?;
+    register_inputs(&engine, run.domain, &run.tables_folder()).await?;
+    let tables = data.tables_behind(&engine, run.domain)?;
+    let cut = data.cut_at();
+    let known = known_at(run, cut, &tables).await?;
+    let features = data.as_known_at_cut(&known, run.domain, cut).await?;
+    let labels = data.labels_at_cut(&known, run.domain, cut).await?;
+    let labels = labels.map(|found| gate("labels_no_look_ahead", found.different == 0, found.evidence));
+    let features = gate("no_look_ahead", features.different == 0, features.evidence);
+    Ok([features].into_iter().chain(labels).collect())
+}
+
+/// The interval of our advantage over a baseline in a metric, and what it was judged on.
+fn beats(metric: &str, on: &str, baseline: &str, advantage: Option<(f64, f64)>) -> GateRecord {
+    let evidence = match advantage {
+        Some((low, high)) => {
+            format!("{metric}: better by {low:.4} to {high:.4} (95 % interval of the difference, {on})")
+        }
+        None => "the difference could not be resampled".to_owned(),
+    };
+    GateRecord { name: format!("beats_{baseline}"), passed: advantage.is_some_and(|(low, _)| low > 0.0), evidence }
+}
+
+fn calibration(scorer: &Scorer, max: f64) -> Option<GateRecord> {
+    let error = scorer.manifest.metrics.get("calibration_error").map(|metric| metric.value);
+    let error = error.or((scorer.task != Task::Number).then_some(f64::NAN))?;
+    let evidence = format!("calibration error {error:.4} on the test folds; at most {max}");
+    Some(gate("calibration", error <= max, evidence))
+}
+
+/// A rule that flags most rows decides nothing: a budget of 100 alerts a day on 90 payments a day, say.
+fn decides(decision: &DecisionRule) -> GateRecord {
+    let flagged = decision.true_positive + decision.false_positive;
+    let rows = flagged + decision.true_negative + decision.false_negative;
+    let evidence = format!(
+        "at the threshold {:.4} ({}), {flagged} of {rows} rows of the newest test fold get `{}`; at most half",
+        decision.threshold, decision.policy, decision.positive
+    );
+    GateRecord { name: "decides".to_owned(), passed: flagged * 2 <= rows, evidence }
+}
+
+fn times(
+    data: &TrainingData,
+    scorer: &Scorer,
+    prediction_max: f64,
+    explanation_max: f64,
+) -> Result<[GateRecord; 2], PlatformError> {
+    let rows: Vec<Vec<OwnedValue>> =
+        (0..data.frame.rows().min(TIMED_ROWS)).map(|row| frame_row(&data.frame, row)).collect();
+    let median = |times: &mut Vec<f64>| {
+        times.sort_by(f64::total_cmp);
+        times[times.len() / 2]
+    };
+    let (mut predictions, mut explanations) = (Vec::new(), Vec::new());
+    for row in &rows {
+        let start = Instant::now();
+        std::hint::black_box((scorer.score(row)?, scorer.outputs(row)?));
+        predictions.push(start.elapsed().as_secs_f64() * 1e6);
+        let start = Instant::now();
+        std::hint::black_box(scorer.explain(row)?);
+        explanations.push(start.elapsed().as_secs_f64() * 1e6);
+    }
+    let gate = |name: &str, found: f64, max: f64| GateRecord {
+        name: name.to_owned(),
+        passed: found <= max,
+        evidence: format!("median {found:.1} us of {} rows, features given; at most {max} us", rows.len()),
+    };
+    Ok([
+        gate("prediction_time", median(&mut predictions), prediction_max),
+        gate("explanation_time", median(&mut explanations), explanation_max),
+    ])
+}
