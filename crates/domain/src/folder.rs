@@ -65,6 +65,13 @@ impl Domain {
         hasher.finalize().to_hex()[..16].to_owned()
     }
 
+    /// A definition that is kept in a folder, as a version keeps it.
+    pub fn kept_in(folder: &Path, name: &str) -> Result<Domain, Problems> {
+        let mut files = BTreeMap::new();
+        read_folder(folder, folder, &mut files)?;
+        Domain::from_files(name, Origin::Folder(folder.to_owned()), files)
+    }
+
     fn from_files(name: &str, origin: Origin, files: BTreeMap<String, String>) -> Result<Domain, Problems> {
         let file = match &origin {
             Origin::Builtin => format!("domains/{name}/domain.toml"),

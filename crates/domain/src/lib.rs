@@ -6,12 +6,14 @@
 
 mod check;
 mod duration;
+mod fingerprints;
 mod folder;
 mod problem;
 mod reference;
 mod spec;
 
 pub use duration::Duration;
+pub use fingerprints::Fingerprints;
 pub use folder::{Domain, Domains, Origin};
 pub use problem::{Place, Problem, Problems, did_you_mean};
 pub use reference::reference_markdown;

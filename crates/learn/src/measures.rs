@@ -46,6 +46,16 @@ pub struct Answers {
     pub number: Option<Vec<f64>>,
 }
 
+impl Answers {
+    /// The given rows in the given order. Panics if a row is out of range.
+    pub fn take(&self, rows: &[u32]) -> Answers {
+        let pick = |values: &Option<Vec<f64>>| {
+            values.as_ref().map(|values| rows.iter().map(|&row| values[row as usize]).collect())
+        };
+        Answers { score: pick(&self.score), chance: pick(&self.chance), number: pick(&self.number) }
+    }
+}
+
 /// Answers beside what came true, arranged so that a measure is one pass under any weights. Parts are made when first asked for.
 pub struct Prepared {
     task: Task,

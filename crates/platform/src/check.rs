@@ -22,7 +22,7 @@ pub async fn check_domain(engine: &Engine, domain: &Domain) -> Result<(), Platfo
         let schema = engine.plan(&domain.files[&file]).await.map_err(|error| at_file(domain, &file, error))?;
         engine.register_batches(&table, schema, vec![])?;
     }
-    let inputs = Inputs::plan(engine, domain).await.map_err(|error| in_features(domain, error))?;
+    let inputs = Inputs::plan(engine, domain).await?;
     crate::serve::check_decision(engine, domain, &inputs).await?;
     check_watches(engine, domain, &inputs).await?;
     let strange = domain.spec.feature.keys().find(|name| !inputs.names.contains(name.get_ref()));
@@ -104,15 +104,6 @@ fn check_kind(domain: &Domain, choice: &KindChoice) -> Result<(), PlatformError>
         }
     }
     Ok(())
-}
-
-/// An engine's error of features or windows, which the domain's files have no place of, at the first window.
-fn in_features(domain: &Domain, error: PlatformError) -> PlatformError {
-    let offset = domain.spec.window.first().map_or(0, |window| window.span().start);
-    match error {
-        PlatformError::Tables(error) => at_offset(domain, offset, error),
-        other => other,
-    }
 }
 
 /// Plans what is watched, against a table `observed` without rows, and reads the schedule.

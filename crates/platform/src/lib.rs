@@ -22,13 +22,13 @@ pub use check::check_domain;
 pub use error::PlatformError;
 pub use inputs::places::table_order;
 pub use progress::{NoProgress, Progress};
-pub use registry::CHAMPION;
+pub use registry::{CHAMPION, PINNED};
 pub use registry::alert_store::{AlertRecord, DeliveryRecord};
 pub use registry::clock::{instant_text, now_micros};
 pub use registry::home::{Home, Published};
-pub use registry::store::{Alias, GateRecord, Store, VersionRecord};
+pub use registry::store::{Alias, AliasChange, GateRecord, Signed, Store, VersionRecord};
 pub use run::{
-    GatesSpoiled, Kept, Run, RunOptions, RunReport, StepName, StepReport, gates_again, new_run_id, papers_are_current,
+    GatesSpoiled, Kept, Run, RunOptions, RunReport, StepName, StepReport, VersionAction, change_version, gates_again, new_run_id, papers_are_current,
     start, step,
 };
 pub use version::profiles::{ColumnDrift, ROWS_MIN};

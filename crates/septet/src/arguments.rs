@@ -89,8 +89,22 @@ pub enum Command {
     },
     /// Compare two files column by column, by Evidently's default tests
     Drift { reference: PathBuf, current: PathBuf },
-    /// Versions of a domain's model, with what they reached
-    Models { domain: String },
+    /// Versions of a domain's model, with what they reached; or change which one answers
+    Models {
+        domain: String,
+        #[arg(value_enum, requires = "why")]
+        action: Option<Action>,
+        version: Option<String>,
+        /// Why; kept with your name
+        #[arg(long, value_name = "REASON")]
+        why: Option<String>,
+        /// Who does it [default: the name you are logged in under]
+        #[arg(long)]
+        by: Option<String>,
+        /// Although gates of the version have failed
+        #[arg(long)]
+        anyway: bool,
+    },
     /// Domains that can be run
     Domains,
     /// Query a domain's published tables, its `decisions` and `outcomes`, or any file: septet sql [DOMAIN] QUERY
@@ -164,6 +178,19 @@ pub struct RunArguments {
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum Action {
+    /// The version answers from now on
+    Promote,
+    /// The champion before this one answers again
+    Rollback,
+    /// The version answers and stays champion: runs promote nothing
+    Pin,
+    Unpin,
+    /// The version's folder and record are removed
+    Delete,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
 pub enum Step {
     Extract,
     Transform,
@@ -183,6 +210,7 @@ pub enum Output {
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub enum Page {
     Domain,
+    Kinds,
     Sql,
     Settings,
     Problems,

@@ -1,6 +1,6 @@
 //! What each command does, for a person or as JSON.
 
-use crate::arguments::{Arguments, Output, Page, Part, RunArguments, Step};
+use crate::arguments::{Action, Arguments, Output, Page, Part, RunArguments, Step};
 use crate::bars::Bars;
 use crate::serving::log_place;
 use crate::settings::{SETTINGS, Settings, reference_markdown};
@@ -9,7 +9,10 @@ use anyhow::{Context, bail};
 use clap::CommandFactory;
 use septet_domain::{Domain, Domains};
 use septet_platform::monitor::{Look, Looking, Rehearsed};
-use septet_platform::{CHAMPION, Home, Kept, Run, RunOptions, Scorer, StepName, Store, check_domain, new_run_id};
+use septet_platform::{
+    CHAMPION, Home, Kept, PINNED, Run, RunOptions, Scorer, Signed, StepName, Store, VersionAction, change_version,
+    check_domain, new_run_id,
+};
 use septet_tables::{Engine, EngineSettings, Format, TableFile};
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -95,6 +98,17 @@ fn options(domain: &Domain, arguments: &RunArguments) -> anyhow::Result<RunOptio
     Ok(RunOptions { sources, layout: arguments.layout.clone(), demo_small: arguments.small })
 }
 
+/// What of a domain's definition is other than a version's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Changed {
+    /// At most what watches.
+    Nothing,
+    /// What is decided on a score and told of it: `septet run` decides anew in seconds.
+    Answers,
+    /// What is learned: `septet run` trains.
+    Model,
+}
+
 /// What a command on runs needs, opened once.
 pub struct Workshop {
     home: Home,
@@ -118,11 +132,16 @@ impl Workshop {
         &self.store
     }
 
-    /// Whether the champion was learned from the domain as it is now.
-    pub async fn learned_from_this_domain(&self) -> anyhow::Result<bool> {
-        let Some(champion) = self.store.alias(self.domain.name(), CHAMPION).await? else { return Ok(false) };
+    /// What of the definition changed since the champion was made; none without a champion that can be loaded.
+    pub async fn changed_since_champion(&self) -> anyhow::Result<Option<Changed>> {
+        let Some(champion) = self.store.alias(self.domain.name(), CHAMPION).await? else { return Ok(None) };
         let loaded = Scorer::load(&self.home.version_folder(self.domain.name(), &champion.version));
-        Ok(loaded.is_ok_and(|scorer| scorer.manifest.domain_fingerprint == self.domain.fingerprint()))
+        let today = self.domain.fingerprints();
+        Ok(loaded.ok().map(|scorer| match &scorer.manifest.definition {
+            own if own.model != today.model => Changed::Model,
+            own if own.answers != today.answers => Changed::Answers,
+            _ => Changed::Nothing,
+        }))
     }
 
     pub fn domain(&self) -> &Domain {
@@ -152,9 +171,9 @@ impl Workshop {
         })
     }
 
-    /// Looks at what was observed, if a champion answers for the domain as it is now, and brings the alerts to it.
+    /// Looks at what was observed, if there is a champion, and brings the alerts to it.
     pub async fn look(&self, settings: &Settings, bars: &Bars) -> anyhow::Result<Option<Look>> {
-        if !self.learned_from_this_domain().await? {
+        if self.changed_since_champion().await?.is_none() {
             return Ok(None);
         }
         let looking = self.looking(settings).await?;
@@ -245,6 +264,7 @@ pub async fn models(settings: &Settings, domain: &str, json: bool) -> anyhow::Re
     let store = Store::open(&home.store_file(), settings.database_url()).await?;
     let versions = store.versions(domain.name()).await?;
     let champion = store.alias(domain.name(), CHAMPION).await?.map(|alias| alias.version);
+    let pinned = store.alias(domain.name(), PINNED).await?.map(|alias| alias.version);
     if json {
         let versions: Vec<serde_json::Value> = versions
             .iter()
@@ -254,14 +274,22 @@ pub async fn models(settings: &Settings, domain: &str, json: bool) -> anyhow::Re
                 record
             })
             .collect();
-        println!("{}", json!({ "domain": domain.name(), "champion": champion, "versions": versions }));
+        let changes = store.alias_changes(domain.name(), CHAMPION).await?;
+        println!(
+            "{}",
+            json!({ "domain": domain.name(), "champion": champion, "pinned": pinned, "versions": versions, "changes": changes })
+        );
         return Ok(ExitCode::SUCCESS);
     }
     let metric = domain.spec.model.measure.get_ref().clone();
     let mut table = show::table(&["version", "status", "made", &metric, "baseline", "run"]);
     for version in &versions {
         let metrics: serde_json::Value = serde_json::from_str(&version.metrics).unwrap_or_default();
-        let mark = if champion.as_ref() == Some(&version.version) { " = champion" } else { "" };
+        let mark = match champion.as_ref() == Some(&version.version) {
+            true if pinned.as_ref() == Some(&version.version) => " = champion, pinned",
+            true => " = champion",
+            false => "",
+        };
         table.add_row(vec![
             format!("{}{mark}", version.version),
             version.status.clone(),
@@ -272,6 +300,39 @@ pub async fn models(settings: &Settings, domain: &str, json: bool) -> anyhow::Re
         ]);
     }
     println!("{table}");
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What is done with a version, by whom and why.
+pub struct ModelChange {
+    pub domain: String,
+    pub action: Action,
+    pub version: Option<String>,
+    pub by: String,
+    pub why: String,
+    pub anyway: bool,
+}
+
+pub async fn change_model(settings: &Settings, change: &ModelChange, json: bool) -> anyhow::Result<ExitCode> {
+    let domain = domains_of(settings)?.load(&change.domain)?;
+    let home = Home::open(&settings.home())?;
+    let store = Store::open(&home.store_file(), settings.database_url()).await?;
+    let action = match change.action {
+        Action::Promote => VersionAction::Promote,
+        Action::Rollback => VersionAction::Rollback,
+        Action::Pin => VersionAction::Pin,
+        Action::Unpin => VersionAction::Unpin,
+        Action::Delete => VersionAction::Delete,
+    };
+    let signed = Signed { by: &change.by, why: &change.why };
+    let version = change.version.as_deref();
+    let done = change_version(&home, &store, domain.name(), action, version, change.anyway, signed).await?;
+    if json {
+        let champion = store.alias(domain.name(), CHAMPION).await?.map(|alias| alias.version);
+        println!("{}", json!({ "domain": domain.name(), "champion": champion, "done": done }));
+    } else {
+        println!("{}: {done}", domain.name());
+    }
     Ok(ExitCode::SUCCESS)
 }
 
@@ -374,6 +435,7 @@ pub fn settings(settings: &Settings, json: bool) -> anyhow::Result<ExitCode> {
 pub fn reference(settings: &Settings, page: Page) -> anyhow::Result<ExitCode> {
     let page = match page {
         Page::Domain => septet_domain::reference_markdown(),
+        Page::Kinds => septet_platform::kinds::reference_markdown(),
         Page::Settings => reference_markdown(),
         Page::Problems => septet_server::problem::reference_markdown(),
         Page::Sql => septet_tables::reference_markdown(&engine(settings, &Home::open(&settings.home())?)?)?,

@@ -70,7 +70,7 @@ async fn dispatch(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Replay { domain, request_id } => serving::replay(&settings, &domain, &request_id, json).await,
         Command::Monitor(monitor) => watching::monitor(&settings, &monitor, json).await,
         Command::Alerts { domain, all, acknowledge, resolve, by, note, deliveries } => {
-            let by = by.or_else(|| std::env::var("USER").ok()).unwrap_or_else(|| "somebody".to_owned());
+            let by = by.unwrap_or_else(user);
             let change = acknowledge.map(|id| (id, "acknowledged")).or(resolve.map(|id| (id, "resolved")));
             let wish = watching::AlertWish { domain, all, change, by, note, deliveries };
             watching::alerts(&settings, &wish, json).await
@@ -80,7 +80,12 @@ async fn dispatch(arguments: Arguments) -> anyhow::Result<ExitCode> {
             grade::validate(&settings, &wish, json).await
         }
         Command::Drift { reference, current } => watching::drift(&settings, &reference, &current, json).await,
-        Command::Models { domain } => commands::models(&settings, &domain, json).await,
+        Command::Models { domain, action: Some(action), version, why, by, anyway } => {
+            let (by, why) = (by.unwrap_or_else(user), why.unwrap_or_default());
+            let change = commands::ModelChange { domain, action, version, by, why, anyway };
+            commands::change_model(&settings, &change, json).await
+        }
+        Command::Models { domain, .. } => commands::models(&settings, &domain, json).await,
         Command::Domains => commands::domains(&settings, json),
         Command::Sql { words, format } => commands::sql(&settings, &words, format, json).await,
         Command::Doctor => commands::doctor(&settings, json).await,
@@ -89,6 +94,11 @@ async fn dispatch(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Completions { shell } => Ok(commands::completions(shell)),
         Command::Bench { part, run, out } => commands::bench(&settings, part, &run, &out).await,
     }
+}
+
+/// Whose name stands under what is done.
+fn user() -> String {
+    std::env::var("USER").unwrap_or_else(|_| "somebody".to_owned())
 }
 
 /// Log lines go to standard error, so that standard output is the answer alone.

@@ -1,7 +1,7 @@
 //! Commands that answer: `serve`, `up`, and `replay`, which answers once more.
 
 use crate::bars::Bars;
-use crate::commands::{Workshop, domains_of};
+use crate::commands::{Changed, Workshop, domains_of};
 use crate::rounds;
 use crate::settings::Settings;
 use crate::show;
@@ -9,7 +9,7 @@ use anyhow::{Context, bail};
 use septet_domain::Domain;
 use septet_platform::monitor::SystemWatch;
 use septet_platform::serve::{LogPlace, Service, ServiceOptions};
-use septet_platform::{CHAMPION, Home, RunOptions, Store, new_run_id};
+use septet_platform::{Home, RunOptions, Store, new_run_id};
 use septet_server::{Answers, DomainState, Limits, Site, Watched};
 use std::net::{IpAddr, SocketAddr};
 use std::process::ExitCode;
@@ -171,9 +171,19 @@ pub async fn up(settings: &Settings, names: &[String], small: bool) -> anyhow::R
     bind(settings)?;
     for domain in chosen(settings, names)? {
         let workshop = Workshop::open(settings, domain.name()).await?;
-        let champion = workshop.store().alias(domain.name(), CHAMPION).await?;
-        if champion.is_some() && workshop.learned_from_this_domain().await? {
-            continue;
+        match workshop.changed_since_champion().await? {
+            None => {}
+            Some(Changed::Nothing) => continue,
+            // It answers by the definition that it was made by; what is learned from is for a person to say.
+            Some(changed) => {
+                let (what, does) = match changed {
+                    Changed::Model => ("what is learned", "trains"),
+                    _ => ("what is decided", "decides anew"),
+                };
+                let name = domain.name();
+                eprintln!("{name}: {what} has changed since the champion was made; `septet run {name}` {does}");
+                continue;
+            }
         }
         let bars = Bars::new(false);
         eprintln!("{}: no champion yet; running its pipeline on simulated rows", domain.name());

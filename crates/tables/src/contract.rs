@@ -1,6 +1,7 @@
 //! Keeps the contract: every value becomes the type it was promised, or its row goes to quarantine.
 
 use crate::quarantine::{QuarantineRow, Reason};
+use crate::values::{Fault, number_fault, text_fault, whole};
 use crate::{ROW_COLUMN, SOURCE_COLUMN, TablesError};
 use datafusion::arrow::array::{
     Array, ArrayRef, AsArray, BooleanArray, Float64Array, Int64Array, RecordBatch, StringArray,
@@ -113,17 +114,15 @@ impl<'a> Contract<'a> {
                 Some(array) => typed(array, column, self.decimal, at, &mut broken)?,
                 None => datafusion::arrow::array::new_null_array(&arrow_type(column.kind), batch.num_rows()),
             };
-            constrain(&array, column, at, &mut broken);
+            constrain(&array, column, at == self.key, at, &mut broken);
             arrays.push(array);
         }
         self.refuse_duplicates(&arrays[self.key].clone(), &mut broken);
-        for name in &self.extras {
-            arrays.push(
-                batch
-                    .column_by_name(name)
-                    .cloned()
-                    .ok_or_else(|| TablesError::Engine(format!("column {name} vanished")))?,
-            );
+        for (at, name) in self.extras.iter().enumerate() {
+            let array = batch.column_by_name(name);
+            let array = array.ok_or_else(|| TablesError::Engine(format!("column {name} vanished")))?;
+            constrain_extra(array, self.columns.len() + at, &mut broken);
+            arrays.push(array.clone());
         }
         let keep: BooleanArray = broken.iter().map(|violation| Some(violation.is_none())).collect();
         let times = arrays[self.time].as_primitive_opt::<TimestampMicrosecondType>().cloned();
@@ -141,7 +140,7 @@ impl<'a> Contract<'a> {
     fn refuse_duplicates(&mut self, keys: &ArrayRef, broken: &mut [Option<Violation>]) {
         let mut note = |row: usize, hash: (u64, u64)| {
             if broken[row].is_none() && !self.seen.insert(hash) {
-                broken[row] = Some(Violation { column: self.key, reason: Reason::DuplicateKey });
+                broken[row] = Some(Violation { column: self.key, breach: Breach::DuplicateKey });
             }
         };
         let (first, second) = &self.hashers;
@@ -164,16 +163,19 @@ impl<'a> Contract<'a> {
         let sources = batch.column_by_name(SOURCE_COLUMN).and_then(|column| column.as_string_opt::<i32>());
         let places = batch.column_by_name(ROW_COLUMN).and_then(|column| column.as_primitive_opt::<Int64Type>());
         let row_of = |(row, violation): (usize, Option<Violation>)| {
-            let Violation { column, reason } = violation?;
-            let (name, spec) = self.columns[column];
+            let Violation { column, breach } = violation?;
+            let (name, spec) = match self.columns.get(column) {
+                Some((name, spec)) => (*name, Some(*spec)),
+                None => (self.extras[column - self.columns.len()].as_str(), None),
+            };
             let value = batch.column_by_name(name).and_then(|array| text_at(array, row));
             Some(QuarantineRow {
                 source: sources.map_or_else(String::new, |sources| sources.value(row).to_owned()),
                 row: places.map_or(row as i64 + 1, |places| places.value(row)),
                 column: Some(name.to_owned()),
                 value,
-                reason,
-                message: message(reason, spec),
+                reason: breach.reason(),
+                message: breach.message(spec),
                 at: times.filter(|times| times.is_valid(row)).map(|times| times.value(row)),
             })
         };
@@ -184,18 +186,28 @@ impl<'a> Contract<'a> {
 #[derive(Clone, Copy, Debug)]
 struct Violation {
     column: usize,
-    reason: Reason,
+    breach: Breach,
 }
 
-fn message(reason: Reason, column: &Column) -> String {
-    let bound = |value: Option<f64>| value.map_or_else(|| "any".to_owned(), |value| value.to_string());
-    match reason {
-        Reason::Required => "a required value is missing".to_owned(),
-        Reason::Type => format!("not a {}", format!("{:?}", column.kind).to_lowercase()),
-        Reason::Range => format!("outside {} to {}", bound(column.min), bound(column.max)),
-        Reason::Values => format!("not one of {}", column.values.as_deref().unwrap_or_default().join(", ")),
-        Reason::DuplicateKey => "this key was seen in an earlier row".to_owned(),
-        Reason::Unparseable => "not a row".to_owned(),
+#[derive(Clone, Copy, Debug)]
+enum Breach {
+    Value(Fault),
+    DuplicateKey,
+}
+
+impl Breach {
+    fn reason(self) -> Reason {
+        match self {
+            Breach::Value(fault) => fault.reason(),
+            Breach::DuplicateKey => Reason::DuplicateKey,
+        }
+    }
+
+    fn message(self, column: Option<&Column>) -> String {
+        match self {
+            Breach::Value(fault) => fault.detail(column),
+            Breach::DuplicateKey => "this key was seen in an earlier row".to_owned(),
+        }
     }
 }
 
@@ -222,7 +234,7 @@ fn typed(
     };
     for (row, violation) in broken.iter_mut().enumerate() {
         if violation.is_none() && typed.is_null(row) && array.is_valid(row) {
-            *violation = Some(Violation { column: at, reason: Reason::Type });
+            *violation = Some(Violation { column: at, breach: Breach::Value(Fault::Type) });
         }
     }
     Ok(typed)
@@ -236,6 +248,8 @@ fn cast_checked(array: &ArrayRef, kind: ColumnType, wanted: &DataType) -> Result
     let refused = match kind {
         // A whole number of what since when? Only the layout's SELECT can say.
         ColumnType::Timestamp => array.data_type().is_numeric(),
+        // Whether something is so is no amount of it.
+        ColumnType::Number | ColumnType::Integer => *array.data_type() == DataType::Boolean,
         _ => false,
     };
     if refused {
@@ -243,7 +257,6 @@ fn cast_checked(array: &ArrayRef, kind: ColumnType, wanted: &DataType) -> Result
     }
     if kind == ColumnType::Integer && array.data_type().is_floating() {
         let numbers = cast_with_options(array, &DataType::Float64, &options).map_err(engine_error)?;
-        let whole = |value: f64| (value.fract() == 0.0 && value.abs() < 9.0e15).then_some(value as i64);
         let numbers = numbers.as_primitive::<Float64Type>();
         return Ok(Arc::new(numbers.iter().map(|value| whole(value?)).collect::<Int64Array>()));
     }
@@ -264,39 +277,36 @@ fn cast_checked(array: &ArrayRef, kind: ColumnType, wanted: &DataType) -> Result
     Ok(cast)
 }
 
-fn constrain(array: &ArrayRef, column: &Column, at: usize, broken: &mut [Option<Violation>]) {
-    let mut say = |row: usize, reason| {
+fn constrain(array: &ArrayRef, column: &Column, is_key: bool, at: usize, broken: &mut [Option<Violation>]) {
+    let mut say = |row: usize, fault| {
         if broken[row].is_none() {
-            broken[row] = Some(Violation { column: at, reason });
+            broken[row] = Some(Violation { column: at, breach: Breach::Value(fault) });
         }
     };
     if column.required && array.null_count() > 0 {
-        (0..array.len()).filter(|&row| array.is_null(row)).for_each(|row| say(row, Reason::Required));
+        (0..array.len()).filter(|&row| array.is_null(row)).for_each(|row| say(row, Fault::Missing));
     }
-    let (min, max) = (column.min.unwrap_or(f64::NEG_INFINITY), column.max.unwrap_or(f64::INFINITY));
-    if column.min.is_some() || column.max.is_some() {
-        let outside = |value: f64| value < min || value > max;
-        if let Some(numbers) = array.as_primitive_opt::<Float64Type>() {
-            numbers
-                .iter()
-                .enumerate()
-                .filter(|(_, value)| value.is_some_and(outside))
-                .for_each(|(row, _)| say(row, Reason::Range));
-        } else if let Some(numbers) = array.as_primitive_opt::<Int64Type>() {
-            numbers
-                .iter()
-                .enumerate()
-                .filter(|(_, value)| value.is_some_and(|value| outside(value as f64)))
-                .for_each(|(row, _)| say(row, Reason::Range));
+    let fault_of = |value: f64| number_fault(column, value);
+    if let Some(numbers) = array.as_primitive_opt::<Float64Type>() {
+        let faults = numbers.iter().enumerate().filter_map(|(row, value)| Some((row, fault_of(value?)?)));
+        faults.for_each(|(row, fault)| say(row, fault));
+    } else if let Some(numbers) = array.as_primitive_opt::<Int64Type>() {
+        let faults = numbers.iter().enumerate().filter_map(|(row, value)| Some((row, fault_of(value? as f64)?)));
+        faults.for_each(|(row, fault)| say(row, fault));
+    } else if let Some(words) = array.as_string_opt::<i32>() {
+        let faults = words.iter().enumerate().filter_map(|(row, word)| Some((row, text_fault(Some(column), is_key, word?)?)));
+        faults.for_each(|(row, fault)| say(row, fault));
+    }
+}
+
+/// A column beyond the contract: a request may bring its texts too.
+fn constrain_extra(array: &ArrayRef, at: usize, broken: &mut [Option<Violation>]) {
+    let Some(words) = array.as_string_opt::<i32>() else { return };
+    for (row, word) in words.iter().enumerate() {
+        let fault = word.and_then(|word| text_fault(None, false, word));
+        if let (Some(fault), None) = (fault, broken[row]) {
+            broken[row] = Some(Violation { column: at, breach: Breach::Value(fault) });
         }
-    }
-    if let (Some(allowed), Some(words)) = (&column.values, array.as_string_opt::<i32>()) {
-        let strange = |word: &str| !allowed.iter().any(|known| known == word);
-        words
-            .iter()
-            .enumerate()
-            .filter(|(_, word)| word.is_some_and(strange))
-            .for_each(|(row, _)| say(row, Reason::Values));
     }
 }
 
@@ -314,8 +324,7 @@ pub fn number(text: &str, decimal: char) -> Option<f64> {
 /// A whole number; `3.0` is one.
 pub fn integer(text: &str) -> Option<i64> {
     let text = text.trim();
-    let whole = |value: &f64| value.fract() == 0.0 && value.abs() < 9.0e15;
-    text.parse().ok().or_else(|| text.parse::<f64>().ok().filter(whole).map(|value| value as i64))
+    text.parse().ok().or_else(|| text.parse().ok().and_then(whole))
 }
 
 pub fn truth(text: &str) -> Option<bool> {

@@ -19,6 +19,7 @@ mod quarantine;
 mod reader;
 mod reference;
 mod side_by_side;
+mod values;
 
 pub use contract::{arrow_type, instant, integer, number, truth};
 pub use datafusion::arrow;
@@ -29,10 +30,11 @@ pub use extract::{ExtractReport, ExtractRequest, Reading, extract, top_level_fro
 pub use kept::KeptQuery;
 pub use location::{Location, local_files, redacted};
 pub use output::{Format, print};
-pub use parquet::{Written, file_fingerprint, write_batch};
+pub use parquet::{Written, batch_bytes, file_fingerprint, read_batch, write_batch};
 pub use quarantine::{QuarantineRow, Reason};
 pub use reader::TextFormat;
 pub use reference::reference_markdown;
+pub use values::{Fault, KEY_CHARACTERS_MAX, TEXT_CHARACTERS_MAX, expected, number_fault, text_fault, whole};
 
 /// Hidden columns that carry a row's place through a layout's SELECT.
 pub const SOURCE_COLUMN: &str = "_source";

@@ -7,6 +7,8 @@ use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
+use datafusion::arrow::compute::concat_batches;
+use datafusion::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::datatypes::{FieldRef, Schema, SchemaRef};
 use datafusion::parquet::arrow::ArrowWriter;
@@ -224,6 +226,23 @@ impl Column {
         let leaves = compute_leaves(&self.field, batch.column(self.place))?;
         self.leaves.iter_mut().zip(&leaves).try_for_each(|(writer, leaf)| writer.write(leaf))
     }
+}
+
+/// One batch as the bytes of a Parquet file.
+pub fn batch_bytes(batch: &RecordBatch) -> Result<Vec<u8>, TablesError> {
+    let mut writer = ArrowWriter::try_new(Vec::new(), batch.schema(), Some(properties()?)).map_err(engine_error)?;
+    writer.write(batch).map_err(engine_error)?;
+    writer.into_inner().map_err(engine_error)
+}
+
+/// All rows of a Parquet file as one batch.
+pub fn read_batch(path: &Path) -> Result<RecordBatch, TablesError> {
+    let file = std::fs::File::open(path).map_err(|error| TablesError::io(path, error))?;
+    let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(|error| TablesError::io(path, error))?;
+    let schema = builder.schema().clone();
+    let batches = builder.build().map_err(|error| TablesError::io(path, error))?;
+    let batches = batches.collect::<Result<Vec<_>, _>>().map_err(|error| TablesError::io(path, error))?;
+    concat_batches(&schema, &batches).map_err(engine_error)
 }
 
 fn properties() -> Result<WriterProperties, TablesError> {

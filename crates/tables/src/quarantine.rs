@@ -19,8 +19,10 @@ pub enum Reason {
     Type,
     /// The number lies outside min and max.
     Range,
-    /// The word is not among the allowed values.
+    /// The word is not among the allowed values, or holds what no text may.
     Values,
+    /// A text has more characters than it may have, or none where one is required.
+    Length,
     /// The key was seen in an earlier row.
     DuplicateKey,
 }
@@ -33,6 +35,7 @@ impl Reason {
             Reason::Type => "type",
             Reason::Range => "range",
             Reason::Values => "values",
+            Reason::Length => "length",
             Reason::DuplicateKey => "duplicate_key",
         }
     }

@@ -3,15 +3,9 @@
 use super::series_rows::{RowsOf, SentRows, read_rows};
 use septet_domain::{Column, ColumnType, did_you_mean};
 use septet_tables::arrow::datatypes::DataType;
-use septet_tables::instant;
+use septet_tables::{expected, instant, number_fault, text_fault, whole};
 use serde_json::{Map, Value};
 use std::sync::Arc;
-
-/// Characters of one text: 5 times the longest review on the large portals.
-pub const TEXT_CHARACTERS_MAX: usize = 25_000;
-
-/// Characters of an event's key, of four bytes at the most: an index entry of PostgreSQL holds 2,704.
-pub const KEY_CHARACTERS_MAX: usize = 125;
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum Cell {
@@ -44,6 +38,8 @@ pub struct EventColumn {
     /// What the contract says of it; none for a column beyond it.
     pub spec: Option<Column>,
     pub(super) data_type: DataType,
+    /// Whether it is the key of the row.
+    pub key: bool,
     /// What it must hold where it is a list of rows.
     pub rows: Option<Arc<RowsOf>>,
 }
@@ -51,7 +47,7 @@ pub struct EventColumn {
 impl EventColumn {
     pub fn new(name: String, spec: Column) -> EventColumn {
         let data_type = septet_tables::arrow_type(spec.kind);
-        EventColumn { name, kind: spec.kind, spec: Some(spec), data_type, rows: None }
+        EventColumn { name, kind: spec.kind, spec: Some(spec), data_type, key: false, rows: None }
     }
 
     pub fn required(&self) -> bool {
@@ -145,22 +141,10 @@ impl EventColumn {
     }
 
     fn text(&self, text: &str) -> Result<Cell, (&'static str, String)> {
-        if text.is_empty() && self.required() {
-            return Err(("length", "a required text is empty".to_owned()));
-        }
-        if text.chars().count() > TEXT_CHARACTERS_MAX {
-            return Err(("length", format!("longer than {TEXT_CHARACTERS_MAX} characters")));
-        }
-        if text.contains('\0') {
-            return Err(("values", "a text cannot hold the character U+0000".to_owned()));
-        }
-        match self.spec.as_ref().and_then(|spec| spec.values.as_ref()) {
-            Some(allowed) if !allowed.iter().any(|word| word == text) => {
-                let hint = did_you_mean(text, allowed.iter().map(String::as_str)).map(|hint| format!("; {hint}"));
-                Err(("values", format!("not one of {}{}", allowed.join(", "), hint.unwrap_or_default())))
-            }
-            _ => Ok(Cell::Text(text.to_owned())),
-        }
+        let cell = || Cell::Text(text.to_owned());
+        let spec = self.spec.as_ref();
+        let fault = text_fault(spec, self.key, text);
+        fault.map_or_else(|| Ok(cell()), |fault| Err((fault.reason().word(), fault.detail_of_text(spec, text))))
     }
 
     fn in_range(&self, cell: Cell) -> Result<Cell, (&'static str, String)> {
@@ -170,28 +154,13 @@ impl EventColumn {
             _ => return Ok(cell),
         };
         let Some(spec) = &self.spec else { return Ok(cell) };
-        match (spec.min.filter(|min| value < *min), spec.max.filter(|max| value > *max)) {
-            (Some(min), _) => Err(("range", format!("{value} is below {min}"))),
-            (_, Some(max)) => Err(("range", format!("{value} is above {max}"))),
-            _ => Ok(cell),
-        }
+        let Some(fault) = number_fault(spec, value) else { return Ok(cell) };
+        Err((fault.reason().word(), format!("{value} is {}", fault.detail(Some(spec)))))
     }
 
     fn expected(&self) -> &'static str {
-        match self.kind {
-            ColumnType::Text => "a text",
-            ColumnType::Number => "a finite number",
-            ColumnType::Integer => "a whole number of 64 bits",
-            ColumnType::Bool => "true or false",
-            ColumnType::Timestamp => "a time such as `2026-03-02T12:00:00Z`",
-        }
+        expected(self.kind)
     }
-
-}
-
-fn whole(value: f64) -> Option<i64> {
-    // 2^53: beyond it not every whole number is one of 64 bits.
-    (value.fract() == 0.0 && value.abs() <= 9_007_199_254_740_992.0).then_some(value as i64)
 }
 
 /// What was found, without its content: it may be personal.

@@ -4,7 +4,7 @@
 use super::features::OwnedValue;
 use super::history::arrow_error;
 use super::places::contract_schema;
-pub use super::cells::{Cell, EventColumn, KEY_CHARACTERS_MAX, TEXT_CHARACTERS_MAX, Violation, escaped};
+pub use super::cells::{Cell, EventColumn, Violation, escaped};
 use super::cells::read_fields;
 use super::series::{SeriesInputs, SeriesRequest};
 use crate::PlatformError;
@@ -66,7 +66,8 @@ impl EventContract {
             let spec =
                 input.columns.iter().find(|(name, _)| name.get_ref() == field.name()).map(|(_, spec)| spec.clone());
             let kind = spec.as_ref().map_or_else(|| super::columns::kind_of(field.data_type()), |spec| spec.kind);
-            EventColumn { name: field.name().clone(), kind, spec, data_type: field.data_type().clone(), rows: None }
+            let key = field.name() == input.key.get_ref();
+            EventColumn { name: field.name().clone(), kind, spec, data_type: field.data_type().clone(), key, rows: None }
         };
         let columns: Vec<EventColumn> = published.fields().iter().map(column).collect();
         let place =
@@ -224,11 +225,6 @@ impl EventContract {
             Cell::Integer(number) => number.to_string().into(),
             _ => Arc::default(),
         };
-        if key.chars().count() > KEY_CHARACTERS_MAX {
-            let pointer = format!("{pointer}/{}", escaped(&self.columns[self.key].name));
-            let detail = format!("a key has at most {KEY_CHARACTERS_MAX} characters");
-            return Err(vec![Violation { pointer, code: "length", detail }]);
-        }
         Ok(Event { cells, time, key, input, contract: self.number, features: None })
     }
 
@@ -366,7 +362,6 @@ mod tests {
             };
             let read = contract.read(&value, text.to_owned(), "/0");
             if let Some(cells) = contract.cells_at_once(text) {
-                // An event's key may be longer than a cell may be.
                 read.iter().for_each(|event| assert_eq!(event.cells, cells, "{text}"));
                 at_once += 1;
             }

@@ -25,13 +25,13 @@ use contract::{Event, EventContract};
 use features::FeatureSet;
 use history::History;
 use live::LiveWindows;
-use places::contract_schema;
+use places::{at_file, at_offset, contract_schema};
 use septet_domain::{ColumnType, Domain};
 use septet_learn::frame::{Column, Frame};
 use septet_tables::Engine;
 use septet_tables::arrow::array::{ArrayRef, RecordBatch};
 use septet_tables::arrow::datatypes::{DataType, SchemaRef};
-use series::SeriesInputs;
+use series::{SeriesExamples, SeriesInputs};
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
@@ -48,7 +48,7 @@ pub struct Inputs {
 
 enum Way {
     Events { windows: Vec<CompiledWindow>, features: Box<FeatureSet> },
-    Series,
+    Series(Arc<SeriesInputs>),
 }
 
 impl Inputs {
@@ -94,8 +94,8 @@ impl Inputs {
     ) -> Result<Inputs, PlatformError> {
         let (columns, request) = series::request(engine, domain, spec, &own).await?;
         let (names, types) = (own.names.clone(), own.types.clone());
-        let contract = EventContract::of_questions(columns, request, own, number);
-        Ok(Inputs { contract, names, types, way: Way::Series })
+        let contract = EventContract::of_questions(columns, request, own.clone(), number);
+        Ok(Inputs { contract, names, types, way: Way::Series(own) })
     }
 
     async fn of_events(
@@ -106,9 +106,14 @@ impl Inputs {
         number: u64,
     ) -> Result<Inputs, PlatformError> {
         let contract = EventContract::new(domain, published, number);
-        let windows = compile_windows(engine, domain, contract.schema()).await?;
+        let windows = compile_windows(engine, domain, contract.schema()).await;
+        let windows = windows.map_err(|error| in_windows(domain, error))?;
         let names: Vec<String> = windows.iter().flat_map(|window| window.names.clone()).collect();
-        let features = FeatureSet::compile(engine, domain, contract.schema(), &names, extras).await?;
+        let features = FeatureSet::compile(engine, domain, contract.schema(), &names, extras).await;
+        let features = features.map_err(|error| match error {
+            PlatformError::Tables(error) => at_file(domain, "features.sql", error),
+            other => other,
+        })?;
         let (names, types) = (features.names.clone(), features.types().to_vec());
         Ok(Inputs { contract, names, types, way: Way::Events { windows, features: Box::new(features) } })
     }
@@ -125,7 +130,7 @@ impl Inputs {
     pub fn keeps_state(&self) -> bool {
         match &self.way {
             Way::Events { .. } => true,
-            Way::Series => false,
+            Way::Series(_) => false,
         }
     }
 
@@ -133,7 +138,7 @@ impl Inputs {
     pub fn windows(&self) -> &[CompiledWindow] {
         match &self.way {
             Way::Events { windows, .. } => windows,
-            Way::Series => &[],
+            Way::Series(_) => &[],
         }
     }
 
@@ -159,7 +164,7 @@ impl Inputs {
     ) -> Result<Vec<Vec<OwnedValue>>, PlatformError> {
         match &self.way {
             Way::Events { features, .. } => features.answer(batch, windows),
-            Way::Series => {
+            Way::Series(_) => {
                 let one = |event: &&Event| {
                     let features = event.features.as_ref().map(|features| features.to_vec());
                     features.ok_or_else(|| history::arrow_error("a question without features"))
@@ -181,11 +186,28 @@ impl Inputs {
         self.features(&[event], batch, columns.collect())
     }
 
+    /// Features of all keys as of a moment; none where rows are answered about.
+    fn frame_of_keys(&self, moment: i64) -> Result<Option<SeriesExamples>, PlatformError> {
+        match &self.way {
+            Way::Events { .. } => Ok(None),
+            Way::Series(own) => own.all(moment).map(Some),
+        }
+    }
+
     /// Features of a range of a history's rows; none where a row of the history is not what is answered about.
     pub fn frame(&self, history: &History, rows: Range<usize>) -> Result<Option<Frame>, PlatformError> {
         let Way::Events { windows, features } = &self.way else { return Ok(None) };
         let made = windows::replay(history, windows, rows.clone())?;
         features.frame(history, &made, rows).map(Some)
+    }
+}
+
+/// An engine's error of a window, which knows no place of its own, at the first window.
+fn in_windows(domain: &Domain, error: PlatformError) -> PlatformError {
+    let offset = domain.spec.window.first().map_or(0, |window| window.span().start);
+    match error {
+        PlatformError::Tables(error) => at_offset(domain, offset, error),
+        other => other,
     }
 }
 

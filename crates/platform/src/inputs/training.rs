@@ -9,7 +9,7 @@ use super::live::features_online;
 use super::places::{at_file, tables_behind};
 use super::series::{SeriesExamples, SeriesInputs, SeriesLabels, as_sent, request};
 use super::windows::{CompiledWindow, compile_windows, replay};
-use super::OwnedValue;
+use super::{Inputs, OwnedValue};
 use crate::PlatformError;
 use crate::judge::split::{DAY, Plan, Timeline, floor_day, plan};
 use crate::kinds::{self, Context};
@@ -259,6 +259,26 @@ impl TrainingData {
         let day = crate::judge::split::day_name(cut + 1);
         let evidence = format!("inputs cut at {day}: {different} of {compared} labels that were known by then differ");
         Ok(Some(Comparison { different, evidence }))
+    }
+
+    /// Some rows' features as another definition makes them from the same tables; none where it does not answer about such rows.
+    pub fn frame_by(&self, other: &Inputs, rows: &[u32]) -> Result<Option<Frame>, PlatformError> {
+        let (Some(&first), Some(&last)) = (rows.iter().min(), rows.iter().max()) else { return Ok(None) };
+        match &self.source {
+            Source::Events(own) => {
+                let range = own.first_row + first as usize..own.first_row + last as usize + 1;
+                let frame = other.frame(&own.history, range)?;
+                let rows: Vec<u32> = rows.iter().map(|row| row - first).collect();
+                Ok(frame.map(|frame| frame.take(&rows)))
+            }
+            Source::Series(own) => {
+                let Some(all) = other.frame_of_keys(own.moment)? else { return Ok(None) };
+                let places: BTreeMap<&str, u32> =
+                    all.names.iter().enumerate().map(|(at, name)| (name.as_str(), at as u32)).collect();
+                let wanted = rows.iter().map(|&row| places.get(own.keys[row as usize].as_str()).copied());
+                Ok(wanted.collect::<Option<Vec<u32>>>().map(|rows| all.frame.take(&rows)))
+            }
+        }
     }
 
     /// The history and windows of a benchmark that times the replay alone; none where nothing is replayed.

@@ -170,8 +170,13 @@ impl Evaluation {
         EvaluationResult { metrics, advantage }
     }
 
-    /// The interval of our advantage over other answers to the same rows, positive where ours are better, and both values.
-    pub fn beside(&self, ours: &[Answers], theirs: &[Answers], chosen: &'static Measure) -> (f64, f64, Option<(f64, f64)>) {
+    /// Both values of a measure on the same rows, and the interval of our advantage, positive where ours are better.
+    pub fn beside(
+        &self,
+        ours: &[Answers],
+        theirs: &[Answers],
+        chosen: &'static Measure,
+    ) -> (f64, f64, Option<(f64, f64)>) {
         let (own, other) = (self.prepare(ours), self.prepare(theirs));
         let value = |folds: &[PreparedFold], rows: &[u32], groups: &[u32]| {
             self.mean(folds, Judged::Table(chosen), &FoldWeights::of(folds, rows, groups))

@@ -212,14 +212,13 @@ pub async fn gather(looking: &Looking, progress: &dyn Progress) -> Result<Gather
         EngineSettings { memory_max: looking.memory_max, spill_folder: looking.home.spill_folder(), partitions: 1 };
     let engine = Engine::new(&settings)?;
     progress.begin(&format!("{name}: what was observed"), Some(4), "parts");
-    let domain = looking.domain.clone();
-    let answerer = Answerer::load(&looking.home, &engine, domain, &version, &published.run_id, 1).await?;
-    let history = History::read(&engine, &looking.domain).await?;
+    let answerer = Answerer::load(&looking.home, &engine, &name, &version, &published.run_id, 1).await?;
+    let history = History::read(&engine, &answerer.domain).await?;
     progress.done(1);
     let (labels, logged) = read_log(looking, &version).await?;
     let history = with_labels(&answerer, history, &labels)?;
     let live = observed::from_log(&answerer, logged, &labels)?.filter(|part| part.rows() >= LOGGED_ROWS_MIN);
-    let (history, live) = observed::with_labels_of_later_rows(&engine, &looking.domain, history, live).await?;
+    let (history, live) = observed::with_labels_of_later_rows(&engine, &answerer.domain, history, live).await?;
     progress.done(2);
     let newest = history.times.last().copied().max(live.as_ref().and_then(|part| part.times.last().copied()));
     let newest = newest.ok_or_else(|| PlatformError::usage(format!("`{name}` has no rows"), "nothing to look at"))?;

@@ -70,8 +70,12 @@ impl Home {
         self.run_folder(domain, run_id).join("tables")
     }
 
+    pub fn models_folder(&self, domain: &str) -> PathBuf {
+        self.root.join("models").join(domain)
+    }
+
     pub fn version_folder(&self, domain: &str, version: &str) -> PathBuf {
-        self.root.join("models").join(domain).join(version)
+        self.models_folder(domain).join(version)
     }
 
     /// Takes the domain's lock, or says that another process has it.

@@ -13,6 +13,8 @@ pub(crate) use postgres::connect as connect_postgres;
 
 /// The alias of the version that answers.
 pub const CHAMPION: &str = "champion";
+/// The alias of the version that stays champion whatever runs make.
+pub const PINNED: &str = "pinned";
 
 #[cfg(test)]
 mod tests;

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use std::path::Path;
 
 /// Statements that bring an empty store to the current shape, in order; on one that has it they change nothing.
-const MIGRATIONS: [&str; 4] = [
+const MIGRATIONS: [&str; 5] = [
     "CREATE TABLE IF NOT EXISTS runs (
         domain TEXT NOT NULL, run_id TEXT NOT NULL, status TEXT NOT NULL, options TEXT NOT NULL,
         started_at TEXT NOT NULL, finished_at TEXT, error TEXT, PRIMARY KEY (domain, run_id))",
@@ -20,6 +20,9 @@ const MIGRATIONS: [&str; 4] = [
     "CREATE TABLE IF NOT EXISTS aliases (
         domain TEXT NOT NULL, alias TEXT NOT NULL, version TEXT NOT NULL, changed_at TEXT NOT NULL,
         PRIMARY KEY (domain, alias))",
+    "CREATE TABLE IF NOT EXISTS alias_changes (
+        domain TEXT NOT NULL, alias TEXT NOT NULL, version TEXT NOT NULL, previous TEXT NOT NULL, changed_at TEXT NOT NULL,
+        changed_by TEXT NOT NULL, why TEXT NOT NULL)",
 ];
 
 /// One small interface over both databases: text in, text out.
@@ -55,6 +58,23 @@ pub struct GateRecord {
     pub name: String,
     pub passed: bool,
     pub evidence: String,
+}
+
+/// Who changes something, and why.
+#[derive(Clone, Copy, Debug)]
+pub struct Signed<'a> {
+    pub by: &'a str,
+    pub why: &'a str,
+}
+
+/// One move of an alias; `version` is empty where it was taken away, `previous` where it had named none.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct AliasChange {
+    pub version: String,
+    pub previous: String,
+    pub changed_at: String,
+    pub changed_by: String,
+    pub why: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -185,13 +205,14 @@ impl Store {
         Ok(self.rows(sql, &[domain, alias]).await?.pop().map(record))
     }
 
-    /// Moves an alias from the version it is believed to name; false if it names another by now.
+    /// Moves an alias from the version it is believed to name; false if it names another by now. Who did it and why is kept.
     pub async fn move_alias(
         &self,
         domain: &str,
         alias: &str,
         from: Option<&str>,
         to: &str,
+        signed: Signed<'_>,
     ) -> Result<bool, PlatformError> {
         let changed = match from {
             Some(from) => {
@@ -203,7 +224,59 @@ impl Store {
                 self.execute(sql, &[domain, alias, to, &now()]).await?
             }
         };
+        if changed == 1 {
+            self.note_alias(domain, alias, from.unwrap_or_default(), to, signed).await?;
+        }
         Ok(changed == 1)
+    }
+
+    /// Takes an alias away from the version it is believed to name; false if it names another by now.
+    pub async fn drop_alias(
+        &self,
+        domain: &str,
+        alias: &str,
+        from: &str,
+        signed: Signed<'_>,
+    ) -> Result<bool, PlatformError> {
+        let sql = "DELETE FROM aliases WHERE domain = $1 AND alias = $2 AND version = $3";
+        let dropped = self.execute(sql, &[domain, alias, from]).await? == 1;
+        if dropped {
+            self.note_alias(domain, alias, from, "", signed).await?;
+        }
+        Ok(dropped)
+    }
+
+    async fn note_alias(
+        &self,
+        domain: &str,
+        alias: &str,
+        from: &str,
+        to: &str,
+        signed: Signed<'_>,
+    ) -> Result<(), PlatformError> {
+        let sql = "INSERT INTO alias_changes (domain, alias, version, previous, changed_at, changed_by, why)
+                   VALUES ($1, $2, $3, $4, $5, $6, $7)";
+        self.execute(sql, &[domain, alias, to, from, &now(), signed.by, signed.why]).await.map(drop)
+    }
+
+    /// What became of an alias, newest first.
+    pub async fn alias_changes(&self, domain: &str, alias: &str) -> Result<Vec<AliasChange>, PlatformError> {
+        let sql = "SELECT version, previous, changed_at, changed_by, why FROM alias_changes
+                   WHERE domain = $1 AND alias = $2 ORDER BY changed_at DESC";
+        let record = |row: Row| AliasChange {
+            version: text(&row, 0),
+            previous: text(&row, 1),
+            changed_at: text(&row, 2),
+            changed_by: text(&row, 3),
+            why: text(&row, 4),
+        };
+        Ok(self.rows(sql, &[domain, alias]).await?.into_iter().map(record).collect())
+    }
+
+    /// Forgets a version.
+    pub async fn delete_version(&self, domain: &str, version: &str) -> Result<(), PlatformError> {
+        let sql = "DELETE FROM versions WHERE domain = $1 AND version = $2";
+        self.execute(sql, &[domain, version]).await.map(drop)
     }
 }
 

@@ -15,6 +15,8 @@ async fn stores() -> Vec<(Store, Option<tempfile::TempDir>)> {
     stores
 }
 
+const SIGNED: Signed<'static> = Signed { by: "ada", why: "a test" };
+
 /// PostgreSQL keeps what earlier tests wrote: every test has a domain of its own.
 fn fresh(name: &str) -> String {
     format!("{name}_{}", chrono::Utc::now().timestamp_nanos_opt().unwrap())
@@ -24,10 +26,10 @@ fn fresh(name: &str) -> String {
 async fn an_alias_moves_only_from_the_version_it_is_believed_to_name() {
     for (store, _folder) in stores().await {
         let domain = fresh("alias");
-        assert!(store.move_alias(&domain, "champion", None, "a").await.unwrap());
-        assert!(!store.move_alias(&domain, "champion", None, "b").await.unwrap());
-        assert!(!store.move_alias(&domain, "champion", Some("x"), "b").await.unwrap());
-        assert!(store.move_alias(&domain, "champion", Some("a"), "b").await.unwrap());
+        assert!(store.move_alias(&domain, "champion", None, "a", SIGNED).await.unwrap());
+        assert!(!store.move_alias(&domain, "champion", None, "b", SIGNED).await.unwrap());
+        assert!(!store.move_alias(&domain, "champion", Some("x"), "b", SIGNED).await.unwrap());
+        assert!(store.move_alias(&domain, "champion", Some("a"), "b", SIGNED).await.unwrap());
         assert_eq!(store.alias(&domain, "champion").await.unwrap().unwrap().version, "b");
     }
 }

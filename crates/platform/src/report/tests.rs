@@ -3,6 +3,7 @@
 use crate::report::{Charts, ReportInput, card, html, numbers};
 use crate::registry::store::GateRecord;
 use crate::version::{Candidate, DecisionRule, FORMAT, FeatureSchema, FoldSummary, Manifest, MetricValue};
+use septet_domain::{Fingerprints, ParameterValue};
 use septet_learn::bootstrap::SplitMix64;
 use septet_learn::calibration::Calibrator;
 use std::collections::BTreeMap;
@@ -79,6 +80,7 @@ fn manifest() -> Manifest {
         unit: (name == "amount").then(|| "EUR".to_owned()),
     };
     let candidate = |learning_rate: f64, max_depth: f64, validation: f64| Candidate {
+        kind: None,
         parameters: parameters(learning_rate, max_depth),
         validation,
         by_fold: vec![validation - 0.01, validation + 0.02, validation, validation - 0.01],
@@ -90,12 +92,20 @@ fn manifest() -> Manifest {
         title: "Fraud detection".to_owned(),
         question: "Should this card payment go through?".to_owned(),
         kind: "trees".to_owned(),
+        task: "label".to_owned(),
+        probability_of: None,
+        learned: BTreeMap::new(),
+        outputs: Vec::new(),
+        measure: "average_precision".to_owned(),
+        importances_of: "of the gain in training".to_owned(),
         target: "is_fraud".to_owned(),
         layout: "fraud_handbook".to_owned(),
         simulated: true,
         seed: 42,
         code_version: "0.1.0".to_owned(),
-        domain_fingerprint: "9a0b6a7d2f4e4c1c8c0a5d1e7b3f2a90".to_owned(),
+        definition: Fingerprints { model: "9a0b6a7d2f4e4c1c".to_owned(), answers: "8c0a5d1e7b3f2a90".to_owned() },
+        fit: "77aa0b6a7d2f".to_owned(),
+        decided_anew_from: None,
         data_fingerprint: "51c2d8e90a7b4f36a1d0c9b8e7f6a5d4".to_owned(),
         data_rows: 1_754_020,
         data_from: "2018-04-01".to_owned(),
@@ -115,7 +125,7 @@ fn manifest() -> Manifest {
         calibrator: Calibrator::Isotonic { score: vec![0.1, 0.9], probability: vec![0.001, 0.9] },
         decision: Some(DecisionRule {
             threshold: 0.0873,
-            policy: "100 alerts a day, on validation".to_owned(),
+            policy: "100 flagged a day, on validation".to_owned(),
             positive: "decline".to_owned(),
             negative: "approve".to_owned(),
             review: None,
@@ -135,9 +145,9 @@ fn manifest() -> Manifest {
     }
 }
 
-fn parameters(learning_rate: f64, max_depth: f64) -> BTreeMap<String, f64> {
+fn parameters(learning_rate: f64, max_depth: f64) -> BTreeMap<String, ParameterValue> {
     [("learning_rate", learning_rate), ("max_depth", max_depth), ("num_leaves", 31.0)]
-        .map(|(name, value)| (name.to_owned(), value))
+        .map(|(name, value)| (name.to_owned(), ParameterValue::Number(value)))
         .into()
 }
 
@@ -160,6 +170,9 @@ fn folds() -> Vec<FoldSummary> {
 
 fn metrics() -> BTreeMap<String, MetricValue> {
     let metric = |value: f64, half: f64, linear: f64, prior: f64| MetricValue {
+        // The larger ones of these rank rows.
+        higher_is_better: value > 0.2,
+        meaning: String::new(),
         value,
         low: Some(value - half),
         high: Some(value + half),
@@ -335,6 +348,8 @@ fn a_manifest_with_next_to_nothing_makes_a_page_too() {
     manifest.metrics.insert(
         "all_equal".to_owned(),
         MetricValue {
+            higher_is_better: true,
+            meaning: String::new(),
             value: 0.0,
             low: Some(0.0),
             high: Some(0.0),

@@ -1,14 +1,13 @@
 //! The last look before a version answers: it loads, it answers its cases, then the alias moves.
 
 use crate::PlatformError;
-use crate::registry::CHAMPION;
-use crate::registry::store::GateRecord;
+use crate::registry::store::{GateRecord, Signed};
+use crate::registry::{CHAMPION, PINNED};
 use crate::run::{Made, Run, StepName};
 use crate::serve::{Answerer, Violation};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 const CASES_GATE: &str = "cases";
 
@@ -57,17 +56,23 @@ pub async fn run(run: &Run<'_>) -> Result<Made, PlatformError> {
 
 /// Moves the champion alias to the version, unless somebody else moved it meanwhile.
 async fn promote(run: &Run<'_>, version: &str) -> Result<bool, PlatformError> {
-    let champion = run.store.alias(run.domain.name(), CHAMPION).await?.map(|alias| alias.version);
+    let name = run.domain.name();
+    let champion = run.store.alias(name, CHAMPION).await?.map(|alias| alias.version);
     if champion.as_deref() == Some(version) {
         return Ok(true);
     }
-    run.store.move_alias(run.domain.name(), CHAMPION, champion.as_deref(), version).await
+    if let Some(pinned) = run.store.alias(name, PINNED).await? {
+        run.progress.say(&format!("`{}` is pinned: `{version}` is kept and not promoted", pinned.version));
+        return Ok(false);
+    }
+    let why = format!("run {} passed its gates", run.run_id);
+    let signed = Signed { by: "septet", why: &why };
+    run.store.move_alias(name, CHAMPION, champion.as_deref(), version, signed).await
 }
 
 /// Name, whether the answer was as expected, and what it was.
 async fn answer_cases(run: &Run<'_>, version: &str) -> Result<Vec<(String, bool, String)>, PlatformError> {
-    let domain = Arc::new(run.domain.clone());
-    let answerer = Answerer::load(run.home, &run.engine()?, domain, version, &run.run_id, 1).await?;
+    let answerer = Answerer::load(run.home, &run.engine()?, run.domain.name(), version, &run.run_id, 1).await?;
     let mut answers = Vec::new();
     for (file, text) in run.domain.files_in("cases", ".json") {
         let place = format!("cases/{file}.json");

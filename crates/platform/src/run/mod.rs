@@ -8,7 +8,9 @@ pub mod prepare;
 mod train;
 mod transform;
 mod validate;
+mod versions;
 
+pub use versions::{VersionAction, change_version};
 pub use validate::{GatesSpoiled, again as gates_again, papers_are_current};
 
 use crate::inputs::TrainingData;

@@ -126,20 +126,18 @@ pub struct Scored {
 }
 
 impl Answerer {
-    /// Loads a version and compiles what its domain says, against the columns of the published table.
+    /// Loads a version and compiles the definition that it carries, against the columns of a run's tables.
     pub async fn load(
         home: &Home,
         engine: &Engine,
-        domain: Arc<Domain>,
+        domain: &str,
         version: &str,
         run_id: &str,
         number: u64,
     ) -> Result<Answerer, PlatformError> {
-        let scorer = Scorer::load(&home.version_folder(domain.name(), version))?;
-        if scorer.manifest.domain_fingerprint != domain.fingerprint() {
-            let what = format!("version `{version}` was learned from another definition of `{}`", domain.name());
-            return Err(PlatformError::usage(what, format!("first: septet run {}", domain.name())));
-        }
+        let folder = home.version_folder(domain, version);
+        let scorer = Scorer::load(&folder)?;
+        let domain = Arc::new(crate::version::definition(&folder, domain)?);
         register_all(engine, &domain, &home.tables_folder(domain.name(), run_id)).await?;
         let inputs = Inputs::load(engine, &domain, &scorer.manifest.extras, number).await?;
         let lookups = Lookups::load(engine, &domain, &inputs.contract).await?;
@@ -147,7 +145,7 @@ impl Answerer {
         let rules = compile_rules(engine, &domain, &schema).await?;
         let answer = compile_answer(engine, &domain, &schema).await?;
         let phrases = phrases(&domain, &scorer.manifest);
-        let live_features = Profiles::load(&home.version_folder(domain.name(), version))?.map(LiveFeatures::new);
+        let live_features = Profiles::load(&folder)?.map(LiveFeatures::new);
         Ok(Answerer {
             inputs,
             lookups,

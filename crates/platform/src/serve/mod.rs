@@ -14,8 +14,9 @@ mod service;
 mod writer;
 
 pub use answerer::{Answerer, Scored, check_decision};
+pub use septet_tables::{KEY_CHARACTERS_MAX, TEXT_CHARACTERS_MAX};
 pub use crate::inputs::contract::{
-    Cell, Event, EventColumn, EventContract, KEY_CHARACTERS_MAX, TEXT_CHARACTERS_MAX, Unread, Violation, escaped,
+    Cell, Event, EventColumn, EventContract, Unread, Violation, escaped,
 };
 pub use crate::inputs::series_rows::RowsOf;
 pub use crate::registry::ids::fresh_id;

@@ -62,8 +62,8 @@ impl Rebuilding<'_> {
         let engine = tables(self.options)?;
         say("loading the champion");
         let options = self.options;
-        let domain = options.domain.clone();
-        let answerer = Answerer::load(&options.home, &engine, domain, self.version, self.run_id, self.number).await?;
+        let name = options.domain.name();
+        let answerer = Answerer::load(&options.home, &engine, name, self.version, self.run_id, self.number).await?;
         if !answerer.inputs.keeps_state() {
             // Everything that an answer needs is looked up: nothing changes with it.
             let live = LiveWindows::none();

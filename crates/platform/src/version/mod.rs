@@ -5,7 +5,7 @@ pub mod profiles;
 use crate::PlatformError;
 use crate::inputs::OwnedValue;
 use crate::kinds::{self, Explanation, Fitted, VersionFiles};
-use septet_domain::ParameterValue;
+use septet_domain::{Domain, Fingerprints, ParameterValue};
 use septet_learn::calibration::Calibrator;
 use septet_learn::isotonic::Curve;
 use septet_learn::measures::{Better, Task};
@@ -35,7 +35,13 @@ pub struct Manifest {
     pub simulated: bool,
     pub seed: u64,
     pub code_version: String,
-    pub domain_fingerprint: String,
+    /// Of the definition that the version carries in `domain/`.
+    pub definition: Fingerprints,
+    /// Hash of all that a fit depends on: versions with the same one share it and differ in what is decided on it.
+    pub fit: String,
+    /// The version whose fit was taken over, where only what is decided on it changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decided_anew_from: Option<String>,
     pub data_fingerprint: String,
     pub data_rows: u64,
     pub data_from: String,
@@ -163,6 +169,18 @@ impl MetricValue {
             meaning: meaning.to_owned(),
         }
     }
+}
+
+/// Where a version keeps the definition that it was made by.
+pub const DEFINITION: &str = "domain";
+
+/// The definition that a version carries: it answers by that one, whatever the domain's folder says today.
+pub fn definition(folder: &Path, name: &str) -> Result<Domain, PlatformError> {
+    let failed = |reason: String| PlatformError::Version {
+        version: folder.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+        reason,
+    };
+    Domain::kept_in(&folder.join(DEFINITION), name).map_err(|problems| failed(problems.to_string()))
 }
 
 /// One `[estimate.NAME]`, learned.

@@ -22,8 +22,10 @@ fn assert_whole(machine: &Machine) {
         assert_eq!(
             names,
             [
+                "answers.parquet",
                 "card.md",
                 "charts.json",
+                "domain",
                 "encoder.json",
                 "gates.json",
                 "manifest.json",

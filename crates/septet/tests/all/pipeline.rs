@@ -124,7 +124,7 @@ fn the_papers_of_a_version_stand_by_themselves() {
     assert!(card.contains("simulated") && card.contains("beats_linear"));
     let manifest: Value = serde_json::from_slice(&std::fs::read(folder.join("manifest.json")).unwrap()).unwrap();
     for key in [
-        "domain_fingerprint",
+        "definition",
         "data_fingerprint",
         "seed",
         "code_version",

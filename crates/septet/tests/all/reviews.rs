@@ -60,8 +60,8 @@ fn a_review_is_answered_with_its_words_and_aspects() {
             "[decision]\n",
             "[gates]\ncalibration_error_max = 1\nparity_rows = 200\nprediction_us_max = 5000\nexplanation_us_max = 5000\n\n[decision]\n",
         ),
-        ("domain.toml", "alerts_per_day = 10", "alerts_per_day = 2"),
-        ("domain.toml", "alerts_per_day = 30", "alerts_per_day = 6"),
+        ("domain.toml", "flags_per_day = 10", "flags_per_day = 2"),
+        ("domain.toml", "flags_per_day = 30", "flags_per_day = 6"),
     ];
     let domains = copied_domain(&machine, "restaurant", "restaurant", &changes).display().to_string();
     let report = machine.json(&["--domains", &domains, "run", "restaurant", "--small", "--json"]);

@@ -26,7 +26,7 @@ fn the_law_that_the_simulated_shop_was_made_by_comes_back_and_customers_are_answ
     let model = server.get("/model/info").json();
     let truth = septet_demo::ecommerce_truth(septet_demo::Size::Normal, SEED);
     let near = |name: &str, known: f64| {
-        let of = |name: &str| model["parameters"][name].as_f64().unwrap_or(f64::NAN);
+        let of = |name: &str| model["learned"][name].as_f64().unwrap_or(f64::NAN);
         let (found, error) = (of(name), of(&format!("{name}_error")));
         assert!((found - known).abs() < 3.0 * error, "{name}: {found} with {error}, made with {known}");
     };
@@ -84,11 +84,11 @@ fn a_customer_is_looked_up(machine: &Machine, server: &Server) {
     assert_eq!(reply.status, 200, "{}", reply.body);
     let looked_up = reply.json();
     let sql = format!(
-        "SELECT CAST(purchased_on AS VARCHAR) AS at, CAST(value AS DOUBLE PRECISION) AS value FROM purchases WHERE customer_id = '{customer}'"
+        "SELECT CAST(at AS VARCHAR) AS at, order_id, CAST(value AS DOUBLE PRECISION) AS value FROM purchase_events WHERE customer_id = '{customer}'"
     );
     let orders = rows(machine, &sql);
-    let end = rows(machine, "SELECT CAST(CAST(max(ordered_at) AS DATE) AS VARCHAR) AS day FROM order_lines");
-    let told = server.post("/predict", &json!({ "orders": orders, "as_of": end[0]["day"] }).to_string()).json();
+    let end = rows(machine, "SELECT CAST(max(ordered_at) AS VARCHAR) AS time FROM order_lines");
+    let told = server.post("/predict", &json!({ "orders": orders, "as_of": end[0]["time"] }).to_string()).json();
     assert_eq!(told["prediction"], looked_up["prediction"]);
     assert_eq!(told["answer"]["lifetime_value"], looked_up["answer"]["lifetime_value"]);
     assert!(looked_up["answer"]["segment"].is_string() && told["answer"]["segment"].is_null());
@@ -117,7 +117,9 @@ fn questions_are_refused_where_they_are_wrong(server: &Server) {
         (json!({ "frequency": 40, "recency": 3, "T": 20 }), "/frequency"),
         (json!({ "frequency": 1, "recency": 3, "T": 20, "monetary": -1 }), "/monetary"),
         (json!({ "orders": [] }), "/orders"),
-        (json!({ "orders": [{ "at": "2026-01-01", "value": 3, "vat": 1 }] }), "/orders"),
+        (json!({ "orders": [{ "at": "2026-01-01", "value": 3, "vat": 1 }] }), "/orders/0/vat"),
+        (json!({ "orders": [{ "at": "2026-01-01", "value": 3 }, { "at": "2026-01-02" }] }), "/orders/1/value"),
+        (json!({ "orders": [{ "at": "2026-01-01", "value": -3 }] }), ""),
         (json!({ "orders": [{ "at": "2026-01-01", "value": 3 }], "as_of": "2025-01-01" }), "/orders"),
     ];
     for (question, pointer) in bad {

@@ -254,7 +254,7 @@ fn a_service_looks_by_itself_and_shows_what_it_found() {
 fn what_a_service_answered_is_watched_as_it_was_answered() {
     let machine = Machine::new();
     // The stream has its rows in a later month, all on one day, and most to one terminal.
-    let counted = "[[watch]]\nname = \"logged\"\ntitle = \"answers from the log\"\nconcerns = \"tests\"\nabove = 1000000\nsql = \"SELECT count(*) FROM observed WHERE source = 'log'\"\n\n[decision]\n";
+    let counted = "[[watch]]\nname = \"logged\"\ntitle = \"answers from the log\"\nowner = \"tests\"\nabove = 1000000\nsql = \"SELECT count(*) FROM observed WHERE source = 'log'\"\n\n[decision]\n";
     let domains = make_champion_with(&machine, "fraud", &[("domain.toml", "[decision]\n", counted)]);
     let server = Server::start(&machine, &["--domains", &domains]);
     let payment = |at: u32| {
