@@ -21,8 +21,8 @@ const ANSWER_KEYS: [&str; 7] = ["title", "question", "lookup", "estimate", "deci
 /// Words for a person, wherever they stand.
 const WORDS: [&str; 6] = ["meaning", "unit", "title", "grain", "personal", "says"];
 /// What only an extract asks: the rows that it gives have a fingerprint of their own.
-const EXTRACT_KEYS: [&str; 8] = [
-    "quarantine_share_max", "delimiter", "quote", "columns_of_file", "decimal", "null_words", "encoding", "simulated",
+const EXTRACT_KEYS: [&str; 7] = [
+    "quarantine_share_max", "delimiter", "quote", "decimal", "null_words", "encoding", "simulated",
 ];
 
 impl Domain {
@@ -43,7 +43,7 @@ impl Domain {
             let tables = tables.into_iter().map(|name| format!("tables/{name}.sql"));
             for file in names.iter().map(|name| (*name).to_owned()).chain(tables) {
                 if let Some(text) = self.files.get(&file) {
-                    put(hasher, &file, text);
+                    put(hasher, &file, &without_comments(text));
                 }
             }
         };
@@ -65,6 +65,31 @@ impl Domain {
         }
         found
     }
+}
+
+/// SQL without comments, and with one space wherever there is any outside of quotes.
+fn without_comments(sql: &str) -> String {
+    let (mut kept, mut rest) = (String::with_capacity(sql.len()), sql);
+    while let Some(first) = rest.chars().next() {
+        let end = if rest.starts_with("--") {
+            rest.find('\n').unwrap_or(rest.len())
+        } else if rest.starts_with("/*") {
+            rest.find("*/").map_or(rest.len(), |at| at + 2)
+        } else if first.is_whitespace() {
+            rest.find(|c: char| !c.is_whitespace()).unwrap_or(rest.len())
+        } else {
+            let quoted = if first == '\'' || first == '"' { rest[1..].find(first).map(|at| at + 2) } else { None };
+            let end = quoted.unwrap_or(first.len_utf8());
+            kept.push_str(&rest[..end]);
+            rest = &rest[end..];
+            continue;
+        };
+        if !kept.ends_with(' ') {
+            kept.push(' ');
+        }
+        rest = &rest[end..];
+    }
+    kept.trim().to_owned()
 }
 
 fn put(hasher: &mut blake3::Hasher, name: &str, text: &str) {
@@ -125,6 +150,9 @@ mod tests {
             (toml, "terminal_payments_7d >= 5", "terminal_payments_7d >= 6", (false, true)),
             (toml, "meaning = \"time of the payment\"", "meaning = \"when it was paid\"", (false, true)),
             ("answer.sql", "SELECT", "SELECT 1 AS one,", (false, true)),
+            ("features.sql", "    amount,", "  amount, -- in EUR; it's what was paid\n", (false, false)),
+            ("features.sql", "    amount,", "    /* \"it\" */ amount,", (false, false)),
+            ("features.sql", "    amount,", "    amount, '--' AS dashes,", (true, false)),
             (toml, "over = [\"1d\", \"7d\", \"30d\"]", "over = [\"2d\", \"7d\", \"30d\"]", (true, false)),
             (toml, "trees = [200, 300, 400]", "trees = [200, 300]", (true, false)),
             ("features.sql", "    amount,", "    amount, ln(amount + 1) AS l,", (true, false)),

@@ -474,8 +474,8 @@ pub struct Series {
     /// What must hold between the fields given, in order; the first that does not is told.
     #[serde(default)]
     pub check: Vec<FieldCheck>,
-    /// Labels that `label.sql` makes of later rows: a SELECT of the key (and of `at`, unless `one_row`) and the labels. Its rows
-    /// have `as_of`, the moment that labels count from, and `until`, the moment that they are known at.
+    /// Labels that `label.sql` makes of later rows: a SELECT of the labels alone, to which the key (and `at`, unless `one_row`) is
+    /// added. Its rows have `as_of`, the moment that labels count from, and `until`, the moment that they are known at.
     #[serde(default)]
     #[schemars(with = "IndexMap<String, SeriesLabel>")]
     pub labels: IndexMap<Spanned<String>, SeriesLabel>,

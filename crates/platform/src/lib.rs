@@ -16,6 +16,8 @@ mod registry;
 mod report;
 mod run;
 pub mod serve;
+#[cfg(test)]
+mod tests;
 mod version;
 
 pub use check::check_domain;

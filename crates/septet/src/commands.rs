@@ -99,7 +99,7 @@ fn options(domain: &Domain, arguments: &RunArguments) -> anyhow::Result<RunOptio
 }
 
 /// What of a domain's definition is other than a version's.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Changed {
     /// At most what watches.
     Nothing,
@@ -107,6 +107,8 @@ pub enum Changed {
     Answers,
     /// What is learned: `septet run` trains.
     Model,
+    /// The version cannot be read, and why: such as one that an older program made.
+    Unreadable(String),
 }
 
 /// What a command on runs needs, opened once.
@@ -137,10 +139,11 @@ impl Workshop {
         let Some(champion) = self.store.alias(self.domain.name(), CHAMPION).await? else { return Ok(None) };
         let loaded = Scorer::load(&self.home.version_folder(self.domain.name(), &champion.version));
         let today = self.domain.fingerprints();
-        Ok(loaded.ok().map(|scorer| match &scorer.manifest.definition {
-            own if own.model != today.model => Changed::Model,
-            own if own.answers != today.answers => Changed::Answers,
-            _ => Changed::Nothing,
+        Ok(Some(match loaded {
+            Err(error) => Changed::Unreadable(error.to_string()),
+            Ok(scorer) if scorer.manifest.definition.model != today.model => Changed::Model,
+            Ok(scorer) if scorer.manifest.definition.answers != today.answers => Changed::Answers,
+            Ok(_) => Changed::Nothing,
         }))
     }
 

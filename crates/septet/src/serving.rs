@@ -176,12 +176,14 @@ pub async fn up(settings: &Settings, names: &[String], small: bool) -> anyhow::R
             Some(Changed::Nothing) => continue,
             // It answers by the definition that it was made by; what is learned from is for a person to say.
             Some(changed) => {
-                let (what, does) = match changed {
-                    Changed::Model => ("what is learned", "trains"),
-                    _ => ("what is decided", "decides anew"),
-                };
                 let name = domain.name();
-                eprintln!("{name}: {what} has changed since the champion was made; `septet run {name}` {does}");
+                match changed {
+                    Changed::Unreadable(why) => {
+                        eprintln!("{name}: its champion cannot be read ({why}); `septet run {name}` trains another one");
+                    }
+                    Changed::Model => eprintln!("{name}: what is learned has changed since the champion was made; `septet run {name}` trains"),
+                    _ => eprintln!("{name}: what is decided has changed since the champion was made; `septet run {name}` decides anew"),
+                }
                 continue;
             }
         }

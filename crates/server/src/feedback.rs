@@ -7,7 +7,7 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{HeaderValue, header};
 use axum::response::Response;
-use septet_platform::serve::{Cell, EventContract, Noted, Told};
+use septet_platform::serve::{Cell, EventColumn, EventContract, Noted, Told};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -74,14 +74,20 @@ fn read_told(contract: &EventContract, value: &Value, pointer: &str) -> Result<V
     for (name, value) in object.iter().filter(|(name, _)| **name != key_column.name) {
         match contract.columns.iter().position(|column| column.name == *name && column.label()) {
             None => wrong(name, "unknown", "not a label of this domain".to_owned()),
+            Some(label) if contract.columns[label].label_from_later_rows() => {
+                wrong(name, "label", "made from later rows: send those rows, and the label comes by itself".to_owned())
+            }
             Some(label) => match contract.columns[label].cell(value) {
                 Ok(cell) => told.push(Told { key: key.clone(), label, value: cell, text: value.to_string() }),
                 Err((code, detail)) => wrong(name, code, detail),
             },
         }
     }
-    let labels: Vec<&str> = contract.columns.iter().filter(|column| column.label()).map(|c| c.name.as_str()).collect();
-    if labels.iter().all(|label| !object.contains_key(*label)) {
+    let sent = |column: &&EventColumn| column.label() && !column.label_from_later_rows();
+    let labels: Vec<&str> = contract.columns.iter().filter(sent).map(|column| column.name.as_str()).collect();
+    if labels.is_empty() {
+        wrong("", "label", "no label of this domain is sent: all are made from later rows by themselves".to_owned());
+    } else if labels.iter().all(|label| !object.contains_key(*label)) {
         wrong(labels.first().unwrap_or(&""), "required", format!("give at least one of {}", labels.join(", ")));
     }
     match errors.is_empty() {

@@ -7,6 +7,7 @@ mod batch;
 mod body;
 mod docs;
 mod feedback;
+mod hub;
 mod info;
 mod metrics;
 mod monitoring;
@@ -17,7 +18,8 @@ mod routes;
 mod state;
 mod trace;
 
-pub use routes::{Addresses, domain, hub};
+pub use hub::hub;
+pub use routes::{Addresses, domain};
 pub use state::{DomainState, Limits, Watched};
 
 use axum::extract::Request;

@@ -1,5 +1,6 @@
 //! `/openapi.json` (3.1): made from the contract and the version that answers, with examples that really work.
 
+use crate::routes::{ROUTES, Route};
 use crate::problem::{CODES, PROBLEM_JSON, Problem};
 use crate::state::DomainState;
 use axum::Json;
@@ -87,77 +88,85 @@ fn by_itself(name: &str) -> Value {
     json!({ "anyOf": [reference(name), {}], "description": format!("{name}; a row that breaks it is refused by itself") })
 }
 
-fn paths(answerer: &Answerer) -> Value {
-    let example = example(answerer);
-    let explain = json!({
+fn paths(answerer: &Answerer) -> Map<String, Value> {
+    let told = |route: &Route| Some((route.path.to_owned(), route.operation?(answerer)));
+    ROUTES.iter().filter_map(told).collect()
+}
+
+/// A page that is read.
+pub fn page(id: &str, summary: &str, others: &[u16]) -> Value {
+    let responses = answered(summary, "application/json", json!({ "type": "object" }), others);
+    json!({ "get": { "operationId": id, "summary": summary, "responses": responses } })
+}
+
+fn explain() -> Value {
+    json!({
         "name": "explain", "in": "query", "required": false, "schema": { "type": "string", "enum": ["short", "full"] },
         "description": "`full` gives the contribution of every feature",
-    });
+    })
+}
+
+pub fn predict(answerer: &Answerer) -> Value {
     let idempotency = json!({
         "name": "Idempotency-Key", "in": "header", "required": false,
         "schema": { "type": "string", "minLength": 1, "maxLength": 200, "pattern": "^[!-~]+$" },
         "description": "the same key and request get the same answer, counted once; the event's own key does the same",
     });
-    let lines = "one object a line; one line of answer for each, in order, then one with `summary`";
     let asked = [400, 401, 405, 409, 413, 415, 422, 500, 503, 504];
-    let page = |id: &str, summary: &str, schema: Value, others: &[u16]| {
-        json!({ "get": {
-            "operationId": id, "summary": summary, "responses": answered(summary, "application/json", schema, others),
-        }})
-    };
-    let any = || json!({ "type": "object" });
-    json!({
-        "/predict": { "post": {
-            "operationId": "predict", "summary": answerer.domain.spec.question,
-            "parameters": [explain, idempotency],
-            "requestBody": { "required": true, "content": { "application/json": {
-                "schema": reference("Event"), "example": example } } },
-            "responses": answered("the answer", "application/json", reference("Answer"), &asked),
-        }},
-        "/predict/batch": { "post": {
-            "operationId": "predictBatch", "summary": "Many events; an answer or an error for each",
-            "parameters": [explain],
-            "requestBody": { "required": true, "content": {
-                "application/json": { "schema": { "type": "array", "items": by_itself("Event") }, "example": [example] },
-                "application/x-ndjson": { "schema": { "description": lines } },
-                "text/csv": { "schema": { "description": "a header with column names, then rows" } },
-            }},
-            "responses": batch_responses(lines),
-        }},
-        "/feedback": { "post": {
-            "operationId": "feedback", "summary": "The truth that came later, for one event or many",
-            "requestBody": { "required": true, "content": {
-                "application/json": { "schema": { "oneOf": [
-                    reference("Outcome"), { "type": "array", "items": by_itself("Outcome") } ] },
-                    "example": outcome_example(answerer) },
-                "application/x-ndjson": { "schema": { "description": "one object a line" } },
-            }},
-            "responses": answered("what became of each", "application/json", reference("OutcomeResults"),
-                &[400, 401, 404, 405, 413, 415, 422, 500, 503, 504]),
-        }},
-        "/health": page("health", "How the service is", any(), &[401, 503]),
-        "/livez": page("livez", "200 while the process lives", any(), &[503]),
-        "/readyz": { "get": { "operationId": "readyz", "summary": "200 while it answers", "responses": {
-            "200": { "description": "ready", "content": { "application/json": { "schema": any() } } },
-            "503": { "description": "not ready, and why", "content": {
-                "application/json": { "schema": any() },
-                PROBLEM_JSON: { "schema": reference("Problem") } } },
-        }}},
-        "/model/info": page("modelInfo", "The version that answers, and what it reached", any(), &[401, 500, 503]),
-        "/model/features": page("modelFeatures", "The model's inputs", any(), &[401, 500, 503]),
-        "/monitoring/quality": page("quality", "Quality of the last run and of the last requests", any(), &[401, 500, 503]),
-        "/monitoring/drift": page("drift", "How far the last answers' features are from those of training", any(), &[401, 500, 503]),
-        "/monitoring/performance": page("performance", "The model on labels that are known, what it promises for the rest, and every watched number", any(), &[401, 503]),
-        "/monitoring/alerts": page("alerts", "Alerts, newest first, and what was sent of them", any(), &[401, 500, 503]),
-        "/monitoring/alerts/{alert_id}/acknowledge": alert_action("acknowledgeAlert", "Say that somebody looks after it"),
-        "/monitoring/alerts/{alert_id}/resolve": alert_action("resolveAlert", "Close it; the same episode does not open again"),
-        "/monitoring/system": page("system", "The machine and the process, with their levels", any(), &[401, 503]),
-        "/metrics": { "get": { "operationId": "metrics", "summary": "Prometheus metrics", "responses":
-            answered("metrics", "text/plain", json!({ "type": "string" }), &[401, 503]) } },
-    })
+    json!({ "post": {
+        "operationId": "predict", "summary": answerer.domain.spec.question,
+        "parameters": [explain(), idempotency],
+        "requestBody": { "required": true, "content": { "application/json": {
+            "schema": reference("Event"), "example": example(answerer) } } },
+        "responses": answered("the answer", "application/json", reference("Answer"), &asked),
+    }})
 }
 
-fn alert_action(id: &str, summary: &str) -> Value {
+pub fn predict_batch(answerer: &Answerer) -> Value {
+    let lines = "one object a line; one line of answer for each, in order, then one with `summary`";
+    json!({ "post": {
+        "operationId": "predictBatch", "summary": "Many events; an answer or an error for each",
+        "parameters": [explain()],
+        "requestBody": { "required": true, "content": {
+            "application/json": {
+                "schema": { "type": "array", "items": by_itself("Event") }, "example": [example(answerer)] },
+            "application/x-ndjson": { "schema": { "description": lines } },
+            "text/csv": { "schema": { "description": "a header with column names, then rows" } },
+        }},
+        "responses": batch_responses(lines),
+    }})
+}
+
+pub fn feedback(answerer: &Answerer) -> Value {
+    json!({ "post": {
+        "operationId": "feedback", "summary": "The truth that came later, for one event or many",
+        "requestBody": { "required": true, "content": {
+            "application/json": { "schema": { "oneOf": [
+                reference("Outcome"), { "type": "array", "items": by_itself("Outcome") } ] },
+                "example": outcome_example(answerer) },
+            "application/x-ndjson": { "schema": { "description": "one object a line" } },
+        }},
+        "responses": answered("what became of each", "application/json", reference("OutcomeResults"),
+            &[400, 401, 404, 405, 413, 415, 422, 500, 503, 504]),
+    }})
+}
+
+pub fn readyz() -> Value {
+    let any = json!({ "type": "object" });
+    json!({ "get": { "operationId": "readyz", "summary": "200 while it answers", "responses": {
+        "200": { "description": "ready", "content": { "application/json": { "schema": any } } },
+        "503": { "description": "not ready, and why", "content": {
+            "application/json": { "schema": any },
+            PROBLEM_JSON: { "schema": reference("Problem") } } },
+    }}})
+}
+
+pub fn metrics() -> Value {
+    let responses = answered("metrics", "text/plain", json!({ "type": "string" }), &[401, 503]);
+    json!({ "get": { "operationId": "metrics", "summary": "Prometheus metrics", "responses": responses } })
+}
+
+pub fn alert_action(id: &str, summary: &str) -> Value {
     json!({ "post": {
         "operationId": id, "summary": summary,
         "parameters": [{ "name": "alert_id", "in": "path", "required": true, "schema": { "type": "string" } }],
@@ -293,7 +302,7 @@ fn nullable(column: &EventColumn, mut schema: Value) -> Value {
 
 fn outcome_schema(contract: &EventContract) -> Value {
     let key = &contract.columns[contract.key];
-    let labels = contract.columns.iter().filter(|column| column.label());
+    let labels = contract.columns.iter().filter(|column| column.label() && !column.label_from_later_rows());
     let mut properties: Map<String, Value> =
         labels.map(|column| (column.name.clone(), column_schema(column, false))).collect();
     properties.insert(key.name.clone(), column_schema(key, true));
@@ -371,7 +380,7 @@ fn outcome_example(answerer: &Answerer) -> Value {
     let contract = answerer.contract();
     let key = &contract.columns[contract.key].name;
     let mut outcome = Map::from_iter([(key.clone(), example(answerer)[key].clone())]);
-    for label in contract.columns.iter().filter(|column| column.label()) {
+    for label in contract.columns.iter().filter(|column| column.label() && !column.label_from_later_rows()) {
         outcome.insert(label.name.clone(), sample(label));
     }
     Value::Object(outcome)

@@ -1,18 +1,20 @@
-//! Every address of a domain, and the hub that has all domains behind it.
+//! Every address of a domain.
 
 use crate::body::{CHUNKS_WAITING_MAX, body_of};
 use crate::problem::Problem;
 use crate::state::DomainState;
+use crate::openapi::page;
 use crate::{batch, docs, feedback, info, monitoring, openapi, predict, trace};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{Method, header};
-use axum::response::{Html, IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{MethodRouter, get, post};
 use futures::{FutureExt, StreamExt};
+use septet_platform::serve::Answerer;
+use serde_json::Value;
 use std::convert::Infallible;
-use std::fmt::Write as _;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -26,29 +28,90 @@ use tower_http::compression::predicate::{And, NotForContentType, Predicate, Size
 
 const PREDICT: &str = "/predict";
 
-/// The patterns that metrics and logs know.
-const PATHS: [&str; 21] = [
-    PREDICT,
-    "/predict/batch",
-    "/feedback",
-    "/health",
-    "/livez",
-    "/readyz",
-    "/model/info",
-    "/model/features",
-    "/monitoring/quality",
-    "/monitoring/drift",
-    "/monitoring/performance",
-    "/monitoring/alerts/{alert_id}/acknowledge",
-    "/monitoring/alerts/{alert_id}/resolve",
-    "/monitoring/alerts",
-    "/monitoring/system",
-    "/metrics",
-    "/openapi.json",
-    "/docs/{*file}",
-    "/docs/",
-    "/docs",
-    "/",
+/// One address of a domain: what answers it, and how `/openapi.json` tells of it.
+pub struct Route {
+    pub path: &'static str,
+    answered_by: fn() -> MethodRouter<Arc<DomainState>>,
+    /// None for what is no part of the interface.
+    pub operation: Option<fn(&Answerer) -> Value>,
+}
+
+/// Every address of a domain. The router, the patterns of metrics and logs, and `/openapi.json` are made from this list.
+pub const ROUTES: &[Route] = &[
+    Route { path: PREDICT, answered_by: || post(predict::predict), operation: Some(openapi::predict) },
+    Route {
+        path: "/predict/batch",
+        answered_by: || post(batch::predict_batch),
+        operation: Some(openapi::predict_batch),
+    },
+    Route { path: "/feedback", answered_by: || post(feedback::feedback), operation: Some(openapi::feedback) },
+    Route {
+        path: "/health",
+        answered_by: || get(info::health),
+        operation: Some(|_| page("health", "How the service is", &[401, 503])),
+    },
+    Route {
+        path: "/livez",
+        answered_by: || get(info::livez),
+        operation: Some(|_| page("livez", "200 while the process lives", &[503])),
+    },
+    Route { path: "/readyz", answered_by: || get(info::readyz), operation: Some(|_| openapi::readyz()) },
+    Route {
+        path: "/model/info",
+        answered_by: || get(info::model_info),
+        operation: Some(|_| page("modelInfo", "The version that answers, and what it reached", &[401, 500, 503])),
+    },
+    Route {
+        path: "/model/features",
+        answered_by: || get(info::model_features),
+        operation: Some(|_| page("modelFeatures", "The model's inputs", &[401, 500, 503])),
+    },
+    Route {
+        path: "/monitoring/quality",
+        answered_by: || get(info::quality),
+        operation: Some(|_| page("quality", "Quality of the last run and of the last requests", &[401, 500, 503])),
+    },
+    Route {
+        path: "/monitoring/drift",
+        answered_by: || get(monitoring::drift),
+        operation: Some(|_| {
+            page("drift", "How far the last answers' features are from those of training", &[401, 500, 503])
+        }),
+    },
+    Route {
+        path: "/monitoring/performance",
+        answered_by: || get(monitoring::performance),
+        operation: Some(|_| {
+            let summary = "The model on labels that are known, what it promises for the rest, and every watched number";
+            page("performance", summary, &[401, 503])
+        }),
+    },
+    Route {
+        path: "/monitoring/alerts",
+        answered_by: || get(monitoring::alerts),
+        operation: Some(|_| page("alerts", "Alerts, newest first, and what was sent of them", &[401, 500, 503])),
+    },
+    Route {
+        path: "/monitoring/alerts/{alert_id}/acknowledge",
+        answered_by: || post(monitoring::acknowledge),
+        operation: Some(|_| openapi::alert_action("acknowledgeAlert", "Say that somebody looks after it")),
+    },
+    Route {
+        path: "/monitoring/alerts/{alert_id}/resolve",
+        answered_by: || post(monitoring::resolve),
+        operation: Some(|_| openapi::alert_action("resolveAlert", "Close it; the same episode does not open again")),
+    },
+    Route {
+        path: "/monitoring/system",
+        answered_by: || get(monitoring::system),
+        operation: Some(|_| page("system", "The machine and the process, with their levels", &[401, 503])),
+    },
+    Route { path: "/metrics", answered_by: || get(info::metrics), operation: Some(|_| openapi::metrics()) },
+    Route { path: "/openapi.json", answered_by: || get(openapi::openapi), operation: None },
+    Route { path: "/docs", answered_by: || get(docs::to_folder), operation: None },
+    Route { path: "/docs/", answered_by: || get(docs::index), operation: None },
+    Route { path: "/docs/{*file}", answered_by: || get(docs::file), operation: None },
+    Route { path: "/", answered_by: || get(docs::to_docs), operation: None },
 ];
 
 /// Replies below this are sent as they are: packing them costs more than it saves.
@@ -56,28 +119,9 @@ const GZIP_BYTES_MIN: u16 = 1_400;
 
 /// One domain's addresses.
 pub fn domain(state: Arc<DomainState>) -> Addresses {
-    let router = Router::new()
-        .route(PREDICT, post(predict::predict))
-        .route("/predict/batch", post(batch::predict_batch))
-        .route("/feedback", post(feedback::feedback))
-        .route("/health", get(info::health))
-        .route("/livez", get(info::livez))
-        .route("/readyz", get(info::readyz))
-        .route("/model/info", get(info::model_info))
-        .route("/model/features", get(info::model_features))
-        .route("/monitoring/quality", get(info::quality))
-        .route("/monitoring/drift", get(monitoring::drift))
-        .route("/monitoring/performance", get(monitoring::performance))
-        .route("/monitoring/alerts", get(monitoring::alerts))
-        .route("/monitoring/alerts/{alert_id}/acknowledge", post(monitoring::acknowledge))
-        .route("/monitoring/alerts/{alert_id}/resolve", post(monitoring::resolve))
-        .route("/monitoring/system", get(monitoring::system))
-        .route("/metrics", get(info::metrics))
-        .route("/openapi.json", get(openapi::openapi))
-        .route("/docs", get(docs::to_folder))
-        .route("/docs/", get(docs::index))
-        .route("/docs/{*file}", get(docs::file))
-        .route("/", get(docs::to_docs))
+    let router = ROUTES
+        .iter()
+        .fold(Router::new(), |router, route| router.route(route.path, (route.answered_by)()))
         .fallback(|| async { Problem::new("not_found", "see /openapi.json for what there is") })
         .with_state(state.clone());
     Addresses { predict: packed(Predict(state.clone())), rest: packed(router), state, workers: Handle::current() }
@@ -186,50 +230,7 @@ pub fn pattern_of(path: &str) -> &'static str {
             !found.is_empty() && (name.starts_with('*') || !found.contains('/'))
         }
     };
-    PATHS.into_iter().find(|pattern| fits(pattern)).unwrap_or("other")
-}
-
-/// All domains under their names, and a page that lists them.
-pub fn hub(states: &[Arc<DomainState>]) -> Router {
-    let domains = states.iter().fold(Router::new(), |router, state| {
-        let name = state.service.domain().name().to_owned();
-        router.nest_service(&format!("/{name}"), domain(state.clone()))
-    });
-    let listed: Arc<Vec<Arc<DomainState>>> = Arc::new(states.to_vec());
-    let own = Router::new()
-        .route("/", get(index))
-        .route("/livez", get(info::livez))
-        .fallback(|| async { Problem::new("not_found", "the hub has one address a domain, such as /fraud/docs/") })
-        .with_state(listed);
-    domains.merge(own)
-}
-
-/// A small page with the way to everything.
-async fn index(State(states): State<Arc<Vec<Arc<DomainState>>>>) -> Html<String> {
-    let mut rows = String::new();
-    for state in states.iter() {
-        let spec = &state.service.domain().spec;
-        let name = spec.name.get_ref();
-        let version = state.service.answerer().map_or_else(|| "-".to_owned(), |a| a.manifest().version.clone());
-        let _ = write!(
-            rows,
-            "<tr><td><b>{}</b><br>{}</td><td>{}</td><td><code>{version}</code></td><td><a href=\"/{name}/docs/\">docs</a> \
-             <a href=\"/{name}/model/info\">model</a> <a href=\"/{name}/health\">health</a> \
-             <a href=\"/{name}/monitoring/quality\">quality</a> <a href=\"/{name}/monitoring/alerts\">alerts</a> <a href=\"/{name}/metrics\">metrics</a></td></tr>",
-            escape(&spec.title),
-            escape(&spec.question),
-            if state.ready() { "answering" } else { "not ready: see its /health" },
-        );
-    }
-    Html(format!(
-        "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>Septet</title><style>body{{font:16px/1.5 system-ui;\
-         margin:3rem auto;max-width:60rem;padding:0 1rem}}table{{border-collapse:collapse;width:100%}}td{{border-top:1px solid \
-         #ccc;padding:.7rem .5rem;vertical-align:top}}a{{margin-right:.6rem}}</style><h1>Septet</h1><table>{rows}</table></html>"
-    ))
-}
-
-fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+    ROUTES.iter().map(|route| route.path).find(|pattern| fits(pattern)).unwrap_or("other")
 }
 
 #[cfg(test)]

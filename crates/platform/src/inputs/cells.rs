@@ -57,6 +57,11 @@ impl EventColumn {
     pub fn label(&self) -> bool {
         self.spec.as_ref().is_some_and(|spec| spec.label)
     }
+
+    /// A label that is never sent: `label.sql` makes it.
+    pub fn label_from_later_rows(&self) -> bool {
+        self.spec.as_ref().is_some_and(|spec| spec.from.is_some())
+    }
 }
 
 /// Reads an object of these columns; says everything that is wrong with it.
@@ -109,7 +114,11 @@ fn unknown_fields(columns: &[EventColumn], object: &Map<String, Value>, pointer:
                 violations.push(Violation { pointer, code: "unknown", detail });
             }
             Some(column) if column.label() => {
-                let detail = "this is a label, known later: send it to /feedback".to_owned();
+                let detail = match column.label_from_later_rows() {
+                    true => "this is a label, made from later rows: it is not sent",
+                    false => "this is a label, known later: send it to /feedback",
+                };
+                let detail = detail.to_owned();
                 violations.push(Violation { pointer, code: "label", detail });
             }
             Some(_) => {}

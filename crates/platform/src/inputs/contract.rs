@@ -121,8 +121,8 @@ impl EventContract {
     /// Reads the text of a JSON object; `pointer` is where it stands in the caller's document.
     pub fn read_json(&self, text: &str, pointer: &str) -> Result<Event, Unread> {
         let input: Arc<str> = text.trim().into();
-        let at_once = self.cells_at_once(text).map(|cells| self.event(cells, input.clone(), pointer, Vec::new()));
-        if let Some(Ok(event)) = at_once {
+        let at_once = self.cells_at_once(text).map(|cells| self.event(cells, input.clone()));
+        if let Some(event) = at_once {
             return Ok(event);
         }
         let value: Value = serde_json::from_str(text).map_err(|error| Unread::NotJson(error.to_string()))?;
@@ -152,7 +152,7 @@ impl EventContract {
             return Err(violations);
         }
         match &self.question {
-            None => self.event(cells, input.into(), pointer, violations),
+            None => Ok(self.event(cells, input.into())),
             Some(question) => self.question_event(question, cells, input.into(), pointer, now),
         }
     }
@@ -164,7 +164,7 @@ impl EventContract {
         }
         let (cells, mut violations) = read_fields(&self.columns, value, "");
         violations.retain(|violation| violation.code != "required");
-        self.event(cells, Arc::from(""), "", violations)
+        if violations.is_empty() { Ok(self.event(cells, Arc::from(""))) } else { Err(violations) }
     }
 
     fn question_event(
@@ -209,23 +209,14 @@ impl EventContract {
         self.read(&value, input, pointer)
     }
 
-    fn event(
-        &self,
-        cells: Vec<Cell>,
-        input: Arc<str>,
-        pointer: &str,
-        violations: Vec<Violation>,
-    ) -> Result<Event, Vec<Violation>> {
-        if !violations.is_empty() {
-            return Err(violations);
-        }
+    fn event(&self, cells: Vec<Cell>, input: Arc<str>) -> Event {
         let time = if let Cell::Time(time) = cells[self.time] { time } else { 0 };
         let key: Arc<str> = match &cells[self.key] {
             Cell::Text(text) => text.as_str().into(),
             Cell::Integer(number) => number.to_string().into(),
             _ => Arc::default(),
         };
-        Ok(Event { cells, time, key, input, contract: self.number, features: None })
+        Event { cells, time, key, input, contract: self.number, features: None }
     }
 
     /// The event with another value in a label's column, as the history will have it.
@@ -245,8 +236,7 @@ impl EventContract {
             rows.iter_mut().zip(column.cells_of(array)?).for_each(|(row, cell)| row.push(cell));
         }
         let nothing: Arc<str> = Arc::from("");
-        let event = |cells: Vec<Cell>| self.event(cells, nothing.clone(), "", Vec::new()).ok();
-        Ok(rows.into_iter().filter_map(event).collect())
+        Ok(rows.into_iter().map(|cells| self.event(cells, nothing.clone())).collect())
     }
 
     /// Events as one batch of the contract's schema.

@@ -44,6 +44,14 @@ impl OwnedValue {
             (a, b) => a == b,
         }
     }
+
+    /// Numbers that differ by rounding alone: at most 1e-9 of the larger one.
+    pub fn almost(&self, other: &OwnedValue) -> bool {
+        match (self, other) {
+            (OwnedValue::Number(a), OwnedValue::Number(b)) => (a - b).abs() <= 1e-9 * a.abs().max(b.abs()),
+            _ => false,
+        }
+    }
 }
 
 /// `features.sql`, compiled.

@@ -9,15 +9,18 @@ mod events;
 pub mod features;
 pub mod history;
 mod json;
+#[cfg(test)]
+mod one_verdict;
 pub mod live;
 pub mod places;
 mod series;
-pub mod series_rows;
+mod series_rows;
 pub mod training;
 pub mod windows;
 
 pub use events::{with_labels_of_both, with_made_labels};
 pub use features::OwnedValue;
+pub use series_rows::RowsOf;
 pub use training::TrainingData;
 
 use crate::PlatformError;

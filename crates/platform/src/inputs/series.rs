@@ -110,6 +110,10 @@ impl SeriesRows {
         SeriesRows::of(columns, RecordBatch::new_empty(schema), series, 0)
     }
 
+    pub fn place(&self, key: &str) -> Option<usize> {
+        self.places.get(key).copied()
+    }
+
     pub fn holds(&self, key: &str) -> bool {
         self.places.contains_key(key)
     }
@@ -303,6 +307,11 @@ impl SeriesInputs {
         })
     }
 
+    /// Newest rows of a key that a request may have.
+    pub fn rows_max(&self) -> usize {
+        self.rows_max
+    }
+
     pub fn rows(&self) -> &Arc<SeriesRows> {
         &self.rows
     }
@@ -347,7 +356,9 @@ impl SeriesInputs {
     /// The features of every key (of every row, where a key has several) as of a moment: rows by key, then time.
     pub fn all(&self, as_of: i64) -> Result<SeriesExamples, PlatformError> {
         let cuts = self.rows.cut(as_of);
-        let out = self.query.run(self.rows.batch_of(&cuts, None, usize::MAX)?)?;
+        // A row of many is made of the rows before it, of which a look-up has as many as `rows_max`: the gates say if more count.
+        let rows_max = if self.at.is_some() { usize::MAX } else { self.rows_max };
+        let out = self.query.run(self.rows.batch_of(&cuts, None, rows_max)?)?;
         let places = key_places(&self.rows, &out, &self.key, self.at)?;
         let order: Vec<u32> = places.values().copied().collect();
         let taken = take_record_batch(&out, &UInt32Array::from(order)).map_err(arrow_error)?;
@@ -437,6 +448,11 @@ impl SeriesLabels {
         let at = (!series.one_row).then(|| query.names.len() - 1);
         let names = series.labels.iter().map(|(name, label)| (name.get_ref().clone(), label.known_after.micros()));
         Ok(SeriesLabels { names: names.collect(), key: series.key.get_ref().clone(), query, rows, at })
+    }
+
+    /// Name and, in microseconds, how long it takes until it is known.
+    pub fn names(&self) -> &[(String, i64)] {
+        &self.names
     }
 
     /// The labels of every key as of a moment, from rows known by another: by name, one value for each of `keys`, NaN for none.
@@ -701,10 +717,12 @@ impl SeriesRequest {
 }
 
 /// The rows of the newest keys as a request would send them, for the parity gate: key and JSON.
-pub fn as_sent(rows: &SeriesRows, keys: Range<usize>) -> Result<Vec<(String, Value)>, PlatformError> {
+pub fn as_sent(rows: &SeriesRows, keys: Range<usize>, rows_max: usize) -> Result<Vec<(String, Value)>, PlatformError> {
     let mut all = Vec::with_capacity(keys.len());
     for key in keys {
-        let own = rows.batch.slice(rows.ranges[key].start, rows.ranges[key].len());
+        let own = rows.ranges[key].clone();
+        let own = own.start.max(own.end.saturating_sub(rows_max))..own.end;
+        let own = rows.batch.slice(own.start, own.len());
         let mut list = vec![serde_json::Map::new(); own.num_rows()];
         for (column, array) in rows.columns.iter().zip(&own.columns()[1..]) {
             for (row, cell) in list.iter_mut().zip(column.cells_of(array)?) {

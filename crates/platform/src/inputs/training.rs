@@ -61,7 +61,11 @@ struct EventRows {
 
 struct KeyRows {
     inputs: Arc<SeriesInputs>,
+    labels: SeriesLabels,
     contract: EventContract,
+    one_row: bool,
+    /// How long after the moment labels count, microseconds.
+    held: i64,
     /// The moment that the rows are as of, and all rows as of the end.
     moment: i64,
     newest: Frame,
@@ -195,11 +199,11 @@ impl TrainingData {
     /// The moment at which the inputs are cut to see whether anything earlier depends on what came later.
     pub fn cut_at(&self) -> i64 {
         match &self.source {
-            Source::Events(_) => {
+            Source::Series(own) if own.one_row => own.moment,
+            _ => {
                 let test = &self.plan.test[0].test;
                 self.times[test[test.len() / 2] as usize] - 1
             }
-            Source::Series(own) => own.moment,
         }
     }
 
@@ -240,25 +244,13 @@ impl TrainingData {
         domain: &Domain,
         cut: i64,
     ) -> Result<Option<Comparison>, PlatformError> {
-        let Source::Events(own) = &self.source else { return Ok(None) };
-        let made = made_labels(domain);
-        if made.is_empty() {
-            return Ok(None);
-        }
-        let before = with_made_labels(engine, domain, History::read(engine, domain).await?, cut).await?;
-        let (mut different, mut compared) = (0, 0);
-        for (name, _, known_after) in &made {
-            let (then, now) = (before.label(name)?, own.history.label(name)?);
-            for ((then, now), time) in then.iter().zip(&now).zip(&before.times) {
-                if time.saturating_add(*known_after) <= cut {
-                    compared += 1;
-                    different += usize::from(then != now && !(then.is_nan() && now.is_nan()));
-                }
+        match &self.source {
+            Source::Events(own) => own.labels_at_cut(engine, domain, cut).await,
+            Source::Series(own) => {
+                let Some(spec) = &domain.spec.series else { return Err(arrow_error("a series without a series")) };
+                own.labels_at_cut(engine, domain, spec, cut).await.map(Some)
             }
         }
-        let day = crate::judge::split::day_name(cut + 1);
-        let evidence = format!("inputs cut at {day}: {different} of {compared} labels that were known by then differ");
-        Ok(Some(Comparison { different, evidence }))
     }
 
     /// Some rows' features as another definition makes them from the same tables; none where it does not answer about such rows.
@@ -485,7 +477,17 @@ async fn of_series(
         layout: extracted.layout,
         simulated: extracted.simulated,
         target,
-        source: Source::Series(Box::new(KeyRows { inputs, contract, moment, newest, keys, last_period: last })),
+        source: Source::Series(Box::new(KeyRows {
+            inputs,
+            labels: made,
+            contract,
+            one_row: series.one_row,
+            moment,
+            held,
+            newest,
+            keys,
+            last_period: last,
+        })),
     })
 }
 
@@ -551,12 +553,74 @@ impl SeriesExamples {
     }
 }
 
+fn labels_compared(cut: i64, pairs: impl Iterator<Item = (f64, f64)>) -> Comparison {
+    let (mut different, mut compared) = (0, 0);
+    for (then, now) in pairs {
+        compared += 1;
+        different += usize::from(then != now && !(then.is_nan() && now.is_nan()));
+    }
+    let day = crate::judge::split::day_name(cut + 1);
+    let evidence = format!("inputs cut at {day}: {different} of {compared} labels that were known by then differ");
+    Comparison { different, evidence }
+}
+
+impl EventRows {
+    async fn labels_at_cut(
+        &self,
+        engine: &Engine,
+        domain: &Domain,
+        cut: i64,
+    ) -> Result<Option<Comparison>, PlatformError> {
+        let made = made_labels(domain);
+        if made.is_empty() {
+            return Ok(None);
+        }
+        let before = with_made_labels(engine, domain, History::read(engine, domain).await?, cut).await?;
+        let mut pairs = Vec::new();
+        for (name, _, known_after) in &made {
+            let (then, now) = (before.label(name)?, self.history.label(name)?);
+            let known = |(.., time): &((f64, f64), &i64)| time.saturating_add(*known_after) <= cut;
+            pairs.extend(then.into_iter().zip(now).zip(&before.times).filter(known).map(|(pair, _)| pair));
+        }
+        Ok(Some(labels_compared(cut, pairs.into_iter())))
+    }
+}
+
 impl KeyRows {
+    /// Labels known at the cut, from all rows and from those known then. Where a key has one row: of the moment whose labels are
+    /// known at the cut.
+    async fn labels_at_cut(
+        &self,
+        engine: &Engine,
+        domain: &Domain,
+        spec: &Spanned<Series>,
+        cut: i64,
+    ) -> Result<Comparison, PlatformError> {
+        let before = SeriesInputs::load(engine, domain, spec).await?;
+        let then = SeriesLabels::compile(engine, domain, spec, before.rows().clone()).await?;
+        let as_of = if self.one_row { cut - self.held } else { cut };
+        let moment = self.one_row.then_some(as_of);
+        let examples = before.all(as_of)?;
+        let then = then.of_moment(&examples, moment, self.held, cut)?;
+        let known_until = if self.one_row { cut } else { self.inputs.rows().end };
+        let place = |name: &String| self.inputs.rows().place(name);
+        let keys = examples.names.iter().map(|name| place(name).unwrap_or(usize::MAX)).collect();
+        let all = SeriesExamples { keys, names: examples.names.clone(), times: examples.times.clone(), ..Default::default() };
+        let now = self.labels.of_moment(&all, moment, self.held, known_until)?;
+        let mut pairs = Vec::new();
+        for (name, known_after) in self.labels.names() {
+            let known = |(.., time): &((&f64, &f64), &i64)| self.one_row || time.saturating_add(*known_after) <= cut;
+            let both = then[name].iter().zip(&now[name]).zip(&all.times).filter(known);
+            pairs.extend(both.map(|((then, now), _)| (*then, *now)));
+        }
+        Ok(labels_compared(cut, pairs.into_iter()))
+    }
+
     fn parity(&self, keys: usize) -> Result<Comparison, PlatformError> {
         let rows = self.inputs.rows();
         let all: Range<usize> = rows.keys.len().saturating_sub(keys)..rows.keys.len();
         let mut pairs = Vec::new();
-        for (key, sent) in as_sent(rows, all)? {
+        for (key, sent) in as_sent(rows, all, self.inputs.rows_max())? {
             let Some(batch) = self.inputs.look_up(&key, rows.end)? else { continue };
             let as_of = crate::registry::clock::instant_text(rows.end).unwrap_or_default();
             let sent = serde_json::json!({ self.contract.sent_field(): sent, "as_of": as_of });
@@ -571,6 +635,12 @@ impl KeyRows {
         self.with_batch(looked_up, keys)
     }
 
+    /// Whether features are made for each of a key's rows: then the engine's sums slide over the rows, and what was added and taken
+    /// away again before leaves its rounding behind.
+    fn slides(&self) -> bool {
+        !self.one_row
+    }
+
     /// And the look-up of each key beside the query over all keys at once, which training uses.
     fn with_batch(&self, asked: Comparison, keys: usize) -> Result<Comparison, PlatformError> {
         let rows = self.inputs.rows();
@@ -581,17 +651,20 @@ impl KeyRows {
         for (&key, &row) in newest.range(first..) {
             let online = self.inputs.look_up(&rows.keys[key], rows.end)?.unwrap_or_default();
             let batch = frame_row(&all.frame, row);
-            different += usize::from(batch.len() != online.len() || batch.iter().zip(&online).any(|(a, b)| !a.same(b)));
+            let apart = |(a, b): (&OwnedValue, &OwnedValue)| !a.same(b) && !(self.slides() && a.almost(b));
+            different += usize::from(batch.len() != online.len() || batch.iter().zip(&online).any(apart));
         }
         let evidence = format!("{}; {different} of {} looked up alone and with all differ", asked.evidence, newest.range(first..).count());
         Ok(Comparison { different: asked.different + different, evidence })
     }
 
-    /// Each key as of the cut, from all rows and from those known then.
+    /// Each key as of the cut, from all rows and from those known then. Where a key has several rows: those until the cut, as
+    /// they are learned from.
     fn compared_with(&self, before: &SeriesExamples, cut: i64) -> Result<Comparison, PlatformError> {
-        let now = self.inputs.all(cut)?;
+        let now = self.inputs.all(if self.one_row { cut } else { self.inputs.rows().end })?;
         let by_name = |examples: &SeriesExamples| -> BTreeMap<(String, i64), Vec<OwnedValue>> {
             let rows = examples.names.iter().zip(&examples.times).enumerate();
+            let rows = rows.filter(|(_, (_, time))| **time <= cut);
             rows.map(|(row, (name, &time))| ((name.clone(), time), frame_row(&examples.frame, row))).collect()
         };
         let (now, then) = (by_name(&now), by_name(before));

@@ -25,6 +25,9 @@ const MIGRATIONS: [&str; 5] = [
         changed_by TEXT NOT NULL, why TEXT NOT NULL)",
 ];
 
+/// What deleted versions are noted under, beside the aliases.
+pub const DELETED: &str = "deleted";
+
 /// One small interface over both databases: text in, text out.
 pub enum Store {
     Sqlite(sqlite::Sqlite),
@@ -273,10 +276,20 @@ impl Store {
         Ok(self.rows(sql, &[domain, alias]).await?.into_iter().map(record).collect())
     }
 
-    /// Forgets a version.
-    pub async fn delete_version(&self, domain: &str, version: &str) -> Result<(), PlatformError> {
-        let sql = "DELETE FROM versions WHERE domain = $1 AND version = $2";
-        self.execute(sql, &[domain, version]).await.map(drop)
+    /// Forgets a version that no alias names; false if one does, or there is no such version.
+    pub async fn delete_version(
+        &self,
+        domain: &str,
+        version: &str,
+        signed: Signed<'_>,
+    ) -> Result<bool, PlatformError> {
+        let sql = "DELETE FROM versions WHERE domain = $1 AND version = $2
+                   AND NOT EXISTS (SELECT 1 FROM aliases WHERE domain = $1 AND version = $2)";
+        let deleted = self.execute(sql, &[domain, version]).await? == 1;
+        if deleted {
+            self.note_alias(domain, DELETED, version, "", signed).await?;
+        }
+        Ok(deleted)
     }
 }
 

@@ -70,7 +70,7 @@ fn definition_files(run: &Run) -> Vec<(String, Vec<u8>)> {
     files.map(|(path, text)| (format!("{DEFINITION}/{path}"), text.clone().into_bytes())).collect()
 }
 
-/// A version of this domain with the same fit, the oldest, if there is one that can be decided anew.
+/// A version of this domain with the same fit, the first by name, if there is one that can be decided anew.
 fn fitted_before(run: &Run, fit: &str) -> Result<Option<String>, PlatformError> {
     let folder = run.home.models_folder(run.domain.name());
     let Ok(entries) = std::fs::read_dir(&folder) else { return Ok(None) };

@@ -234,7 +234,7 @@ async fn against_champion(
         measure.name,
         their.version,
         unseen.len(),
-        -margin
+        0.0 - margin
     );
     said(advantage.is_none_or(|(_, high)| high >= -margin), evidence)
 }

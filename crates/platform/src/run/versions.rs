@@ -1,5 +1,5 @@
-//! What people do with versions: promote one, go back to the one before, pin one, delete one. Each is one compare-and-swap of an
-//! alias, signed.
+//! What people do with versions: promote one, go back to the one before, pin one, delete one. Each is one compare-and-swap,
+//! signed.
 
 use crate::PlatformError;
 use crate::registry::home::Home;
@@ -71,12 +71,14 @@ pub async fn change_version(
                 return Err(PlatformError::usage(what, "promote another or unpin it first"));
             }
             known(store, domain, &version).await?;
+            // The record goes first: a folder without one answers nobody.
+            swapped(store.delete_version(domain, &version, signed).await?, domain)?;
             let folder = home.version_folder(domain, &version);
             match std::fs::remove_dir_all(&folder) {
                 Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
                     return Err(PlatformError::io(folder, error));
                 }
-                _ => store.delete_version(domain, &version).await?,
+                _ => {}
             }
             Ok(format!("`{version}` is deleted"))
         }

@@ -52,6 +52,8 @@ pub struct Answerer {
 struct Phrase {
     meaning: String,
     unit: String,
+    /// What is answered is a number, not a probability.
+    number: bool,
 }
 
 /// What is answered about one event. Serialises to the reply without its timing.
@@ -337,7 +339,7 @@ impl Answerer {
                 feature: &self.manifest().features[one.input].name,
                 value: Shown::Words(one.term.to_string()),
                 contribution,
-                text: format!("`{}` in the text, {}.", one.term, effect(contribution)),
+                text: format!("`{}` in the text, {}.", one.term, effect(contribution, self.phrases.first().is_some_and(|phrase| phrase.number))),
             },
         };
         let reasons = told.into_iter().map(in_words).collect();
@@ -478,23 +480,27 @@ fn phrases(domain: &Domain, manifest: &Manifest) -> Vec<Phrase> {
         let mut letters = meaning.chars();
         let first = letters.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
         let unit = feature.unit.clone().or_else(|| column.and_then(|column| column.unit.clone()));
-        Phrase { meaning: first + letters.as_str(), unit: unit.map(|unit| format!(" {unit}")).unwrap_or_default() }
+        let unit = unit.map(|unit| format!(" {unit}")).unwrap_or_default();
+        Phrase { meaning: first + letters.as_str(), unit, number: manifest.task == "number" }
     };
     manifest.features.iter().map(phrase).collect()
 }
 
-fn effect(contribution: f64) -> &'static str {
-    match contribution {
-        0.0 => "which changes nothing",
-        up if up > 0.0 => "which raises the probability",
-        _ => "which lowers the probability",
+/// `number`: what is answered is a number, not a probability.
+fn effect(contribution: f64, number: bool) -> &'static str {
+    match (contribution, number) {
+        (0.0, _) => "which changes nothing",
+        (up, false) if up > 0.0 => "which raises the probability",
+        (_, false) => "which lowers the probability",
+        (up, true) if up > 0.0 => "which raises the number",
+        (_, true) => "which lowers the number",
     }
 }
 
 impl Phrase {
     /// "Mean amount of the card in 7 days is 21.5 EUR, which raises the probability."
     fn sentence(&self, value: &OwnedValue, contribution: f64) -> String {
-        let (meaning, unit, effect) = (&*self.meaning, &*self.unit, effect(contribution));
+        let (meaning, unit, effect) = (&*self.meaning, &*self.unit, effect(contribution, self.number));
         match value {
             OwnedValue::Number(value) if !value.is_nan() => {
                 [meaning, " is ", &short(*value), unit, ", ", effect, "."].concat()

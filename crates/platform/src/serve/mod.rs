@@ -18,7 +18,7 @@ pub use septet_tables::{KEY_CHARACTERS_MAX, TEXT_CHARACTERS_MAX};
 pub use crate::inputs::contract::{
     Cell, Event, EventColumn, EventContract, Unread, Violation, escaped,
 };
-pub use crate::inputs::series_rows::RowsOf;
+pub use crate::inputs::RowsOf;
 pub use crate::registry::ids::fresh_id;
 pub use log::{Decision, DecisionLog, LogPlace, Outcome, forget_newest};
 pub use quality::Counts;

@@ -1,0 +1,584 @@
+//! What the seams promise, end to end on a small domain of the tests' own: a kind is a file and a line, kinds compete, a number
+//! is a target like a label, labels come from later rows, and a changed definition asks for no more than it must.
+
+use crate::monitor::{Looking, look};
+use crate::serve::{LogPlace, Service, ServiceOptions, Wish};
+use crate::{CHAMPION, Home, NoProgress, Run, RunOptions, RunReport, Scorer, Store, check_domain, new_run_id, start};
+use septet_domain::{Domain, Domains};
+use septet_learn::bootstrap::SplitMix64;
+use septet_tables::{Engine, EngineSettings};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+const DOMAIN: &str = r#"
+name = "visits"
+title = "Visits of a shop"
+question = "Does this customer buy again within 30 days?"
+port = 9001
+schedule = "0 4 * * *"
+
+[input.visits]
+grain = "one visit"
+key = "visit_id"
+time = "at"
+
+[input.visits.columns]
+visit_id = { type = "text", required = true }
+at = { type = "timestamp", required = true }
+customer_id = { type = "text", required = true, personal = "identifier" }
+amount = { type = "number", required = true, min = 0, unit = "EUR" }
+minutes = { type = "number", label = true, known_after = "1d" }
+again = { type = "bool", label = true, known_after = "30d", from = "label.sql" }
+
+[[window]]
+entity = "customer_id"
+over = ["60d"]
+columns = { visits = "count()" }
+
+[feature.amount]
+meaning = "what was spent"
+unit = "EUR"
+
+[feature.customer_visits_60d]
+meaning = "visits of the customer in 60 days"
+
+[model]
+kind = "linear"
+target = "again"
+split = { by = "time", train = "60d", delay = "30d", test = "15d", folds = 2 }
+measure = "average_precision"
+baselines = ["prior"]
+interval_by = "customer_id"
+
+[decision]
+flags_per_day = 3
+positive = "keep"
+negative = "write"
+
+[[watch]]
+name = "visits"
+title = "visits of a day"
+sql = "SELECT date_trunc('day', at) AS at, CAST(count(*) AS DOUBLE PRECISION) AS value FROM visits GROUP BY date_trunc('day', at)"
+band = "both"
+owner = "shop"
+
+[gates]
+calibration_error_max = 0.2
+"#;
+
+const DECISION: &str = "[decision]\nflags_per_day = 3\npositive = \"keep\"\nnegative = \"write\"\n";
+
+const LABEL: &str = "
+SELECT
+    visit_id,
+    count(*) OVER (
+        PARTITION BY customer_id ORDER BY at
+        RANGE BETWEEN INTERVAL '1 second' FOLLOWING AND INTERVAL '30 days' FOLLOWING
+    ) > 0 AS again
+FROM visits";
+
+const DAY: i64 = 86_400_000_000;
+/// 2026-01-01.
+const FIRST: i64 = 1_767_225_600_000_000;
+const DAYS: i64 = 200;
+
+/// Bars of a price: a series with many rows a key.
+const BARS: &str = r#"
+name = "bars"
+title = "Prices"
+question = "Is the next close higher?"
+port = 9002
+schedule = "0 4 * * *"
+
+[input.bars]
+grain = "one bar"
+key = "bar_id"
+time = "at"
+
+[input.bars.columns]
+bar_id = { type = "text", required = true }
+at = { type = "timestamp", required = true }
+symbol = { type = "text", required = true }
+close = { type = "number", required = true, min = 0 }
+
+[series]
+rows = "bars"
+key = "symbol"
+at = "at"
+sent_as = "bars"
+rows_max = 60
+
+[series.columns]
+close = { required = true, min = 0 }
+
+[series.labels]
+higher = { type = "bool", known_after = "1d", meaning = "the next close is higher" }
+
+[feature.above_mean]
+meaning = "close by its mean of ten days"
+
+[model]
+kind = "linear"
+target = "higher"
+split = { by = "time", train = "200d", delay = "1d", test = "30d", folds = 2 }
+measure = "average_precision"
+baselines = ["prior"]
+
+[gates]
+calibration_error_max = 0.3
+"#;
+
+const BAR_FEATURES: &str = "
+SELECT close / avg(close) OVER (PARTITION BY symbol ORDER BY at ROWS BETWEEN 9 PRECEDING AND CURRENT ROW) AS above_mean
+FROM bars";
+
+const BAR_LABELS: &str = "
+SELECT lead(close) OVER (PARTITION BY symbol ORDER BY at) > close AS higher
+FROM bars";
+
+/// Closes that fall back to their mean.
+fn bars() -> String {
+    let mut random = SplitMix64::new(9);
+    let mut text = "bar_id,at,symbol,close\n".to_owned();
+    for symbol in ["A", "B", "C"] {
+        let mut close: f64 = 100.0;
+        for day in 0..400 {
+            close += 0.3 * (100.0 - close) + (random.below(2001) as f64 - 1000.0) / 250.0;
+            writeln!(text, "{symbol}{day},{},{symbol},{close:.2}", time(FIRST + day * DAY)).unwrap();
+        }
+    }
+    text
+}
+
+/// A home, and a domain that a test may change.
+struct House {
+    name: &'static str,
+    folder: tempfile::TempDir,
+    home: Home,
+    store: Arc<Store>,
+}
+
+impl House {
+    async fn new(changes: &[(&str, &str)]) -> House {
+        let house = House::empty("visits").await;
+        house.write("domains/visits/domain.toml", &changed(DOMAIN, changes));
+        house.write("domains/visits/features.sql", "SELECT amount, customer_visits_60d FROM visits");
+        house.write("domains/visits/label.sql", LABEL);
+        house.write("domains/visits/sources/own.sql", "SELECT visit_id, at, customer_id, amount, minutes FROM source");
+        house.write("visits.csv", &visits());
+        house
+    }
+
+    async fn of_bars() -> House {
+        let house = House::empty("bars").await;
+        house.write("domains/bars/domain.toml", BARS);
+        house.write("domains/bars/features.sql", BAR_FEATURES);
+        house.write("domains/bars/label.sql", BAR_LABELS);
+        house.write("domains/bars/sources/own.sql", "SELECT bar_id, at, symbol, close FROM source");
+        house.write("bars.csv", &bars());
+        house
+    }
+
+    async fn empty(name: &'static str) -> House {
+        let folder = tempfile::tempdir().unwrap();
+        let home = Home::open(&folder.path().join("home")).unwrap();
+        let store = Arc::new(Store::open(&home.store_file(), None).await.unwrap());
+        House { name, folder, home, store }
+    }
+
+    fn write(&self, path: &str, text: &str) {
+        let path = self.folder.path().join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+
+    fn change(&self, changes: &[(&str, &str)]) {
+        let path = self.folder.path().join("domains/visits/domain.toml");
+        let text = changed(&std::fs::read_to_string(&path).unwrap(), changes);
+        std::fs::write(path, text).unwrap();
+    }
+
+    fn domain(&self) -> Domain {
+        Domains::find(Some(&self.folder.path().join("domains"))).unwrap().load(self.name).unwrap()
+    }
+
+    async fn run(&self) -> RunReport {
+        let file = self.folder.path().join(format!("{}.csv", self.name)).display().to_string();
+        let sources = BTreeMap::from([(self.name.to_owned(), file)]);
+        let options = RunOptions { sources, layout: Some("own".to_owned()), demo_small: false };
+        let domain = self.domain();
+        let run = Run {
+            home: &self.home,
+            store: &self.store,
+            domain: &domain,
+            options,
+            run_id: new_run_id(),
+            memory_max: 1 << 30,
+            threads: 2,
+            progress: &NoProgress,
+            kept: Default::default(),
+        };
+        start(run, true).await.unwrap()
+    }
+
+    fn scorer(&self, report: &RunReport) -> Scorer {
+        Scorer::load(&self.home.version_folder(self.name, &report.version)).unwrap()
+    }
+
+    async fn serve(&self) -> Arc<Service> {
+        let options = ServiceOptions {
+            home: self.home.clone(),
+            store: self.store.clone(),
+            domain: Arc::new(self.domain()),
+            memory_max: 1 << 30,
+            log: self.log(),
+            clock_skew_max_micros: i64::MAX / 4,
+            log_after: false,
+            queue_max: 1000,
+        };
+        let service = Service::start(options).unwrap();
+        for _ in 0..600 {
+            if service.ready() {
+                return service;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        panic!("{:?}", service.condition());
+    }
+
+    fn log(&self) -> LogPlace {
+        LogPlace::File(self.folder.path().join("log.db"))
+    }
+
+    async fn answer(&self, service: &Service, event: Value) -> Value {
+        let answerer = service.answerer().unwrap();
+        let event = answerer.contract().read(&event, event.to_string(), "").unwrap();
+        let wish = Wish { explain_fully: true, ..Wish::default() };
+        let replies = service.predict(vec![(event, wish)], false).await.unwrap();
+        let text = format!("{}}}", replies[0].as_ref().unwrap().answered.text);
+        serde_json::from_str(&text).unwrap()
+    }
+
+    async fn look(&self) -> crate::monitor::Look {
+        let looking = Looking {
+            home: self.home.clone(),
+            store: self.store.clone(),
+            domain: Arc::new(self.domain()),
+            log: self.log(),
+            memory_max: 1 << 30,
+            as_of: None,
+            since: None,
+            reference_until: None,
+            rehearsal: false,
+        };
+        look(&looking, &NoProgress).await.unwrap()
+    }
+}
+
+fn changed(text: &str, changes: &[(&str, &str)]) -> String {
+    changes.iter().fold(text.to_owned(), |text, (old, new)| {
+        assert!(text.contains(old), "`{old}` is not there");
+        text.replacen(old, new, 1)
+    })
+}
+
+/// Visits of 300 customers; those who come often spend more and stay longer.
+fn visits() -> String {
+    let mut random = SplitMix64::new(5);
+    let mut uniform = move || -> f64 { (random.next_u64() >> 11) as f64 / (1_u64 << 53) as f64 };
+    let mut rows: Vec<(i64, usize, f64, f64)> = Vec::new();
+    for customer in 0..300 {
+        let every: f64 = if customer % 3 == 0 { 12.0 } else { 70.0 };
+        let mut at = FIRST as f64 + uniform() * every * DAY as f64;
+        while at < (FIRST + DAYS * DAY) as f64 {
+            let usual: f64 = if customer % 3 == 0 { 30.0 } else { 12.0 };
+            let amount = (usual + 20.0 * uniform()).round();
+            let minutes = (0.8 * amount + 10.0 * uniform()).round();
+            rows.push((at as i64, customer, amount, minutes));
+            at += (-(1.0 - uniform()).ln() * every + 0.01) * DAY as f64;
+        }
+    }
+    rows.sort_by_key(|row| (row.0, row.1));
+    let mut text = "visit_id,at,customer_id,amount,minutes\n".to_owned();
+    for (number, (at, customer, amount, minutes)) in rows.into_iter().enumerate() {
+        writeln!(text, "v{number},{},c{customer},{amount},{minutes}", time(at)).unwrap();
+    }
+    text
+}
+
+fn time(micros: i64) -> String {
+    crate::instant_text(micros).unwrap()
+}
+
+fn visit(id: &str, day: i64, customer: &str, amount: f64) -> Value {
+    let at = time(FIRST + day * DAY);
+    json!({ "visit_id": id, "at": at, "customer_id": customer, "amount": amount })
+}
+
+fn gate<'a>(report: &'a RunReport, name: &str) -> &'a crate::GateRecord {
+    report.gates.iter().find(|gate| gate.name == name).unwrap_or_else(|| panic!("{:?}", report.gates))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn labels_of_later_rows_are_learned_judged_and_come_by_themselves() {
+    let house = House::new(&[]).await;
+    let report = house.run().await;
+    assert!(report.promoted, "{:?}", report.gates);
+    let gate = gate(&report, "labels_no_look_ahead");
+    assert!(gate.passed && !gate.evidence.contains(" of 0 "), "{}", gate.evidence);
+    let reached = &report.metrics["average_precision"];
+    assert!(reached.value > reached.baselines["prior"] + 0.05, "{reached:?}");
+
+    // Many customers come, half of them once more; then time goes on.
+    let service = house.serve().await;
+    for (day, customers) in [(0, 140), (10, 70), (45, 1)] {
+        for customer in 0..customers {
+            let event = visit(&format!("n{day}-{customer}"), DAYS + day, &format!("n{customer}"), 40.0);
+            house.answer(&service, event).await;
+        }
+    }
+    service.stop().await;
+    let found = house.look().await;
+    let seen = found.performance.iter().find(|metric| metric.name == "average_precision").unwrap();
+    let since = (FIRST + DAYS * DAY) / found.grid.window;
+    let counted = seen.realised.iter().find(|realised| realised.window == since).map(|one| (one.rows, one.positives));
+    assert_eq!(counted, Some((140, 70)), "{since} {:?} {:?} {}", seen.realised.last(), found.notes, found.immature_from);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_label_that_looks_further_than_it_says_is_refused() {
+    let house = House::new(&[]).await;
+    let too_far = LABEL.replace("'30 days' FOLLOWING", "'45 days' FOLLOWING");
+    house.write("domains/visits/label.sql", &too_far);
+    let report = house.run().await;
+    let gate = gate(&report, "labels_no_look_ahead");
+    assert!(!gate.passed && !report.promoted, "{}", gate.evidence);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_series_of_many_rows_is_learned_and_cannot_look_ahead() {
+    let house = House::of_bars().await;
+    let report = house.run().await;
+    assert!(report.promoted, "{:?}", report.gates);
+    for name in ["no_look_ahead", "labels_no_look_ahead", "batch_equals_online"] {
+        let gate = gate(&report, name);
+        assert!(gate.passed && !gate.evidence.contains(" of 0 "), "{name}: {}", gate.evidence);
+    }
+    let service = house.serve().await;
+    let known = house.answer(&service, json!({ "symbol": "A" })).await;
+    assert!(known["prediction"]["probability"].as_f64().is_some(), "{known}");
+    service.stop().await;
+
+    let ahead = BAR_FEATURES.replace("\nFROM bars", ", lead(close) OVER (PARTITION BY symbol ORDER BY at) AS next\nFROM bars");
+    for (file, sql, refused_by) in [
+        ("features.sql", ahead, "no_look_ahead"),
+        ("features.sql", BAR_FEATURES.replace("9 PRECEDING", "100 PRECEDING"), "batch_equals_online"),
+        ("label.sql", BAR_LABELS.replace("lead(close)", "lead(close, 5)"), "labels_no_look_ahead"),
+    ] {
+        let house = House::of_bars().await;
+        house.write(&format!("domains/bars/{file}"), &sql);
+        let report = house.run().await;
+        let gate = gate(&report, refused_by);
+        assert!(!gate.passed && !report.promoted, "{sql}: {}", gate.evidence);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_kind_of_one_file_and_one_line_does_all_that_a_kind_does() {
+    let house = House::new(&[("kind = \"linear\"", "kind = \"stump\""), (DECISION, "")]).await;
+    let report = house.run().await;
+    assert!(report.promoted, "{:?}", report.gates);
+    let reached = &report.metrics["average_precision"];
+    assert!(reached.value > reached.baselines["prior"], "{reached:?}");
+    let manifest = house.scorer(&report).manifest;
+    assert_eq!((manifest.kind.as_str(), manifest.importances_of.as_str()), ("stump", "of the one split"));
+    let page = std::fs::read_to_string(&report.report).unwrap();
+    assert!(page.contains("stump") && page.contains("of the one split"));
+
+    let service = house.serve().await;
+    let (often, seldom) = (visit("a", DAYS, "c0", 49.0), visit("b", DAYS, "new", 12.0));
+    let (often, seldom) = (house.answer(&service, often).await, house.answer(&service, seldom).await);
+    let probability = |answer: &Value| answer["prediction"]["probability"].as_f64().unwrap();
+    assert!(probability(&often) > probability(&seldom), "{often} {seldom}");
+    let reasons = often["reasons"].as_array().unwrap();
+    let moved = reasons.iter().filter(|reason| reason["contribution"].as_f64().unwrap() != 0.0).count();
+    assert_eq!(moved, 1, "one split of one number: {often}");
+    service.stop().await;
+    let found = house.look().await;
+    assert!(found.version == report.version && !found.drift.columns.is_empty(), "{:?}", found.notes);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn kinds_compete_on_the_same_folds_and_the_simplest_within_one_error_wins() {
+    let candidates = "
+[[model.candidate]]
+kind = \"stump\"
+search = { quantiles = [4, 8] }
+
+[[model.candidate]]
+kind = \"linear\"
+
+[[model.candidate]]
+kind = \"trees\"
+parameters = { trees = 20 }
+
+[decision]";
+    let contest = [("kind = \"linear\"\n", ""), ("[decision]", candidates)];
+    let house = House::new(&contest).await;
+    let best = house.scorer(&house.run().await).manifest;
+    let kinds: Vec<&str> = best.candidates.iter().map(|candidate| candidate.kind.as_deref().unwrap()).collect();
+    assert_eq!(kinds, ["stump", "stump", "linear", "trees"]);
+    let top = best.candidates.iter().map(|candidate| candidate.validation).fold(f64::MIN, f64::max);
+    let chosen = best.candidates.iter().find(|candidate| candidate.validation == top).unwrap();
+    assert_eq!(Some(&best.kind), chosen.kind.as_ref(), "{:?}", best.candidates);
+
+    house.change(&[("measure = \"average_precision\"", "choose = \"simplest_within_one_standard_error\"\nmeasure = \"average_precision\"")]);
+    let report = house.run().await;
+    let simple = house.scorer(&report).manifest;
+    let places = |kind: &str| kinds.iter().position(|known| *known == kind).unwrap();
+    assert!(places(&simple.kind) <= places(&best.kind), "{} after {}", simple.kind, best.kind);
+    let page = std::fs::read_to_string(&report.report).unwrap();
+    assert!(["stump", "linear", "trees"].iter().all(|kind| page.contains(kind)), "the report shows all");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn how_much_is_asked_like_whether() {
+    for kind in ["linear", "trees"] {
+        let house = House::new(&[
+            ("kind = \"linear\"", &format!("kind = \"{kind}\"")),
+            ("target = \"again\"", "target = \"minutes\"\nentity = \"customer_id\""),
+            ("delay = \"30d\"", "delay = \"1d\""),
+            ("measure = \"average_precision\"", "measure = \"mae\""),
+            ("baselines = [\"prior\"]", "baselines = [\"mean\", \"median\", \"last_value\"]"),
+            (DECISION, ""),
+            ("calibration_error_max = 0.2", ""),
+        ])
+        .await;
+        let report = house.run().await;
+        assert!(report.promoted, "{kind}: {:?}", report.gates);
+        let error = &report.metrics["mae"];
+        // Ten minutes by chance: 2.5 is what no model can take away.
+        assert!(error.value > 2.3 && error.value < 3.5, "{kind}: {error:?}");
+        for baseline in ["mean", "median", "last_value"] {
+            assert!(error.baselines[baseline] > error.value + 0.5, "{kind} {baseline}: {error:?}");
+        }
+        let service = house.serve().await;
+        let answer = house.answer(&service, visit("a", DAYS, "c0", 40.0)).await;
+        let value = answer["prediction"]["value"].as_f64().unwrap();
+        assert!((30.0..45.0).contains(&value), "{kind}: {answer}");
+        service.stop().await;
+        house.look().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_changed_definition_asks_for_no_more_than_it_must() {
+    let house = House::new(&[]).await;
+    let first = house.run().await;
+    assert!(first.promoted, "{:?}", first.gates);
+    let service = house.serve().await;
+    let before = house.answer(&service, visit("a", DAYS, "c0", 49.0)).await;
+
+    // What watches: nothing is learned or decided anew, and the champion answers on.
+    house.change(&[("band = \"both\"", "band = \"down\"")]);
+    let watched = house.run().await;
+    assert_eq!(watched.version, first.version);
+
+    // A rule: a new version by the same fit.
+    let rule = "[[rule]]\nname = \"large\"\ntitle = \"much was spent\"\nwhen = \"amount > 45\"\naction = \"keep\"\n\n[[watch]]";
+    house.change(&[("[[watch]]", rule)]);
+    let ruled = house.run().await;
+    let manifest = house.scorer(&ruled).manifest;
+    assert!(ruled.promoted && ruled.version != first.version, "{:?}", ruled.gates);
+    assert_eq!(manifest.decided_anew_from.as_deref(), Some(first.version.as_str()));
+    assert_eq!(manifest.fit, house.scorer(&first).manifest.fit);
+    for _ in 0..200 {
+        if service.answerer().unwrap().manifest().version == ruled.version {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let after = house.answer(&service, visit("b", DAYS, "c0", 49.0)).await;
+    assert_eq!(after["decision"]["rules"][0]["name"].as_str().or(after["decision"]["rules"][0].as_str()), Some("large"), "{after}");
+    assert!(before["decision"]["rules"].as_array().is_none_or(Vec::is_empty), "{before}");
+    service.stop().await;
+
+    // A feature: another fit.
+    house.write("domains/visits/features.sql", "SELECT ln(amount + 1) AS amount, customer_visits_60d FROM visits");
+    let fitted = house.run().await;
+    let manifest = house.scorer(&fitted).manifest;
+    assert_eq!(manifest.decided_anew_from, None);
+    assert_ne!(manifest.fit, house.scorer(&ruled).manifest.fit);
+    let champion = house.store.alias("visits", CHAMPION).await.unwrap().unwrap();
+    assert_eq!(champion.version == fitted.version, fitted.promoted);
+}
+
+#[tokio::test]
+async fn a_misspelt_parameter_is_refused_with_its_place() {
+    let engine = || {
+        let folder = std::env::temp_dir();
+        Engine::new(&EngineSettings { memory_max: 1 << 28, spill_folder: folder, partitions: 1 }).unwrap()
+    };
+    for (line, expected) in [
+        ("[model.parameters]\nlearning_rat = 0.1", "did you mean `learning_rate`?"),
+        ("[model.parameters]\nlearning_rate = 70", "learning_rate"),
+        ("[model.parameters]\nlearning_rate = \"fast\"", "learning_rate"),
+        ("[model.search]\nlearning_rat = [0.1, 0.2]", "did you mean `learning_rate`?"),
+    ] {
+        let text = format!("{line}\n\n[decision]");
+        let house = House::new(&[("kind = \"linear\"", "kind = \"trees\""), ("[decision]", &text)]).await;
+        let found = check_domain(&engine(), &house.domain()).await.expect_err(line).to_string();
+        let place = house.folder.path().join("domains/visits/domain.toml").display().to_string();
+        let at = 1 + changed(DOMAIN, &[("[decision]", &text)]).lines().position(|l| l.starts_with("learning")).unwrap();
+        assert!(found.contains(expected) && found.contains(&format!("{place}:{at}:")), "{line}: {found}");
+    }
+}
+
+/// Lines of the crates' own sources, tests aside, of files that `chosen` takes; with their places.
+fn source_lines(chosen: &dyn Fn(&str) -> bool) -> Vec<(String, String)> {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let mut folders: Vec<_> = ["platform", "server", "septet"].map(|name| root.join(name).join("src")).to_vec();
+    let mut lines = Vec::new();
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap().flatten() {
+            let path = entry.path();
+            let name = path.strip_prefix(root).unwrap().display().to_string();
+            if path.is_dir() {
+                folders.push(path);
+            } else if name.ends_with(".rs") && !name.contains("test") && chosen(&name) {
+                let text = std::fs::read_to_string(&path).unwrap();
+                let own = text.split("#[cfg(test)]\nmod tests").next().unwrap();
+                let code = own.lines().enumerate().filter(|(_, line)| !line.trim_start().starts_with("//"));
+                lines.extend(code.map(|(at, line)| (format!("{name}:{}", at + 1), line.to_owned())));
+            }
+        }
+    }
+    assert!(lines.len() > 1000, "the sources are read");
+    lines
+}
+
+#[test]
+fn nothing_outside_inputs_names_the_way_that_inputs_are_had() {
+    let words = [".series", "Series", "series_rows", "Inputs::Events", "inputs::events", "Source::"];
+    let outside = |name: &str| !name.starts_with("platform/src/inputs/");
+    let mut found = source_lines(&outside);
+    found.retain(|(_, line)| words.iter().any(|word| line.contains(word)));
+    assert!(found.is_empty(), "{found:#?}");
+}
+
+#[test]
+fn nothing_outside_kinds_names_a_kind() {
+    let names: Vec<&str> = crate::kinds::ALL.iter().map(|kind| kind.name()).collect();
+    let names_one = |line: &str, name: &&str| {
+        // A column, a log and a reason are text too.
+        let word = line.contains(&format!("\"{name}\"")) && (*name != "text" || line.contains("kind"));
+        word || line.contains(&format!("kinds::{name}"))
+    };
+    let outside = |name: &str| !name.starts_with("platform/src/kinds/") && !name.contains("one_verdict");
+    let mut found = source_lines(&outside);
+    found.retain(|(_, line)| names.iter().any(|name| names_one(line, name)));
+    assert!(found.is_empty(), "{found:#?}");
+}
