@@ -110,10 +110,14 @@ impl Check<'_> {
                 let message = format!("a label comes from `{LABEL_FILE}`, not from `{}`", from.get_ref());
                 self.say(from.span(), message, None);
             } else if !column.label || column.known_after.is_none() {
-                let message = format!("`{}` is made from later rows: it needs label = true and known_after", name.get_ref());
+                let message =
+                    format!("`{}` is made from later rows: it needs label = true and known_after", name.get_ref());
                 self.say(from.span(), message, None);
             } else if column.required {
-                let message = format!("`{}` is made from later rows: a row without one is whole, so it cannot be required", name.get_ref());
+                let message = format!(
+                    "`{}` is made from later rows: a row without one is whole, so it cannot be required",
+                    name.get_ref()
+                );
                 self.say(from.span(), message, None);
             } else if !self.domain.files.contains_key(LABEL_FILE) {
                 self.say(from.span(), format!("the folder has no {LABEL_FILE}"), None);
@@ -155,7 +159,8 @@ impl Check<'_> {
         let Some(argument) = &expression.argument else { return };
         for (name, column) in input.columns.iter().filter(|(name, _)| mentions(argument, name.get_ref())) {
             if column.from.is_some() {
-                let message = format!("`{}` is made from later rows by {LABEL_FILE}: windows cannot read it", name.get_ref());
+                let message =
+                    format!("`{}` is made from later rows by {LABEL_FILE}: windows cannot read it", name.get_ref());
                 self.say(text.span(), message, None);
             }
             let revealed = column.reveals.as_ref().map(|label| label.get_ref());
@@ -193,11 +198,16 @@ impl Check<'_> {
             self.say_of("[model]", "[model] has neither `kind` nor a [[model.candidate]]".to_owned());
         }
         if model.kind.is_some() && !model.candidate.is_empty() {
-            self.say_of("[model]", "[model] has `kind` and [[model.candidate]]; give each kind as a candidate".to_owned());
+            self.say_of(
+                "[model]",
+                "[model] has `kind` and [[model.candidate]]; give each kind as a candidate".to_owned(),
+            );
         }
         let parameters = |of: &Parameters| of.first().map(|(name, _)| name.span());
         let search = |of: &Search| of.first().map(|(name, _)| name.span());
-        if let Some(span) = parameters(&model.parameters).or_else(|| search(&model.search)).filter(|_| model.kind.is_none()) {
+        if let Some(span) =
+            parameters(&model.parameters).or_else(|| search(&model.search)).filter(|_| model.kind.is_none())
+        {
             self.say(span, "parameters belong to a kind: put them into its [[model.candidate]]".to_owned(), None);
         }
         let split = model.split.get_ref();
@@ -240,7 +250,11 @@ impl Check<'_> {
         }
         for (name, label) in &series.labels {
             if matches!(label.kind, ColumnType::Text | ColumnType::Timestamp) {
-                let message = format!("label `{}` is a {:?}; expected a bool, a number or an integer", name.get_ref(), label.kind);
+                let message = format!(
+                    "label `{}` is a {:?}; expected a bool, a number or an integer",
+                    name.get_ref(),
+                    label.kind
+                );
                 self.say(name.span(), message.to_lowercase(), None);
             }
         }
@@ -277,7 +291,11 @@ impl Check<'_> {
                 self.say(split.span(), "a split by time needs `train` and `test`, such as `28d`".to_owned(), None);
             }
             SplitBy::Moment if plan.test.is_none() => {
-                self.say(split.span(), "a split by moment needs `test`, the time held out, such as `91d`".to_owned(), None);
+                self.say(
+                    split.span(),
+                    "a split by moment needs `test`, the time held out, such as `91d`".to_owned(),
+                    None,
+                );
             }
             SplitBy::Moment if self.domain.spec.series.as_ref().is_none_or(|series| !series.get_ref().one_row) => {
                 self.say(split.span(), "a split by moment needs a [series] with one_row = true".to_owned(), None);
@@ -360,8 +378,7 @@ impl Check<'_> {
 
     fn decision(&mut self) {
         let Some(decision) = &self.domain.spec.decision else { return };
-        let lines =
-            decision.review.as_ref().map(|review| [review.flags_per_day.is_some(), review.threshold.is_some()]);
+        let lines = decision.review.as_ref().map(|review| [review.flags_per_day.is_some(), review.threshold.is_some()]);
         if lines.is_some_and(|given| given[0] == given[1]) {
             self.say(0..0, "[decision.review] needs exactly one of flags_per_day and threshold".to_owned(), None);
         }

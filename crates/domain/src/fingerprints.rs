@@ -21,9 +21,8 @@ const ANSWER_KEYS: [&str; 7] = ["title", "question", "lookup", "estimate", "deci
 /// Words for a person, wherever they stand.
 const WORDS: [&str; 6] = ["meaning", "unit", "title", "grain", "personal", "says"];
 /// What only an extract asks: the rows that it gives have a fingerprint of their own.
-const EXTRACT_KEYS: [&str; 7] = [
-    "quarantine_share_max", "delimiter", "quote", "decimal", "null_words", "encoding", "simulated",
-];
+const EXTRACT_KEYS: [&str; 7] =
+    ["quarantine_share_max", "delimiter", "quote", "decimal", "null_words", "encoding", "simulated"];
 
 impl Domain {
     pub fn fingerprints(&self) -> Fingerprints {
@@ -108,7 +107,8 @@ fn without(value: toml::Value, words: bool) -> String {
                     let name: &str = key.as_ref();
                     let word = WORDS.contains(&name) && !inner.is_table();
                     let extract = EXTRACT_KEYS.contains(&name) && !inner.is_table();
-                    let nested = inner.is_table() || inner.as_array().is_some_and(|all| all.iter().any(toml::Value::is_table));
+                    let nested =
+                        inner.is_table() || inner.as_array().is_some_and(|all| all.iter().any(toml::Value::is_table));
                     if words { !word && !extract } else { word || nested }
                 });
                 table.iter_mut().for_each(|(_, inner)| strip(inner, words));

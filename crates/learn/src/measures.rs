@@ -136,11 +136,7 @@ impl Prepared {
         let made = || {
             let score = self.answers.score.as_ref()?;
             let rows = Ranking::new(score);
-            Some(Order {
-                arranged: Ranking::new(&rows.arrange(score)),
-                groups: rows.arrange(&self.groups),
-                rows,
-            })
+            Some(Order { arranged: Ranking::new(&rows.arrange(score)), groups: rows.arrange(&self.groups), rows })
         };
         self.order.get_or_init(made).as_ref()
     }
@@ -338,7 +334,11 @@ mod tests {
     #[test]
     fn every_measure_has_a_name_of_its_own_and_a_value_for_each_of_its_tasks() {
         for (at, one) in ALL.iter().enumerate() {
-            assert!(ALL[at + 1..].iter().all(|other| other.name != one.name) && !one.meaning.is_empty(), "{}", one.name);
+            assert!(
+                ALL[at + 1..].iter().all(|other| other.name != one.name) && !one.meaning.is_empty(),
+                "{}",
+                one.name
+            );
             for &task in one.tasks {
                 let values = vec![0.2, 0.7, 0.6, 0.1];
                 let answers =

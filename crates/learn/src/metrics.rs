@@ -322,16 +322,6 @@ impl Confusion {
     pub fn recall(&self) -> Option<f64> {
         share(self.true_positive, self.true_positive + self.false_negative)
     }
-
-    /// The harmonic mean of precision and recall. 0..=1; `None` if nothing is flagged and nothing is positive.
-    pub fn f1(&self) -> Option<f64> {
-        share(2 * self.true_positive, 2 * self.true_positive + self.false_positive + self.false_negative)
-    }
-
-    /// The share of negatives that are flagged. 0..=1; `None` without a negative.
-    pub fn false_positive_rate(&self) -> Option<f64> {
-        share(self.false_positive, self.false_positive + self.true_negative)
-    }
 }
 
 fn share(part: u64, whole: u64) -> Option<f64> {
@@ -351,7 +341,6 @@ pub struct DailyRanking {
 struct DayCounts {
     alerts: u64,
     found: u64,
-    positives: u64,
 }
 
 impl DailyRanking {
@@ -378,24 +367,17 @@ impl DailyRanking {
         mean(self.days(truth, weight, per_day).filter_map(|day| share(day.found, day.alerts)))
     }
 
-    /// The share of a day's positives that are among its `per_day` highest rows, averaged over the days with a
-    /// positive. 0..=1; `None` without a positive. O(n).
-    pub fn recall_at_budget(&self, truth: &[bool], weight: &[u32], per_day: usize) -> Option<f64> {
-        mean(self.days(truth, weight, per_day).filter_map(|day| share(day.found, day.positives)))
-    }
-
     fn days(&self, truth: &[bool], weight: &[u32], per_day: usize) -> impl Iterator<Item = DayCounts> {
         assert_eq!(truth.len(), self.order.len(), "a truth for each ranked row");
         assert_eq!(weight.len(), self.order.len(), "a weight for each ranked row");
         (0..self.day_ends.len()).map(move |day| {
             let start = if day == 0 { 0 } else { self.day_ends[day - 1] };
-            let mut counts = DayCounts { alerts: 0, found: 0, positives: 0 };
+            let mut counts = DayCounts { alerts: 0, found: 0 };
             for &row in &self.order[start as usize..self.day_ends[day] as usize] {
                 let (times, positive) = (u64::from(weight[row as usize]), u64::from(truth[row as usize]));
                 let checked = times.min(per_day as u64 - counts.alerts);
                 counts.alerts += checked;
                 counts.found += checked * positive;
-                counts.positives += times * positive;
             }
             counts
         })
@@ -525,7 +507,7 @@ mod tests {
     }
 
     // The values expected of these rows are scikit-learn 1.9's: roc_auc_score, average_precision_score, log_loss,
-    // brier_score_loss, precision_score, recall_score, f1_score, each with sample_weight.
+    // brier_score_loss, precision_score, recall_score, each with sample_weight.
     const SCORE: [f64; 12] = [0.9, 0.8, 0.8, 0.7, 0.6, 0.6, 0.6, 0.4, 0.3, 0.3, 0.2, 0.1];
     const ONCE: [u32; 12] = [1; 12];
     const WEIGHT: [u32; 12] = [1, 2, 1, 0, 3, 1, 1, 2, 1, 4, 1, 2];
@@ -559,8 +541,6 @@ mod tests {
         assert_eq!(counts, expected);
         check(counts.precision(), 0.6666666666666666);
         check(counts.recall(), 0.8571428571428571);
-        check(counts.f1(), 0.75);
-        check(counts.false_positive_rate(), 0.25);
     }
 
     #[test]
@@ -605,8 +585,6 @@ mod tests {
             let (weighted, repeated) = (DailyRanking::new(&rows.score, &rows.day), DailyRanking::new(&score, &day));
             let expected = repeated.precision_at_budget(&truth, once, 4);
             assert_eq!(weighted.precision_at_budget(&rows.truth, weight, 4), expected);
-            let expected = repeated.recall_at_budget(&truth, once, 4);
-            assert_eq!(weighted.recall_at_budget(&rows.truth, weight, 4), expected);
         }
     }
 
@@ -648,13 +626,9 @@ mod tests {
             assert_eq!((log_loss(&score, &truth, &weight), brier(&score, &truth, &weight)), (None, None));
             let daily = DailyRanking::new(&score, &vec![1; truth.len()]);
             assert_eq!(daily.precision_at_budget(&truth, &weight, 3), None);
-            assert_eq!(daily.recall_at_budget(&truth, &weight, 3), None);
         }
         let counts = Confusion::default();
-        assert_eq!(
-            (counts.precision(), counts.recall(), counts.f1(), counts.false_positive_rate()),
-            (None, None, None, None)
-        );
+        assert_eq!((counts.precision(), counts.recall()), (None, None));
     }
 
     #[test]
@@ -691,10 +665,8 @@ mod tests {
         let (score, day) = ([0.9, 0.8, 0.7, 0.6, 0.5, 0.5, 0.5], [2, 2, 1, 2, 3, 3, 3]);
         let truth = [false, true, true, true, false, false, true];
         let daily = DailyRanking::new(&score, &day);
-        // Day 1 raises its one row and finds 1 of 1, day 2 finds 1 of 2, day 3 takes its first two and finds 0 of 1.
+        // Day 1 raises its one row and finds 1 of 1, day 2 finds 1 of 2, day 3 takes its first two and finds 0 of 2.
         check(daily.precision_at_budget(&truth, &[1; 7], 2), (1.0 + 0.5 + 0.0) / 3.0);
-        check(daily.recall_at_budget(&truth, &[1; 7], 2), (1.0 + 0.5 + 0.0) / 3.0);
-        check(daily.recall_at_budget(&truth, &[1; 7], 100), 1.0);
         assert_eq!(daily.precision_at_budget(&truth, &[1; 7], 0), None);
     }
 

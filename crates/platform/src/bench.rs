@@ -1,14 +1,15 @@
 //! Parts of a run alone, timed, so that they can be compared with other tools on the same rows.
 
 use crate::PlatformError;
-use crate::inputs::history::{arrow_error, nullable};
-use crate::registry::home::make_folder;
-use crate::inputs::windows::replay;
-use crate::run::{Run, StepName};
+use crate::error::arrow_error;
 use crate::inputs::TrainingData;
+use crate::inputs::history::nullable;
+use crate::inputs::windows::replay;
 use crate::judge::choose::{Rows, first_candidate};
 use crate::kinds::tree_fit;
+use crate::registry::home::make_folder;
 use crate::run::prepare::prepare;
+use crate::run::{Run, StepName};
 use septet_learn::frame::Matrix;
 use septet_learn::trees::{TrainingSet, fit};
 use septet_tables::arrow::array::RecordBatch;
@@ -63,7 +64,9 @@ pub async fn train(run: &Run<'_>, out: &Path) -> Result<Value, PlatformError> {
     let parameters = serde_json::to_vec_pretty(&fitted.parameters).map_err(arrow_error)?;
     std::fs::write(out.join("parameters.json"), parameters).map_err(|error| PlatformError::io(out, error))?;
     std::fs::write(out.join("model.txt"), &text).map_err(|error| PlatformError::io(out, error))?;
-    Ok(json!({ "name": "train", "rows": target.len(), "seconds_best": seconds[0], "seconds_median": seconds[FITS / 2] }))
+    Ok(
+        json!({ "name": "train", "rows": target.len(), "seconds_best": seconds[0], "seconds_median": seconds[FITS / 2] }),
+    )
 }
 
 /// A run of its extract alone, ended at once: nothing is left to resume.

@@ -50,9 +50,8 @@ pub fn check_model(domain: &Domain) -> Result<(), PlatformError> {
         let hint = did_you_mean(name.get_ref(), known.iter().copied());
         Err(problem(domain, name.span().start, format!("{what}; expected one of {}", known.join(", ")), hint))
     };
-    let task = training::task(domain).map_err(|error| {
-        problem(domain, model.target.span().start, error.to_string(), None)
-    })?;
+    let task =
+        training::task(domain).map_err(|error| problem(domain, model.target.span().start, error.to_string(), None))?;
     let known: Vec<&str> = measures::of_task(task).map(|measure| measure.name).collect();
     let measure = &model.measure;
     if !known.contains(&measure.get_ref().as_str()) {
@@ -67,13 +66,15 @@ pub fn check_model(domain: &Domain) -> Result<(), PlatformError> {
         if baselines::LINES.iter().any(|(line, of, _)| *line == "last_value" && line == name.get_ref() && *of == task)
             && model.entity.is_none()
         {
-            let message = "`last_value` needs [model] entity, the column whose earlier rows it is taken from".to_owned();
+            let message =
+                "`last_value` needs [model] entity, the column whose earlier rows it is taken from".to_owned();
             return Err(problem(domain, name.span().start, message, None));
         }
     }
     if domain.spec.decision.is_some() && task != measures::Task::Label {
         let offset = domain.files["domain.toml"].find("[decision]").unwrap_or(0);
-        let message = format!("[decision] turns a probability into an action; `{}` is a {}", model.target.get_ref(), task.name());
+        let message =
+            format!("[decision] turns a probability into an action; `{}` is a {}", model.target.get_ref(), task.name());
         return Err(problem(domain, offset, message, Some("decide by a [[rule]] on the answer".to_owned())));
     }
     Ok(())
@@ -88,7 +89,12 @@ fn check_kind(domain: &Domain, choice: &KindChoice) -> Result<(), PlatformError>
         return Err(problem(domain, choice.kind.span().start, message, hint));
     };
     let labels: Vec<&str> = domain.spec.labels().iter().map(|label| label.name).collect();
-    let check = |name: &Spanned<String>, value: &ParameterValue, at: usize| match kinds::wrong_parameter(kind, name.get_ref(), value, &labels) {
+    let check = |name: &Spanned<String>, value: &ParameterValue, at: usize| match kinds::wrong_parameter(
+        kind,
+        name.get_ref(),
+        value,
+        &labels,
+    ) {
         Some((message, hint)) => Err(problem(domain, at, message, hint)),
         None => Ok(()),
     };
@@ -107,11 +113,7 @@ fn check_kind(domain: &Domain, choice: &KindChoice) -> Result<(), PlatformError>
 }
 
 /// Plans what is watched, against a table `observed` without rows, and reads the schedule.
-async fn check_watches(
-    engine: &Engine,
-    domain: &Domain,
-    inputs: &Inputs,
-) -> Result<(), PlatformError> {
+async fn check_watches(engine: &Engine, domain: &Domain, inputs: &Inputs) -> Result<(), PlatformError> {
     let schema: SchemaRef = contract_schema(domain.spec.first_input().1);
     let kind = |kind: &DataType| if *kind == DataType::Utf8 { DataType::Utf8 } else { DataType::Float64 };
     let answered = inputs.keeps_state();

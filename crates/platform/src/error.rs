@@ -36,3 +36,8 @@ impl PlatformError {
         PlatformError::Usage { what: what.into(), hint: hint.into() }
     }
 }
+
+/// An error of the engine's arrays: a fault of ours, not of a domain.
+pub(crate) fn arrow_error(error: impl std::fmt::Display) -> PlatformError {
+    PlatformError::Tables(TablesError::Engine(error.to_string()))
+}

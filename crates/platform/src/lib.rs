@@ -16,22 +16,24 @@ mod registry;
 mod report;
 mod run;
 pub mod serve;
+mod split;
 #[cfg(test)]
 mod tests;
+mod values;
 mod version;
 
 pub use check::check_domain;
 pub use error::PlatformError;
 pub use inputs::places::table_order;
 pub use progress::{NoProgress, Progress};
-pub use registry::{CHAMPION, PINNED};
 pub use registry::alert_store::{AlertRecord, DeliveryRecord};
 pub use registry::clock::{instant_text, now_micros};
 pub use registry::home::{Home, Published};
 pub use registry::store::{Alias, AliasChange, GateRecord, Signed, Store, VersionRecord};
+pub use registry::{CHAMPION, PINNED};
 pub use run::{
-    GatesSpoiled, Kept, Run, RunOptions, RunReport, StepName, StepReport, VersionAction, change_version, gates_again, new_run_id, papers_are_current,
-    start, step,
+    GatesSpoiled, Kept, Run, RunOptions, RunReport, StepName, StepReport, VersionAction, change_version, gates_again,
+    new_run_id, papers_are_current, start, step,
 };
 pub use version::profiles::{ColumnDrift, ROWS_MIN};
 pub use version::{FeatureSchema, Manifest, MetricValue, Scorer};

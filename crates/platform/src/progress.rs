@@ -1,4 +1,4 @@
-//! How long work tells where it is, without knowing who looks.
+//! Progress of long work, reported to whatever displays it.
 
 /// Told by the pipeline; drawn by the binary. Calls come from several threads.
 pub trait Progress: Sync {

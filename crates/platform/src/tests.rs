@@ -1,8 +1,8 @@
 //! What the seams promise, end to end on a small domain of the tests' own: a kind is a file and a line, kinds compete, a number
 //! is a target like a label, labels come from later rows, and a changed definition asks for no more than it must.
 
-use crate::monitor::{Looking, look};
-use crate::serve::{LogPlace, Service, ServiceOptions, Wish};
+use crate::monitor::{MonitorOptions, look};
+use crate::serve::{LogPlace, RequestOptions, Service, ServiceOptions};
 use crate::{CHAMPION, Home, NoProgress, Run, RunOptions, RunReport, Scorer, Store, check_domain, new_run_id, start};
 use septet_domain::{Domain, Domains};
 use septet_learn::bootstrap::SplitMix64;
@@ -256,14 +256,14 @@ impl House {
     async fn answer(&self, service: &Service, event: Value) -> Value {
         let answerer = service.answerer().unwrap();
         let event = answerer.contract().read(&event, event.to_string(), "").unwrap();
-        let wish = Wish { explain_fully: true, ..Wish::default() };
+        let wish = RequestOptions { explain_fully: true, ..RequestOptions::default() };
         let replies = service.predict(vec![(event, wish)], false).await.unwrap();
         let text = format!("{}}}", replies[0].as_ref().unwrap().answered.text);
         serde_json::from_str(&text).unwrap()
     }
 
-    async fn look(&self) -> crate::monitor::Look {
-        let looking = Looking {
+    async fn look(&self) -> crate::monitor::MonitoringReport {
+        let looking = MonitorOptions {
             home: self.home.clone(),
             store: self.store.clone(),
             domain: Arc::new(self.domain()),
@@ -345,7 +345,14 @@ async fn labels_of_later_rows_are_learned_judged_and_come_by_themselves() {
     let seen = found.performance.iter().find(|metric| metric.name == "average_precision").unwrap();
     let since = (FIRST + DAYS * DAY) / found.grid.window;
     let counted = seen.realised.iter().find(|realised| realised.window == since).map(|one| (one.rows, one.positives));
-    assert_eq!(counted, Some((140, 70)), "{since} {:?} {:?} {}", seen.realised.last(), found.notes, found.immature_from);
+    assert_eq!(
+        counted,
+        Some((140, 70)),
+        "{since} {:?} {:?} {}",
+        seen.realised.last(),
+        found.notes,
+        found.immature_from
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -372,7 +379,8 @@ async fn a_series_of_many_rows_is_learned_and_cannot_look_ahead() {
     assert!(known["prediction"]["probability"].as_f64().is_some(), "{known}");
     service.stop().await;
 
-    let ahead = BAR_FEATURES.replace("\nFROM bars", ", lead(close) OVER (PARTITION BY symbol ORDER BY at) AS next\nFROM bars");
+    let ahead =
+        BAR_FEATURES.replace("\nFROM bars", ", lead(close) OVER (PARTITION BY symbol ORDER BY at) AS next\nFROM bars");
     for (file, sql, refused_by) in [
         ("features.sql", ahead, "no_look_ahead"),
         ("features.sql", BAR_FEATURES.replace("9 PRECEDING", "100 PRECEDING"), "batch_equals_online"),
@@ -435,7 +443,10 @@ parameters = { trees = 20 }
     let chosen = best.candidates.iter().find(|candidate| candidate.validation == top).unwrap();
     assert_eq!(Some(&best.kind), chosen.kind.as_ref(), "{:?}", best.candidates);
 
-    house.change(&[("measure = \"average_precision\"", "choose = \"simplest_within_one_standard_error\"\nmeasure = \"average_precision\"")]);
+    house.change(&[(
+        "measure = \"average_precision\"",
+        "choose = \"simplest_within_one_standard_error\"\nmeasure = \"average_precision\"",
+    )]);
     let report = house.run().await;
     let simple = house.scorer(&report).manifest;
     let places = |kind: &str| kinds.iter().position(|known| *known == kind).unwrap();
@@ -502,7 +513,11 @@ async fn a_changed_definition_asks_for_no_more_than_it_must() {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     let after = house.answer(&service, visit("b", DAYS, "c0", 49.0)).await;
-    assert_eq!(after["decision"]["rules"][0]["name"].as_str().or(after["decision"]["rules"][0].as_str()), Some("large"), "{after}");
+    assert_eq!(
+        after["decision"]["rules"][0]["name"].as_str().or(after["decision"]["rules"][0].as_str()),
+        Some("large"),
+        "{after}"
+    );
     assert!(before["decision"]["rules"].as_array().is_none_or(Vec::is_empty), "{before}");
     service.stop().await;
 

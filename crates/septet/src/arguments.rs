@@ -3,7 +3,7 @@
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
-/// Seven production analytics services from one binary: checked pipelines, judged models, honest papers.
+/// Train, check, serve and monitor prediction services written in SQL and TOML
 #[derive(Debug, Parser)]
 #[command(name = "septet", version, max_term_width = 100)]
 pub struct Arguments {
@@ -75,7 +75,7 @@ pub enum Command {
         deliveries: bool,
     },
     /// The production grade: run what it grades and say what each line rests on; exit code 1 below --min-grade
-    Validate {
+    Grade {
         domain: Option<String>,
         /// A+, A, A-, B+ ... F
         #[arg(long, value_name = "GRADE")]
@@ -86,6 +86,12 @@ pub enum Command {
         /// Where the result is written for programs
         #[arg(long, value_name = "FILE", default_value = "production_validation.json")]
         out: PathBuf,
+    },
+    /// The former name of `grade`
+    #[command(hide = true)]
+    Validate {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, hide = true)]
+        words: Vec<String>,
     },
     /// Compare two files column by column, by Evidently's default tests
     Drift { reference: PathBuf, current: PathBuf },

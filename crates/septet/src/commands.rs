@@ -8,7 +8,7 @@ use crate::show;
 use anyhow::{Context, bail};
 use clap::CommandFactory;
 use septet_domain::{Domain, Domains};
-use septet_platform::monitor::{Look, Looking, Rehearsed};
+use septet_platform::monitor::{MonitorOptions, MonitoringReport, Rehearsed};
 use septet_platform::{
     CHAMPION, Home, Kept, PINNED, Run, RunOptions, Scorer, Signed, StepName, Store, VersionAction, change_version,
     check_domain, new_run_id,
@@ -23,12 +23,11 @@ use std::sync::Arc;
 pub use crate::doctor::doctor;
 
 pub fn domains_of(settings: &Settings) -> anyhow::Result<Domains> {
-    Ok(Domains::find(settings.domains().as_deref())?)
+    Ok(Domains::find(settings.domains.as_deref())?)
 }
 
 fn engine(settings: &Settings, home: &Home) -> anyhow::Result<Engine> {
-    let settings =
-        EngineSettings { memory_max: settings.memory_max()?, spill_folder: home.spill_folder(), partitions: 1 };
+    let settings = EngineSettings { memory_max: settings.memory_max, spill_folder: home.spill_folder(), partitions: 1 };
     Ok(Engine::new(&settings)?)
 }
 
@@ -40,7 +39,7 @@ pub async fn check(settings: &Settings, only: Option<&str>, json: bool) -> anyho
     let mut answers = Vec::new();
     for name in names {
         let engine = Engine::new(&EngineSettings {
-            memory_max: settings.memory_max()?,
+            memory_max: settings.memory_max,
             spill_folder: spill.clone(),
             partitions: 1,
         })?;
@@ -122,12 +121,12 @@ pub struct Workshop {
 
 impl Workshop {
     pub async fn open(settings: &Settings, domain: &str) -> anyhow::Result<Workshop> {
-        let home = Home::open(&settings.home())?;
+        let home = Home::open(&settings.home)?;
         let domain = domains_of(settings)?.load(domain)?;
-        septet_platform::use_threads(settings.threads()?);
-        let store = Store::open(&home.store_file(), settings.database_url()).await?;
+        septet_platform::use_threads(settings.threads);
+        let store = Store::open(&home.store_file(), settings.database_url.as_deref()).await?;
         check_domain(&engine(settings, &home)?, &domain).await?;
-        Ok(Workshop { store, domain, memory_max: settings.memory_max()?, threads: settings.threads()?, home })
+        Ok(Workshop { store, domain, memory_max: settings.memory_max, threads: settings.threads, home })
     }
 
     pub fn store(&self) -> &Store {
@@ -153,15 +152,15 @@ impl Workshop {
 
     /// Puts troubles into what was observed and looks whether they are found.
     pub async fn rehearse(&self, settings: &Settings, spoiled: &[&str]) -> anyhow::Result<Vec<Rehearsed>> {
-        let looking = Looking { rehearsal: true, ..self.looking(settings).await? };
+        let looking = MonitorOptions { rehearsal: true, ..self.looking(settings).await? };
         let quiet = septet_platform::NoProgress;
         let gathered = septet_platform::monitor::gather(&looking, &quiet).await?;
         Ok(septet_platform::monitor::rehearse(&gathered, spoiled).await?)
     }
 
-    async fn looking(&self, settings: &Settings) -> anyhow::Result<Looking> {
-        let store = Arc::new(Store::open(&self.home.store_file(), settings.database_url()).await?);
-        Ok(Looking {
+    async fn looking(&self, settings: &Settings) -> anyhow::Result<MonitorOptions> {
+        let store = Arc::new(Store::open(&self.home.store_file(), settings.database_url.as_deref()).await?);
+        Ok(MonitorOptions {
             home: self.home.clone(),
             store,
             domain: Arc::new(self.domain.clone()),
@@ -175,7 +174,7 @@ impl Workshop {
     }
 
     /// Looks at what was observed, if there is a champion, and brings the alerts to it.
-    pub async fn look(&self, settings: &Settings, bars: &Bars) -> anyhow::Result<Option<Look>> {
+    pub async fn look(&self, settings: &Settings, bars: &Bars) -> anyhow::Result<Option<MonitoringReport>> {
         if self.changed_since_champion().await?.is_none() {
             return Ok(None);
         }
@@ -263,8 +262,8 @@ pub async fn step(
 
 pub async fn models(settings: &Settings, domain: &str, json: bool) -> anyhow::Result<ExitCode> {
     let domain = domains_of(settings)?.load(domain)?;
-    let home = Home::open(&settings.home())?;
-    let store = Store::open(&home.store_file(), settings.database_url()).await?;
+    let home = Home::open(&settings.home)?;
+    let store = Store::open(&home.store_file(), settings.database_url.as_deref()).await?;
     let versions = store.versions(domain.name()).await?;
     let champion = store.alias(domain.name(), CHAMPION).await?.map(|alias| alias.version);
     let pinned = store.alias(domain.name(), PINNED).await?.map(|alias| alias.version);
@@ -318,8 +317,8 @@ pub struct ModelChange {
 
 pub async fn change_model(settings: &Settings, change: &ModelChange, json: bool) -> anyhow::Result<ExitCode> {
     let domain = domains_of(settings)?.load(&change.domain)?;
-    let home = Home::open(&settings.home())?;
-    let store = Store::open(&home.store_file(), settings.database_url()).await?;
+    let home = Home::open(&settings.home)?;
+    let store = Store::open(&home.store_file(), settings.database_url.as_deref()).await?;
     let action = match change.action {
         Action::Promote => VersionAction::Promote,
         Action::Rollback => VersionAction::Rollback,
@@ -374,7 +373,7 @@ pub fn domains(settings: &Settings, json: bool) -> anyhow::Result<ExitCode> {
 }
 
 pub async fn sql(settings: &Settings, words: &[String], format: Output, json: bool) -> anyhow::Result<ExitCode> {
-    let home = Home::open(&settings.home())?;
+    let home = Home::open(&settings.home)?;
     let engine = engine(settings, &home)?.with_files();
     let (domain, query) = match words {
         [domain, query] => (Some(domain), query),
@@ -441,7 +440,7 @@ pub fn reference(settings: &Settings, page: Page) -> anyhow::Result<ExitCode> {
         Page::Kinds => septet_platform::kinds::reference_markdown(),
         Page::Settings => reference_markdown(),
         Page::Problems => septet_server::problem::reference_markdown(),
-        Page::Sql => septet_tables::reference_markdown(&engine(settings, &Home::open(&settings.home())?)?)?,
+        Page::Sql => septet_tables::reference_markdown(&engine(settings, &Home::open(&settings.home)?)?)?,
     };
     print!("{page}");
     Ok(ExitCode::SUCCESS)

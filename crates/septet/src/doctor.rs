@@ -57,9 +57,9 @@ pub async fn doctor(settings: &Settings, json: bool) -> anyhow::Result<ExitCode>
 }
 
 fn home(settings: &Settings) -> Finding {
-    let path = settings.home();
+    let path = &settings.home;
     let probe = path.join(".doctor");
-    let written = Home::open(&path)
+    let written = Home::open(path)
         .map_err(|error| error.to_string())
         .and_then(|_| std::fs::write(&probe, "x").map_err(|error| error.to_string()));
     let _ = std::fs::remove_file(&probe);
@@ -70,11 +70,11 @@ fn home(settings: &Settings) -> Finding {
 }
 
 async fn store(settings: &Settings) -> Finding {
-    let opened = match Home::open(&settings.home()) {
-        Ok(home) => Store::open(&home.store_file(), settings.database_url()).await,
+    let opened = match Home::open(&settings.home) {
+        Ok(home) => Store::open(&home.store_file(), settings.database_url.as_deref()).await,
         Err(error) => Err(error),
     };
-    let kind = if settings.database_url().is_some() { "PostgreSQL" } else { "SQLite" };
+    let kind = if settings.database_url.as_deref().is_some() { "PostgreSQL" } else { "SQLite" };
     match opened {
         Ok(_) => finding("registry", Verdict::Ok, format!("{kind} answers"), ""),
         Err(error) => finding(
@@ -87,7 +87,7 @@ async fn store(settings: &Settings) -> Finding {
 }
 
 fn disk(settings: &Settings) -> Finding {
-    let path = settings.home().canonicalize().unwrap_or_else(|_| settings.home());
+    let path = settings.home.canonicalize().unwrap_or_else(|_| settings.home.clone());
     let Ok(disks) = Disks::new_with_refreshed_list() else {
         return finding("disk", Verdict::Warn, "cannot tell", "look with df -h");
     };
@@ -113,22 +113,15 @@ fn memory(settings: &Settings) -> Finding {
     };
     system.refresh_memory();
     let free = system.available_memory();
-    let asked = settings.memory_max();
     let found = format!("{:.1} GB free, memory_max = {}", free as f64 / 1e9, settings.value("memory_max").text);
-    match asked {
-        Err(error) => finding("memory", Verdict::Fail, error.to_string(), "set memory_max such as 2GB"),
-        Ok(asked) if asked as u64 > free || free < MEMORY_FREE_MIN => {
-            finding("memory", Verdict::Warn, found, "lower memory_max, or close other programs")
-        }
-        Ok(_) => finding("memory", Verdict::Ok, found, ""),
+    match settings.memory_max as u64 > free || free < MEMORY_FREE_MIN {
+        true => finding("memory", Verdict::Warn, found, "lower memory_max, or close other programs"),
+        false => finding("memory", Verdict::Ok, found, ""),
     }
 }
 
 fn cores(settings: &Settings) -> Finding {
-    match settings.threads() {
-        Ok(threads) => finding("threads", Verdict::Ok, format!("{threads} for training"), ""),
-        Err(error) => finding("threads", Verdict::Fail, error.to_string(), "set threads to a whole number above 0"),
-    }
+    finding("threads", Verdict::Ok, format!("{} for training", settings.threads), "")
 }
 
 fn tool(name: &'static str, flag: &str, fix: &str) -> Finding {

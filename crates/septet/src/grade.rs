@@ -1,4 +1,4 @@
-//! `septet validate`: is this domain fit for production? Each line runs what it grades, in a home of its own where it could
+//! `septet grade`: is this domain fit for production? Each line runs what it grades, in a home of its own where it could
 //! do harm, and says what it rests on. A line that cannot be run has failed.
 
 use crate::bars::Bars;
@@ -55,35 +55,35 @@ pub struct Grade {
 }
 
 /// What is wanted of a validation.
-pub struct Wish {
+pub struct GradeRequest {
     pub domain: Option<String>,
     pub min_grade: Option<String>,
     pub sabotage: Option<String>,
     pub out: PathBuf,
 }
 
-pub async fn validate(settings: &Settings, wish: &Wish, json: bool) -> anyhow::Result<ExitCode> {
-    let sabotage = Sabotage(wish.sabotage.clone());
+pub async fn grade(settings: &Settings, request: &GradeRequest, json: bool) -> anyhow::Result<ExitCode> {
+    let sabotage = Sabotage(request.sabotage.clone());
     if let Some(line) =
-        wish.sabotage.as_deref().filter(|line| *line != "all" && ALL.iter().all(|(name, ..)| name != line))
+        request.sabotage.as_deref().filter(|line| *line != "all" && ALL.iter().all(|(name, ..)| name != line))
     {
         let known: Vec<&str> = ALL.iter().map(|(name, ..)| *name).collect();
         bail!("`{line}` is no line; expected all, or one of {}", known.join(", "));
     }
-    let floor = match wish.min_grade.as_deref() {
+    let floor = match request.min_grade.as_deref() {
         None => 0.0,
         Some(letter) => match LETTERS.iter().find(|(known, _)| *known == letter) {
             Some((_, score)) => *score,
             None => bail!("`{letter}` is no grade; expected one of A+, A, A-, B+ ... D-, F"),
         },
     };
-    let names = match &wish.domain {
+    let names = match &request.domain {
         Some(name) => vec![name.clone()],
         None => domains_of(settings)?.names(),
     };
     let mut grades = Vec::new();
     for name in names {
-        let grade = grade(settings, &name, &sabotage, json).await?;
+        let grade = grade_one(settings, &name, &sabotage, json).await?;
         if !json {
             show_grade(&grade);
         }
@@ -91,11 +91,11 @@ pub async fn validate(settings: &Settings, wish: &Wish, json: bool) -> anyhow::R
     }
     let document =
         json!({ "made_at": septet_platform::instant_text(septet_platform::now_micros()), "domains": grades });
-    std::fs::write(&wish.out, serde_json::to_vec_pretty(&document)?)?;
+    std::fs::write(&request.out, serde_json::to_vec_pretty(&document)?)?;
     if json {
         println!("{document}");
     } else {
-        println!("\nWritten: {}", wish.out.display());
+        println!("\nWritten: {}", request.out.display());
     }
     let enough = grades.iter().all(|grade| grade.score >= floor);
     Ok(if enough { ExitCode::SUCCESS } else { ExitCode::from(1) })
@@ -136,7 +136,7 @@ impl Sheet<'_> {
     }
 }
 
-async fn grade(settings: &Settings, name: &str, sabotage: &Sabotage, quiet: bool) -> anyhow::Result<Grade> {
+async fn grade_one(settings: &Settings, name: &str, sabotage: &Sabotage, quiet: bool) -> anyhow::Result<Grade> {
     let workshop = Workshop::open(settings, name).await?;
     let bars = Bars::new(quiet);
     bars.begin(&format!("{name}: validating"), Some(17), "lines");
@@ -188,7 +188,7 @@ async fn fill(sheet: &mut Sheet<'_>, settings: &Settings, workshop: &Workshop, s
     let start = Instant::now();
     results.push(("idempotence", stage.twice().await, stage.repeat("extract and transform"), start));
     let start = Instant::now();
-    let validate = format!("septet validate {name}");
+    let command = format!("septet grade {name}");
     let bars = Bars::new(true);
     let run = workshop.run(RunOptions::default(), stage.run_id.clone(), &bars);
     let spoil = GatesSpoiled {
@@ -227,10 +227,10 @@ async fn fill(sheet: &mut Sheet<'_>, settings: &Settings, workshop: &Workshop, s
             own.iter().map(|gate| format!("{}: {}", gate.name, gate.evidence)).collect::<Vec<_>>().join("; ");
         Ok(Evidence::new(!own.is_empty() && own.iter().all(|gate| gate.passed), evidence))
     };
-    results.push(("beats_baselines", gate(&["beats_"]), validate.clone(), start));
-    results.push(("parity", gate(&["batch_equals_online"]), validate.clone(), start));
-    results.push(("no_look_ahead", gate(&["no_look_ahead"]), validate.clone(), start));
-    results.push(("calibration", gate(&["calibration", "model_size", "decides"]), validate.clone(), start));
+    results.push(("beats_baselines", gate(&["beats_"]), command.clone(), start));
+    results.push(("parity", gate(&["batch_equals_online"]), command.clone(), start));
+    results.push(("no_look_ahead", gate(&["no_look_ahead"]), command.clone(), start));
+    results.push(("calibration", gate(&["calibration", "model_size", "decides"]), command.clone(), start));
     let start = Instant::now();
     let served = stage.serve_and_ask(settings).await;
     let of = |pick: fn(&crate::rehearsed::Served) -> &Evidence| -> anyhow::Result<Evidence> {
@@ -267,7 +267,7 @@ async fn fill(sheet: &mut Sheet<'_>, settings: &Settings, workshop: &Workshop, s
         results.push((line, monitoring(kind), format!("septet monitor {name}"), rehearsal_start));
     }
     results.push(("recovery", of(|served| &served.recovery), format!("septet serve {name}"), start));
-    results.push(("secrets", of(|served| &served.secrets), validate.clone(), start));
+    results.push(("secrets", of(|served| &served.secrets), command.clone(), start));
     let start = Instant::now();
     let papers = septet_platform::papers_are_current(&run, version).await.map_err(anyhow::Error::from);
     let papers = papers.map(|current| current && !stage.sabotage.hits("documentation"));

@@ -2,12 +2,12 @@
 #![deny(clippy::unwrap_used)]
 
 mod arguments;
+mod background;
 mod bars;
 mod commands;
 mod doctor;
 mod grade;
 mod rehearsed;
-mod rounds;
 mod serving;
 mod settings;
 mod show;
@@ -59,7 +59,7 @@ fn end_quietly_when_nobody_reads() {
 
 async fn dispatch(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let settings = Settings::read(&arguments)?;
-    start_log(&settings)?;
+    start_log(&settings);
     let json = arguments.json;
     match arguments.command {
         Command::Check { domain } => commands::check(&settings, domain.as_deref(), json).await,
@@ -72,12 +72,15 @@ async fn dispatch(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Alerts { domain, all, acknowledge, resolve, by, note, deliveries } => {
             let by = by.unwrap_or_else(user);
             let change = acknowledge.map(|id| (id, "acknowledged")).or(resolve.map(|id| (id, "resolved")));
-            let wish = watching::AlertWish { domain, all, change, by, note, deliveries };
-            watching::alerts(&settings, &wish, json).await
+            let request = watching::AlertRequest { domain, all, change, by, note, deliveries };
+            watching::alerts(&settings, &request, json).await
         }
-        Command::Validate { domain, min_grade, sabotage, out } => {
-            let wish = grade::Wish { domain, min_grade, sabotage, out };
-            grade::validate(&settings, &wish, json).await
+        Command::Validate { .. } => anyhow::bail!(
+            "`validate` is a step of a run (septet step DOMAIN validate); the production grade is `septet grade`"
+        ),
+        Command::Grade { domain, min_grade, sabotage, out } => {
+            let request = grade::GradeRequest { domain, min_grade, sabotage, out };
+            grade::grade(&settings, &request, json).await
         }
         Command::Drift { reference, current } => watching::drift(&settings, &reference, &current, json).await,
         Command::Models { domain, action: Some(action), version, why, by, anyway } => {
@@ -102,12 +105,12 @@ fn user() -> String {
 }
 
 /// Log lines go to standard error, so that standard output is the answer alone.
-fn start_log(settings: &Settings) -> anyhow::Result<()> {
-    let filter = tracing_subscriber::EnvFilter::new(settings.log());
+fn start_log(settings: &Settings) {
+    let filter = tracing_subscriber::EnvFilter::new(&settings.log);
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    match settings.word("log_format", &["text", "json"])? {
-        "json" => lines.json().flatten_event(true).init(),
-        _ => lines.init(),
+    if settings.log_as_json {
+        lines.json().flatten_event(true).init();
+    } else {
+        lines.init();
     }
-    Ok(())
 }

@@ -1,4 +1,4 @@
-//! What `validate` runs: a copy of a domain's published run and champion in a home of its own, where rows are spoiled,
+//! What `grade` runs: a copy of a domain's published run and champion in a home of its own, where rows are spoiled,
 //! services are killed and nothing of value can be harmed.
 
 use crate::commands::Workshop;
@@ -117,13 +117,13 @@ fn copy(from: &Path, to: &Path) -> anyhow::Result<()> {
 
 impl Stage {
     pub async fn build(settings: &Settings, workshop: &Workshop, sabotage: Sabotage) -> anyhow::Result<Stage> {
-        let (home, domain) = (Home::open(&settings.home())?, workshop.domain().clone());
+        let (home, domain) = (Home::open(&settings.home)?, workshop.domain().clone());
         let name = domain.name().to_owned();
         let champion = workshop.store().alias(&name, CHAMPION).await?.map(|alias| alias.version);
         let (Some(version), Some(published)) = (champion, home.published(&name)?) else {
             bail!("`{name}` has no champion yet; first: septet run {name}");
         };
-        let folder = std::env::temp_dir().join(format!("septet-validate-{}-{name}", std::process::id()));
+        let folder = std::env::temp_dir().join(format!("septet-grade-{}-{name}", std::process::id()));
         let _ = std::fs::remove_dir_all(&folder);
         let own = Home::open(&folder.join("home"))?;
         copy(&home.tables_folder(&name, &published.run_id), &own.tables_folder(&name, &published.run_id))?;
@@ -137,15 +137,15 @@ impl Stage {
             folder,
             domain,
             // The program is run from another folder.
-            domains: settings.domains().map(|folder| folder.canonicalize().unwrap_or(folder)),
+            domains: settings.domains.clone().map(|folder| folder.canonicalize().unwrap_or(folder)),
             run_id: published.run_id.clone(),
             rows: Vec::new(),
             key_name: String::new(),
             keys: Vec::new(),
             sabotage,
         };
-        stage.rows = stage.sample(&own, settings.memory_max()?).await?;
-        stage.find_keys(&own, settings.memory_max()?).await?;
+        stage.rows = stage.sample(&own, settings.memory_max).await?;
+        stage.find_keys(&own, settings.memory_max).await?;
         Ok(stage)
     }
 
@@ -156,7 +156,9 @@ impl Stage {
         let path = home.tables_folder(self.domain.name(), &self.run_id).join(format!("{table}.parquet"));
         engine.register_file(&TableFile { name: table.to_owned(), path }).await?;
         // Whose rows add up to something: a key that gave all back is nobody to ask about.
-        let sql = format!("SELECT \"{key}\" FROM \"{table}\" GROUP BY \"{key}\" ORDER BY count(*) DESC, \"{key}\" LIMIT {ANSWERS_KEYS}");
+        let sql = format!(
+            "SELECT \"{key}\" FROM \"{table}\" GROUP BY \"{key}\" ORDER BY count(*) DESC, \"{key}\" LIMIT {ANSWERS_KEYS}"
+        );
         let (_, batches) = engine.query(&sql).await?;
         self.key_name = key.to_owned();
         for batch in &batches {
@@ -390,7 +392,7 @@ impl Stage {
                 (at, _) if at == key && column.kind == ColumnType::Integer => {
                     json!(8_000_000_000_000i64 + number as i64)
                 }
-                (at, _) if at == key => json!(format!("validate-{number}")),
+                (at, _) if at == key => json!(format!("grade-{number}")),
                 (at, _) if at == time => json!(septet_platform::instant_text(septet_platform::now_micros())),
                 (_, None) => Value::Null,
                 (_, Some(text)) => match column.kind {

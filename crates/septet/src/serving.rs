@@ -1,8 +1,8 @@
 //! Commands that answer: `serve`, `up`, and `replay`, which answers once more.
 
+use crate::background;
 use crate::bars::Bars;
 use crate::commands::{Changed, Workshop, domains_of};
-use crate::rounds;
 use crate::settings::Settings;
 use crate::show;
 use anyhow::{Context, bail};
@@ -29,7 +29,7 @@ fn chosen(settings: &Settings, names: &[String]) -> anyhow::Result<Vec<Arc<Domai
 
 /// Where a domain's decision log is.
 pub fn log_place(settings: &Settings, home: &Home, domain: &str) -> LogPlace {
-    match settings.database_url() {
+    match settings.database_url.as_deref() {
         Some(url) => LogPlace::Url(url.to_owned()),
         None => LogPlace::File(home.decisions_file(domain)),
     }
@@ -46,32 +46,32 @@ fn service_options(
         home: home.clone(),
         store: store.clone(),
         domain,
-        memory_max: settings.memory_max()?,
+        memory_max: settings.memory_max,
         log,
-        clock_skew_max_micros: settings.time("clock_skew_max")?.as_micros() as i64,
-        log_after: settings.word("decision_log", &["before", "after"])? == "after",
-        queue_max: settings.count("queue_max")?.max(1),
+        clock_skew_max_micros: settings.clock_skew_max.as_micros() as i64,
+        log_after: settings.log_after,
+        queue_max: settings.queue_max,
     })
 }
 
 fn limits(settings: &Settings) -> anyhow::Result<Limits> {
     Ok(Limits {
-        body_bytes_max: settings.bytes("body_max")?,
-        batch_bytes_max: settings.bytes("batch_max")?,
-        rows_max: settings.count("rows_max")?.max(1),
-        concurrency_max: settings.count("concurrency_max")?.max(1),
+        body_bytes_max: settings.body_max,
+        batch_bytes_max: settings.batch_max,
+        rows_max: settings.rows_max,
+        concurrency_max: settings.concurrency_max,
         request_timeout: REQUEST_TIMEOUT,
-        api_keys: settings.list("api_keys"),
+        api_keys: settings.api_keys.clone(),
     })
 }
 
-/// The address to listen on; the open sea only with keys, or if it is asked for by name.
+/// The address to listen on. Non-loopback addresses need API keys or `open_to_all = yes`.
 fn bind(settings: &Settings) -> anyhow::Result<IpAddr> {
-    let text = &settings.value("bind").text;
-    let address: IpAddr = text.parse().with_context(|| format!("bind = `{text}` is not an IP address"))?;
-    let open = settings.word("open_to_all", &["no", "yes"])? == "yes";
-    if !address.is_loopback() && settings.list("api_keys").is_empty() && !open {
-        bail!("bind = `{text}` lets others in: set api_keys (SEPTET_API_KEYS), or open_to_all = yes if that is meant");
+    let address = settings.bind;
+    if !address.is_loopback() && settings.api_keys.is_empty() && !settings.open_to_all {
+        bail!(
+            "bind = `{address}` lets others in: set api_keys (SEPTET_API_KEYS), or open_to_all = yes if that is meant"
+        );
     }
     Ok(address)
 }
@@ -79,12 +79,11 @@ fn bind(settings: &Settings) -> anyhow::Result<IpAddr> {
 pub async fn serve(settings: &Settings, names: &[String]) -> anyhow::Result<ExitCode> {
     let domains = chosen(settings, names)?;
     let address = bind(settings)?;
-    let home = Home::open(&settings.home())?;
-    let store = Arc::new(Store::open(&home.store_file(), settings.database_url()).await?);
-    septet_platform::use_threads(settings.threads()?);
+    let home = Home::open(&settings.home)?;
+    let store = Arc::new(Store::open(&home.store_file(), settings.database_url.as_deref()).await?);
+    septet_platform::use_threads(settings.threads);
     septet_server::start_metrics()?;
-    let port = |key: &str| u16::try_from(settings.count(key)?).with_context(|| format!("{key} is beyond 65535"));
-    let (offset, hub_port) = (port("port_offset")?, port("hub_port")?);
+    let (offset, hub_port) = (settings.port_offset, settings.hub_port);
     let draining = Arc::new(AtomicBool::new(false));
     let system = Arc::new(SystemWatch::new(home.root()));
     let (mut states, mut sites) = (Vec::new(), Vec::new());
@@ -101,14 +100,14 @@ pub async fn serve(settings: &Settings, names: &[String]) -> anyhow::Result<Exit
     let listener = septet_server::listen(SocketAddr::new(address, hub_port.saturating_add(offset))).await?;
     sites.push(Site { name: "hub".to_owned(), listener, answers: Answers::Hub(septet_server::hub(&states)) });
     let channels = crate::watching::channels(settings);
-    let rounds = rounds::start(settings, &store, &states, &system, channels);
+    let rounds = background::start(settings, &store, &states, &system, channels);
     let addresses = addresses(&sites, &states)?;
     let (shown, watched) = (Bars::new(false), states.clone());
     let announcing = tokio::spawn(async move {
         wait_until_ready(&watched, &shown).await;
         println!("{addresses}\nStop with Ctrl-C.");
     });
-    septet_server::serve(sites, states, draining, settings.time("drain")?, stopped()).await?;
+    septet_server::serve(sites, states, draining, settings.drain, stopped()).await?;
     announcing.abort();
     rounds.iter().for_each(tokio::task::JoinHandle::abort);
     eprintln!("stopped; every answer given is in the decision log");
@@ -179,10 +178,16 @@ pub async fn up(settings: &Settings, names: &[String], small: bool) -> anyhow::R
                 let name = domain.name();
                 match changed {
                     Changed::Unreadable(why) => {
-                        eprintln!("{name}: its champion cannot be read ({why}); `septet run {name}` trains another one");
+                        eprintln!(
+                            "{name}: its champion cannot be read ({why}); `septet run {name}` trains another one"
+                        );
                     }
-                    Changed::Model => eprintln!("{name}: what is learned has changed since the champion was made; `septet run {name}` trains"),
-                    _ => eprintln!("{name}: what is decided has changed since the champion was made; `septet run {name}` decides anew"),
+                    Changed::Model => eprintln!(
+                        "{name}: what is learned has changed since the champion was made; `septet run {name}` trains"
+                    ),
+                    _ => eprintln!(
+                        "{name}: what is decided has changed since the champion was made; `septet run {name}` decides anew"
+                    ),
                 }
                 continue;
             }
@@ -198,9 +203,9 @@ pub async fn up(settings: &Settings, names: &[String], small: bool) -> anyhow::R
 
 pub async fn replay(settings: &Settings, domain: &str, request_id: &str, json: bool) -> anyhow::Result<ExitCode> {
     let domain = Arc::new(domains_of(settings)?.load(domain)?);
-    let home = Home::open(&settings.home())?;
-    let store = Arc::new(Store::open(&home.store_file(), settings.database_url()).await?);
-    septet_platform::use_threads(settings.threads()?);
+    let home = Home::open(&settings.home)?;
+    let store = Arc::new(Store::open(&home.store_file(), settings.database_url.as_deref()).await?);
+    septet_platform::use_threads(settings.threads);
     let options = service_options(settings, &home, &store, domain)?;
     let (runtime, id) = (tokio::runtime::Handle::current(), request_id.to_owned());
     let work = move || septet_platform::serve::replay(&options, &runtime, &id);

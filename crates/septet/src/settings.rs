@@ -1,9 +1,11 @@
 //! Settings: flags > environment (`SEPTET_...`, `.env` is read) > `septet.toml` > defaults, each with where it came from.
 
 use crate::arguments::Arguments;
-use anyhow::{Context, bail};
+use anyhow::bail;
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// One thing that can be set.
 pub struct Setting {
@@ -63,7 +65,7 @@ pub const SETTINGS: [Setting; 24] = [
     Setting {
         key: "api_keys",
         default: "",
-        meaning: "keys that open the door, apart by commas; empty: no key is asked for",
+        meaning: "accepted API keys, comma-separated; empty: no authentication",
         secret: true,
     },
     plain("open_to_all", "no", "`yes` allows another address than loopback without keys"),
@@ -74,7 +76,7 @@ pub const SETTINGS: [Setting; 24] = [
     ),
     plain("clock_skew_max", "5m", "how far an event's time may be ahead of the clock"),
     plain("queue_max", "1024", "requests that may wait for a domain's engine; beyond it they are refused with 503"),
-    plain("concurrency_max", "1024", "requests at work at once, a domain"),
+    plain("concurrency_max", "1024", "concurrent requests per domain"),
     plain("body_max", "1MB", "body of a single request, and a line of NDJSON"),
     plain("batch_max", "64MB", "body of a batch that is read whole: a JSON list, CSV"),
     plain("rows_max", "100000", "rows of a batch that is read whole"),
@@ -106,9 +108,37 @@ pub struct Value {
     pub origin: String,
 }
 
+/// Every setting, read and checked at start.
 #[derive(Debug)]
 pub struct Settings {
-    values: BTreeMap<&'static str, Value>,
+    pub home: PathBuf,
+    pub domains: Option<PathBuf>,
+    /// Bytes.
+    pub memory_max: usize,
+    pub threads: usize,
+    pub database_url: Option<String>,
+    pub log: String,
+    pub log_as_json: bool,
+    pub bind: IpAddr,
+    pub hub_port: u16,
+    pub port_offset: u16,
+    pub api_keys: Vec<String>,
+    pub open_to_all: bool,
+    /// An answer is given before it is on disk.
+    pub log_after: bool,
+    pub clock_skew_max: Duration,
+    pub queue_max: usize,
+    pub concurrency_max: usize,
+    /// Bytes, as `batch_max`.
+    pub body_max: usize,
+    pub batch_max: usize,
+    pub rows_max: usize,
+    pub alert_webhook: Option<String>,
+    pub alert_smtp: Option<String>,
+    pub alert_from: String,
+    pub alert_to: Vec<String>,
+    pub drain: Duration,
+    given: Given,
 }
 
 impl Settings {
@@ -120,12 +150,58 @@ impl Settings {
             Err(dotenvy::Error::LineParse(_, at)) => bail!(".env: a line is not NAME=value, at character {at} of it"),
             Err(_) => bail!(".env: cannot be read"),
         }
+        warn_of_unknown_variables();
+        Settings::of(Given::read(arguments)?)
+    }
+
+    fn of(given: Given) -> anyhow::Result<Settings> {
+        Ok(Settings {
+            home: PathBuf::from(&given.value("home").text),
+            domains: given.text("domains").map(PathBuf::from),
+            memory_max: given.bytes("memory_max")?,
+            threads: given.threads()?,
+            database_url: given.text("database_url"),
+            log: given.value("log").text.clone(),
+            log_as_json: given.word("log_format", &["text", "json"])? == "json",
+            bind: given.parsed("bind", "an IP address")?,
+            hub_port: given.parsed("hub_port", "a port, 0 to 65535")?,
+            port_offset: given.parsed("port_offset", "a whole number, 0 to 65535")?,
+            api_keys: given.list("api_keys"),
+            open_to_all: given.word("open_to_all", &["no", "yes"])? == "yes",
+            log_after: given.word("decision_log", &["before", "after"])? == "after",
+            clock_skew_max: given.time("clock_skew_max")?,
+            queue_max: given.above_zero("queue_max")?,
+            concurrency_max: given.above_zero("concurrency_max")?,
+            body_max: given.bytes("body_max")?,
+            batch_max: given.bytes("batch_max")?,
+            rows_max: given.above_zero("rows_max")?,
+            alert_webhook: given.text("alert_webhook"),
+            alert_smtp: given.text("alert_smtp"),
+            alert_from: given.text("alert_from").unwrap_or_default(),
+            alert_to: given.list("alert_to"),
+            drain: given.time("drain")?,
+            given,
+        })
+    }
+
+    /// A setting as it was given, and where.
+    pub fn value(&self, key: &str) -> &Value {
+        self.given.value(key)
+    }
+}
+
+/// The settings' texts.
+#[derive(Debug)]
+struct Given(BTreeMap<&'static str, Value>);
+
+impl Given {
+    fn read(arguments: &Arguments) -> anyhow::Result<Given> {
         let file = read_file()?;
         let path = |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string());
         let flags = BTreeMap::from([("home", path(&arguments.home)), ("domains", path(&arguments.domains))]);
         let mut values = BTreeMap::new();
         for setting in &SETTINGS {
-            let variable = format!("SEPTET_{}", setting.key.to_uppercase());
+            let variable = variable_of(setting.key);
             let from_flag = flags.get(setting.key).cloned().flatten().map(|text| (text, format!("--{}", setting.key)));
             let from_variable = std::env::var(&variable).ok().map(|text| (text, variable));
             let shared = std::env::var("DATABASE_URL")
@@ -140,91 +216,90 @@ impl Settings {
                 .unwrap_or_else(|| (setting.default.to_owned(), "default".to_owned()));
             values.insert(setting.key, Value { text, origin });
         }
-        Ok(Settings { values })
+        Ok(Given(values))
     }
 
-    pub fn value(&self, key: &str) -> &Value {
-        &self.values[key]
+    fn value(&self, key: &str) -> &Value {
+        &self.0[key]
     }
 
-    fn text(&self, key: &str) -> Option<&str> {
-        Some(self.values[key].text.as_str()).filter(|text| !text.is_empty())
+    fn text(&self, key: &str) -> Option<String> {
+        Some(self.0[key].text.trim().to_owned()).filter(|text| !text.is_empty())
     }
 
-    pub fn home(&self) -> PathBuf {
-        PathBuf::from(&self.values["home"].text)
+    /// What a setting should be, as an error.
+    fn wrong(&self, key: &str, expected: &str) -> anyhow::Error {
+        let Value { text, origin } = self.value(key);
+        anyhow::anyhow!("{key} = `{text}` (from {origin}) is not {expected}")
     }
 
-    pub fn domains(&self) -> Option<PathBuf> {
-        self.text("domains").map(PathBuf::from)
+    fn parsed<T: std::str::FromStr>(&self, key: &str, expected: &str) -> anyhow::Result<T> {
+        self.value(key).text.trim().parse().map_err(|_| self.wrong(key, expected))
     }
 
-    pub fn log(&self) -> &str {
-        &self.values["log"].text
+    fn above_zero(&self, key: &str) -> anyhow::Result<usize> {
+        let expected = "a whole number above 0";
+        let number = self.parsed(key, expected)?;
+        if number == 0 { Err(self.wrong(key, expected)) } else { Ok(number) }
     }
 
-    pub fn database_url(&self) -> Option<&str> {
-        self.text("database_url")
-    }
-
-    pub fn threads(&self) -> anyhow::Result<usize> {
+    fn threads(&self) -> anyhow::Result<usize> {
         match self.text("threads") {
             None => Ok(std::thread::available_parallelism().map_or(1, usize::from)),
-            Some(text) => match text.parse() {
-                Ok(threads) if threads > 0 => Ok(threads),
-                _ => bail!("threads = `{text}` (from {}) is not a whole number above 0", self.value("threads").origin),
-            },
+            Some(_) => self.above_zero("threads"),
         }
     }
 
-    /// Bytes.
-    pub fn memory_max(&self) -> anyhow::Result<usize> {
-        self.bytes("memory_max")
-    }
-
-    /// A whole number.
-    pub fn count(&self, key: &str) -> anyhow::Result<usize> {
-        let Value { text, origin } = self.value(key);
-        text.trim().parse().with_context(|| format!("{key} = `{text}` (from {origin}) is not a whole number"))
-    }
-
     /// A length of time such as `5m`.
-    pub fn time(&self, key: &str) -> anyhow::Result<std::time::Duration> {
+    fn time(&self, key: &str) -> anyhow::Result<Duration> {
         let Value { text, origin } = self.value(key);
         let parsed = text.trim().parse::<septet_domain::Duration>();
         let parsed = parsed.map_err(|error| anyhow::anyhow!("{key} = `{text}` (from {origin}): {error}"))?;
-        Ok(std::time::Duration::from_micros(parsed.micros().max(0) as u64))
+        Ok(Duration::from_micros(parsed.micros().max(0) as u64))
     }
 
     /// One of a few words.
-    pub fn word(&self, key: &str, known: &[&'static str]) -> anyhow::Result<&'static str> {
-        let Value { text, origin } = self.value(key);
-        let found = known.iter().find(|word| **word == text.trim());
-        found.copied().with_context(|| format!("{key} = `{text}` (from {origin}) is not one of {}", known.join(", ")))
+    fn word(&self, key: &str, known: &[&'static str]) -> anyhow::Result<&'static str> {
+        let found = known.iter().find(|word| **word == self.value(key).text.trim());
+        found.copied().ok_or_else(|| self.wrong(key, &format!("one of {}", known.join(", "))))
     }
 
     /// Texts apart by commas, spaces around them left out.
-    pub fn list(&self, key: &str) -> Vec<String> {
+    fn list(&self, key: &str) -> Vec<String> {
         self.value(key).text.split(',').map(|text| text.trim().to_owned()).filter(|text| !text.is_empty()).collect()
     }
 
     /// A number of bytes such as `2GB`.
-    pub fn bytes(&self, key: &str) -> anyhow::Result<usize> {
-        let Value { text, origin } = self.value(key);
-        let upper = text.trim().to_uppercase();
+    fn bytes(&self, key: &str) -> anyhow::Result<usize> {
+        let upper = self.value(key).text.trim().to_uppercase();
+        let wrong = || self.wrong(key, "a size above 0 such as 500MB or 2GB");
         let (number, unit) = match (upper.strip_suffix("GB"), upper.strip_suffix("MB")) {
-            (Some(number), _) => (number, 1_000_000_000),
-            (_, Some(number)) => (number, 1_000_000),
-            _ => bail!("{key} = `{text}` (from {origin}) has no unit; expected such as 500MB or 2GB"),
+            (Some(number), _) => (number, 1e9),
+            (_, Some(number)) => (number, 1e6),
+            _ => return Err(wrong()),
         };
-        let number: f64 = number
-            .trim()
-            .parse()
-            .with_context(|| format!("{key} = `{text}` (from {origin}) is not a number and a unit"))?;
-        if number.is_nan() || number <= 0.0 {
-            bail!("{key} = `{text}` (from {origin}) must be above 0");
+        let number: f64 = number.trim().parse().map_err(|_| wrong())?;
+        if number.is_finite() && number > 0.0 { Ok((number * unit) as usize) } else { Err(wrong()) }
+    }
+}
+
+fn variable_of(key: &str) -> String {
+    format!("SEPTET_{}", key.to_uppercase())
+}
+
+/// Variables that the tests read.
+const OF_TESTS: [&str; 3] = ["SEPTET_TEST_", "SEPTET_DATA", "SEPTET_UPDATE"];
+
+/// A misspelt variable would change nothing in silence.
+fn warn_of_unknown_variables() {
+    let known: Vec<String> = SETTINGS.iter().map(|setting| variable_of(setting.key)).collect();
+    for (name, _) in std::env::vars_os() {
+        let Some(name) = name.to_str().filter(|name| name.starts_with("SEPTET_")) else { continue };
+        if !known.iter().any(|variable| variable == name) && !OF_TESTS.iter().any(|own| name.starts_with(own)) {
+            let hint = septet_domain::did_you_mean(name, known.iter().map(String::as_str));
+            let hint = hint.unwrap_or_else(|| "`septet settings` lists them".to_owned());
+            eprintln!("warning: the environment variable {name} is no setting: it is ignored; {hint}");
         }
-        Ok((number * f64::from(unit)) as usize)
     }
 }
 
@@ -274,4 +349,47 @@ pub fn reference_markdown() -> String {
         ));
     }
     page
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn given(key: &'static str, text: &str) -> Given {
+        let default =
+            |setting: &Setting| (setting.key, Value { text: setting.default.to_owned(), origin: "default".to_owned() });
+        let mut values: BTreeMap<_, _> = SETTINGS.iter().map(default).collect();
+        values.insert(key, Value { text: text.to_owned(), origin: "septet.toml".to_owned() });
+        Given(values)
+    }
+
+    #[test]
+    fn defaults_are_settings() {
+        let settings = Settings::of(given("bind", "127.0.0.1")).unwrap();
+        assert_eq!((settings.hub_port, settings.memory_max, settings.log_after), (8000, 2_000_000_000, false));
+    }
+
+    #[test]
+    fn a_wrong_value_is_refused_by_name_and_place() {
+        for (key, text) in [
+            ("memory_max", "2"),
+            ("memory_max", "-1GB"),
+            ("memory_max", "infGB"),
+            ("threads", "0"),
+            ("log_format", "xml"),
+            ("bind", "localhost"),
+            ("hub_port", "70000"),
+            ("port_offset", "-1"),
+            ("open_to_all", "true"),
+            ("decision_log", "never"),
+            ("clock_skew_max", "soon"),
+            ("queue_max", "0"),
+            ("rows_max", "1.5"),
+            ("body_max", "1"),
+            ("drain", "x"),
+        ] {
+            let error = Settings::of(given(key, text)).expect_err(key).to_string();
+            assert!(error.contains(&format!("{key} = `{text}` (from septet.toml)")), "{error}");
+        }
+    }
 }

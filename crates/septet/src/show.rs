@@ -1,7 +1,7 @@
 //! What a person reads on the terminal.
 
 use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, presets::UTF8_FULL_CONDENSED};
-use septet_platform::monitor::Look;
+use septet_platform::monitor::MonitoringReport;
 use septet_platform::monitor::files::FileDrift;
 use septet_platform::{AlertRecord, DeliveryRecord};
 use septet_platform::{MetricValue, RunReport};
@@ -96,7 +96,7 @@ pub fn metrics(metrics: &BTreeMap<String, MetricValue>) -> Table {
 }
 
 /// A look: what was found, then each watched number, drift and performance.
-pub fn look(look: &Look) {
+pub fn look(look: &MonitoringReport) {
     let simulated = if look.simulated { " (simulated data)" } else { "" };
     println!(
         "\n{}{simulated}: version {}, {} rows from {} to {} in windows of {}",
@@ -182,7 +182,7 @@ pub fn look(look: &Look) {
 }
 
 /// What was found, with evidence and causes.
-pub fn findings(look: &Look) {
+pub fn findings(look: &MonitoringReport) {
     let active: Vec<_> = look.findings.iter().filter(|finding| finding.active).collect();
     println!("\n{} found and going on, {} over.", active.len(), look.findings.len() - active.len());
     for finding in &look.findings {

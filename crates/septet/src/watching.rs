@@ -8,7 +8,7 @@ use crate::settings::Settings;
 use crate::show;
 use anyhow::{Context, bail};
 use septet_platform::alerts::{Channels, Mail, deliver, reconcile};
-use septet_platform::monitor::{Look, Looking, files, look};
+use septet_platform::monitor::{MonitorOptions, MonitoringReport, files, look};
 use septet_platform::{Home, Store};
 use septet_tables::{Engine, EngineSettings};
 use serde_json::json;
@@ -18,12 +18,11 @@ use std::sync::Arc;
 
 /// Where alerts are sent, by the settings.
 pub fn channels(settings: &Settings) -> Channels {
-    let text = |key: &str| Some(settings.value(key).text.trim().to_owned()).filter(|text| !text.is_empty());
-    let to = settings.list("alert_to");
-    let mail = text("alert_smtp").filter(|_| !to.is_empty());
+    let to = settings.alert_to.clone();
+    let mail = settings.alert_smtp.clone().filter(|_| !to.is_empty());
     Channels {
-        webhook: text("alert_webhook"),
-        mail: mail.map(|url| Mail { url, from: text("alert_from").unwrap_or_default(), to }),
+        webhook: settings.alert_webhook.clone(),
+        mail: mail.map(|url| Mail { url, from: settings.alert_from.clone(), to }),
     }
 }
 
@@ -34,16 +33,16 @@ fn moment(flag: &str, text: Option<&String>) -> anyhow::Result<Option<i64>> {
 }
 
 pub async fn monitor(settings: &Settings, arguments: &MonitorArguments, json: bool) -> anyhow::Result<ExitCode> {
-    let home = Home::open(&settings.home())?;
+    let home = Home::open(&settings.home)?;
     let domain = Arc::new(domains_of(settings)?.load(&arguments.domain)?);
-    septet_platform::use_threads(settings.threads()?);
-    let store = Arc::new(Store::open(&home.store_file(), settings.database_url()).await?);
-    let looking = Looking {
+    septet_platform::use_threads(settings.threads);
+    let store = Arc::new(Store::open(&home.store_file(), settings.database_url.as_deref()).await?);
+    let looking = MonitorOptions {
         log: log_place(settings, &home, domain.name()),
         home,
         store: store.clone(),
         domain,
-        memory_max: settings.memory_max()?,
+        memory_max: settings.memory_max,
         as_of: moment("as-of", arguments.as_of.as_ref())?,
         since: moment("since", arguments.since.as_ref())?,
         reference_until: moment("reference-until", arguments.reference_until.as_ref())?,
@@ -72,7 +71,7 @@ pub async fn monitor(settings: &Settings, arguments: &MonitorArguments, json: bo
 }
 
 /// Brings the alerts to what was found, and sends what is due.
-pub async fn record(settings: &Settings, store: &Store, found: &Look) -> anyhow::Result<()> {
+pub async fn record(settings: &Settings, store: &Store, found: &MonitoringReport) -> anyhow::Result<()> {
     let channels = channels(settings);
     reconcile(store, found, &channels).await?;
     deliver(store, &channels).await?;
@@ -80,7 +79,7 @@ pub async fn record(settings: &Settings, store: &Store, found: &Look) -> anyhow:
 }
 
 /// What is wanted of the alerts.
-pub struct AlertWish {
+pub struct AlertRequest {
     pub domain: Option<String>,
     pub all: bool,
     /// An alert, and the status it gets.
@@ -90,22 +89,22 @@ pub struct AlertWish {
     pub deliveries: bool,
 }
 
-pub async fn alerts(settings: &Settings, wish: &AlertWish, json: bool) -> anyhow::Result<ExitCode> {
-    let home = Home::open(&settings.home())?;
-    let store = Store::open(&home.store_file(), settings.database_url()).await?;
-    if let (Some(domain), Some((id, status))) = (&wish.domain, &wish.change)
-        && !store.change_alert(domain, id, status, &wish.by, &wish.note).await?
+pub async fn alerts(settings: &Settings, request: &AlertRequest, json: bool) -> anyhow::Result<ExitCode> {
+    let home = Home::open(&settings.home)?;
+    let store = Store::open(&home.store_file(), settings.database_url.as_deref()).await?;
+    if let (Some(domain), Some((id, status))) = (&request.domain, &request.change)
+        && !store.change_alert(domain, id, status, &request.by, &request.note).await?
     {
         bail!("`{domain}` has no alert `{id}` that is not resolved; `septet alerts {domain}` lists them");
     }
-    let domains = match &wish.domain {
+    let domains = match &request.domain {
         Some(domain) => vec![domain.clone()],
         None => store.alert_domains().await?,
     };
     let (mut alerts, mut deliveries) = (Vec::new(), Vec::new());
     for domain in &domains {
         let own = store.alerts(domain).await?;
-        alerts.extend(own.into_iter().filter(|alert| wish.all || alert.status != "resolved"));
+        alerts.extend(own.into_iter().filter(|alert| request.all || alert.status != "resolved"));
         deliveries.extend(store.deliveries(domain).await?);
     }
     if json {
@@ -113,17 +112,17 @@ pub async fn alerts(settings: &Settings, wish: &AlertWish, json: bool) -> anyhow
         return Ok(ExitCode::SUCCESS);
     }
     show::alerts(&alerts);
-    if wish.deliveries {
+    if request.deliveries {
         show::deliveries(&deliveries);
     }
     Ok(ExitCode::SUCCESS)
 }
 
 pub async fn drift(settings: &Settings, reference: &Path, current: &Path, json: bool) -> anyhow::Result<ExitCode> {
-    septet_platform::use_threads(settings.threads()?);
+    septet_platform::use_threads(settings.threads);
     let spill_folder = std::env::temp_dir().join("septet-drift");
-    let threads = settings.threads()?;
-    let engine_settings = EngineSettings { memory_max: settings.memory_max()?, spill_folder, partitions: threads };
+    let threads = settings.threads;
+    let engine_settings = EngineSettings { memory_max: settings.memory_max, spill_folder, partitions: threads };
     let engine = Engine::new(&engine_settings)?.with_files();
     for path in [reference, current] {
         if !path.exists() {

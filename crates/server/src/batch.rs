@@ -12,7 +12,7 @@ use axum::http::{HeaderValue, header};
 use axum::response::Response;
 use futures::StreamExt;
 use futures::stream::BoxStream;
-use septet_platform::serve::{Event, Refusal, Reply, Unread, Wish};
+use septet_platform::serve::{Event, Refusal, Reply, RequestOptions, Unread};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -40,7 +40,7 @@ type Row = Result<Event, Problem>;
 
 struct Batch {
     state: Arc<DomainState>,
-    wish: Wish,
+    wish: RequestOptions,
     summary: Summary,
     started: Instant,
     /// Held until the last row is answered.
@@ -48,7 +48,7 @@ struct Batch {
 }
 
 pub async fn predict_batch(State(state): State<Arc<DomainState>>, request: Request) -> Result<Response, Problem> {
-    let wish = Wish { idempotency_key: None, ..wish(&request)? };
+    let wish = RequestOptions { idempotency_key: None, ..wish(&request)? };
     let Some(media) = media(request.headers()) else {
         let detail = "send a JSON list as application/json, NDJSON as application/x-ndjson, or CSV as text/csv";
         return Err(Problem::new("media_type_unsupported", detail));

@@ -7,7 +7,7 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{HeaderValue, header};
 use axum::response::Response;
-use septet_platform::serve::{Cell, EventColumn, EventContract, Noted, Told};
+use septet_platform::serve::{Cell, EventColumn, EventContract, Feedback, OutcomeStatus};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -39,9 +39,9 @@ pub async fn feedback(State(state): State<Arc<DomainState>>, request: Request) -
         return Err(Problem::new("body_too_large", format!("at most {} rows", state.limits.rows_max)));
     }
     let pointer = |row: usize| if single { String::new() } else { format!("/{row}") };
-    let read: Vec<Result<Vec<Told>, Problem>> =
+    let read: Vec<Result<Vec<Feedback>, Problem>> =
         rows.iter().enumerate().map(|(row, value)| read_told(answerer.contract(), value, &pointer(row))).collect();
-    let told: Vec<Told> = read.iter().flatten().flatten().cloned().collect();
+    let told: Vec<Feedback> = read.iter().flatten().flatten().cloned().collect();
     let noted = if told.is_empty() { Ok(Vec::new()) } else { state.service.feedback(told).await };
     let noted = noted.map_err(|refusal| Problem::refusal(&refusal))?;
     noted.iter().for_each(|noted| state.metrics.told(word(*noted)));
@@ -49,7 +49,7 @@ pub async fn feedback(State(state): State<Arc<DomainState>>, request: Request) -
 }
 
 /// The key, and one truth for each label that is given.
-fn read_told(contract: &EventContract, value: &Value, pointer: &str) -> Result<Vec<Told>, Problem> {
+fn read_told(contract: &EventContract, value: &Value, pointer: &str) -> Result<Vec<Feedback>, Problem> {
     let mut errors = Vec::new();
     let mut wrong = |name: &str, code: &'static str, detail: String| {
         let pointer = format!("{pointer}/{}", septet_platform::serve::escaped(name));
@@ -78,7 +78,7 @@ fn read_told(contract: &EventContract, value: &Value, pointer: &str) -> Result<V
                 wrong(name, "label", "made from later rows: send those rows, and the label comes by itself".to_owned())
             }
             Some(label) => match contract.columns[label].cell(value) {
-                Ok(cell) => told.push(Told { key: key.clone(), label, value: cell, text: value.to_string() }),
+                Ok(cell) => told.push(Feedback { key: key.clone(), label, value: cell, text: value.to_string() }),
                 Err((code, detail)) => wrong(name, code, detail),
             },
         }
@@ -99,15 +99,19 @@ fn read_told(contract: &EventContract, value: &Value, pointer: &str) -> Result<V
     }
 }
 
-fn word(noted: Noted) -> &'static str {
+fn word(noted: OutcomeStatus) -> &'static str {
     match noted {
-        Noted::Recorded => "recorded",
-        Noted::Unchanged => "unchanged",
-        Noted::Unknown => "unknown",
+        OutcomeStatus::Recorded => "recorded",
+        OutcomeStatus::Unchanged => "unchanged",
+        OutcomeStatus::Unknown => "unknown",
     }
 }
 
-fn answer(read: Vec<Result<Vec<Told>, Problem>>, noted: Vec<Noted>, single: bool) -> Result<Response, Problem> {
+fn answer(
+    read: Vec<Result<Vec<Feedback>, Problem>>,
+    noted: Vec<OutcomeStatus>,
+    single: bool,
+) -> Result<Response, Problem> {
     let mut noted = noted.into_iter();
     let mut results = Vec::with_capacity(read.len());
     let mut counts = [("recorded", 0_u64), ("unchanged", 0), ("unknown", 0), ("refused", 0)];
@@ -119,9 +123,9 @@ fn answer(read: Vec<Result<Vec<Told>, Problem>>, noted: Vec<Noted>, single: bool
                 "refused"
             }
             Ok(told) => {
-                let states: Vec<Noted> =
+                let states: Vec<OutcomeStatus> =
                     told.iter().map(|_| noted.next().expect("one for each that was told")).collect();
-                let first = states.iter().find(|state| **state == Noted::Recorded).or(states.first());
+                let first = states.iter().find(|state| **state == OutcomeStatus::Recorded).or(states.first());
                 let state = word(*first.expect("at least one label"));
                 if single && state == "unknown" {
                     return Err(Problem::new(

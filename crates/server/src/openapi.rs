@@ -1,14 +1,12 @@
 //! `/openapi.json` (3.1): made from the contract and the version that answers, with examples that really work.
 
-use crate::routes::{ROUTES, Route};
 use crate::problem::{CODES, PROBLEM_JSON, Problem};
+use crate::routes::{ROUTES, Route};
 use crate::state::DomainState;
 use axum::Json;
 use axum::extract::{OriginalUri, State};
 use septet_domain::{ColumnType, Domain};
-use septet_platform::serve::{
-    Answerer, EventColumn, EventContract, KEY_CHARACTERS_MAX, RowsOf, TEXT_CHARACTERS_MAX,
-};
+use septet_platform::serve::{Answerer, EventColumn, EventContract, KEY_CHARACTERS_MAX, RowsOf, TEXT_CHARACTERS_MAX};
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
 

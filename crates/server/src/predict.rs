@@ -8,7 +8,7 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::Response;
-use septet_platform::serve::{Event, EventContract, Reply, Unread, Wish};
+use septet_platform::serve::{Event, EventContract, Reply, RequestOptions, Unread};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -39,7 +39,7 @@ pub async fn predict(State(state): State<Arc<DomainState>>, request: Request) ->
 }
 
 /// What a request wants, from its query string and its headers.
-pub fn wish(request: &Request) -> Result<Wish, Problem> {
+pub fn wish(request: &Request) -> Result<RequestOptions, Problem> {
     let explain_fully = match request.uri().query() {
         None | Some("") => false,
         Some("explain=full") => true,
@@ -47,7 +47,7 @@ pub fn wish(request: &Request) -> Result<Wish, Problem> {
         Some(_) => return Err(Problem::new("query_not_known", "this address takes `explain=full` or `explain=short`")),
     };
     let trace_id = request.extensions().get::<Admitted>().map(|admitted| admitted.trace_id.clone()).unwrap_or_default();
-    Ok(Wish { explain_fully, idempotency_key: idempotency_key(request.headers())?, trace_id })
+    Ok(RequestOptions { explain_fully, idempotency_key: idempotency_key(request.headers())?, trace_id })
 }
 
 fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {

@@ -1,9 +1,9 @@
 //! Every address of a domain.
 
 use crate::body::{CHUNKS_WAITING_MAX, body_of};
+use crate::openapi::page;
 use crate::problem::Problem;
 use crate::state::DomainState;
-use crate::openapi::page;
 use crate::{batch, docs, feedback, info, monitoring, openapi, predict, trace};
 use axum::Router;
 use axum::body::Body;
@@ -281,8 +281,8 @@ mod tests {
 
     #[test]
     fn work_ends_when_whoever_asked_goes_away() {
-        struct Told(std::sync::mpsc::Sender<()>);
-        impl Drop for Told {
+        struct Ended(std::sync::mpsc::Sender<()>);
+        impl Drop for Ended {
             fn drop(&mut self) {
                 let _ = self.0.send(());
             }
@@ -290,7 +290,7 @@ mod tests {
         let (begun, begins) = std::sync::mpsc::channel();
         let (ended, ends) = std::sync::mpsc::channel();
         let endless = move || {
-            let (begun, told) = (begun.clone(), Told(ended.clone()));
+            let (begun, told) = (begun.clone(), Ended(ended.clone()));
             async move {
                 let _told = told;
                 let _ = begun.send(());

@@ -18,11 +18,11 @@ pub struct Limits {
     pub batch_bytes_max: usize,
     /// Rows of a batch that is read whole.
     pub rows_max: usize,
-    /// Requests at work at once.
+    /// Concurrent requests.
     pub concurrency_max: usize,
     /// A single request's time.
     pub request_timeout: Duration,
-    /// Any of these opens the door; empty: it is open.
+    /// Accepted API keys; empty: no authentication.
     pub api_keys: Vec<String>,
 }
 

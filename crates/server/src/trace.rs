@@ -1,4 +1,4 @@
-//! Around every request: a trace id, the door, the number at work, a measure of time, one line in the log, and problems
+//! Middleware: trace id, authentication, concurrency limit, latency metric, one line in the access log, and problems
 //! where the router itself says no.
 
 use crate::problem::Problem;
@@ -17,7 +17,7 @@ use tracing::info;
 /// Hexadecimal digits of a trace; a span has half of them. Source: W3C Trace Context.
 const DIGITS: usize = 32;
 
-/// What a request is given at the door.
+/// What a request gets before it is routed.
 #[derive(Clone)]
 pub struct Admitted {
     pub trace_id: Arc<str>,

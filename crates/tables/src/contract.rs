@@ -294,7 +294,8 @@ fn constrain(array: &ArrayRef, column: &Column, is_key: bool, at: usize, broken:
         let faults = numbers.iter().enumerate().filter_map(|(row, value)| Some((row, fault_of(value? as f64)?)));
         faults.for_each(|(row, fault)| say(row, fault));
     } else if let Some(words) = array.as_string_opt::<i32>() {
-        let faults = words.iter().enumerate().filter_map(|(row, word)| Some((row, text_fault(Some(column), is_key, word?)?)));
+        let faults =
+            words.iter().enumerate().filter_map(|(row, word)| Some((row, text_fault(Some(column), is_key, word?)?)));
         faults.for_each(|(row, fault)| say(row, fault));
     }
 }

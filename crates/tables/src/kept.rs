@@ -114,3 +114,82 @@ impl PartitionStream for Slot {
         Box::pin(RecordBatchStreamAdapter::new(self.schema.clone(), futures::stream::iter([Ok(batch)])))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::EngineSettings;
+    use datafusion::arrow::array::{AsArray, Float64Array, StringArray, TimestampMicrosecondArray};
+    use datafusion::arrow::datatypes::{Field, Float64Type, Schema, TimeUnit};
+    use std::time::Instant;
+
+    fn bars(first: i64, rows: usize) -> RecordBatch {
+        let schema = Schema::new(vec![
+            Field::new("symbol", DataType::Utf8, false),
+            Field::new("at", DataType::Timestamp(TimeUnit::Microsecond, None), false),
+            Field::new("close", DataType::Float64, false),
+        ]);
+        let times = (0..rows as i64).map(|at| (first + at) * 86_400_000_000);
+        let closes = (0..rows as i64).map(|at| 100.0 + ((first + at) as f64 / 7.0).sin());
+        RecordBatch::try_new(
+            Arc::new(schema),
+            vec![
+                Arc::new(StringArray::from(vec!["A"; rows])),
+                Arc::new(TimestampMicrosecondArray::from_iter_values(times)),
+                Arc::new(Float64Array::from_iter_values(closes)),
+            ],
+        )
+        .unwrap()
+    }
+
+    /// Twenty window functions over the newest rows.
+    fn indicators() -> String {
+        let mean = |rows: usize| {
+            format!(
+                "avg(close) OVER (PARTITION BY symbol ORDER BY at ROWS BETWEEN {rows} PRECEDING AND CURRENT ROW) AS m{rows}"
+            )
+        };
+        let functions: Vec<String> = (1..=20).map(mean).collect();
+        format!("SELECT {}, at FROM bars", functions.join(", "))
+    }
+
+    async fn query() -> KeptQuery {
+        let settings = EngineSettings { memory_max: 1 << 28, spill_folder: std::env::temp_dir(), partitions: 1 };
+        let engine = Engine::new(&settings).unwrap();
+        KeptQuery::compile(&engine, &indicators(), "bars", bars(0, 0).schema()).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn each_run_sees_its_own_rows_alone() {
+        let query = query().await;
+        for (first, rows) in [(0, 300), (5000, 40), (0, 0), (0, 300), (9, 1)] {
+            let out = query.run(bars(first, rows)).unwrap();
+            assert_eq!(out.num_rows(), rows);
+            if rows > 1 {
+                let (close, mean) = (bars(first, rows), out.column(0).as_primitive::<Float64Type>().clone());
+                let close = close.column(2).as_primitive::<Float64Type>().clone();
+                let expected = (close.value(rows - 1) + close.value(rows - 2)) / 2.0;
+                assert!((mean.value(rows - 1) - expected).abs() < 1e-9, "{first} {rows}");
+            }
+        }
+    }
+
+    /// A figure, not a test: `cargo test -p septet-tables --release -- --ignored --nocapture kept`.
+    #[tokio::test]
+    #[ignore = "prints a time"]
+    async fn how_long_a_look_up_takes() {
+        let begin = Instant::now();
+        let query = query().await;
+        let planned = begin.elapsed();
+        let mut times: Vec<_> = (0..1000)
+            .map(|at| {
+                let rows = bars(at, 300);
+                let begin = Instant::now();
+                query.run(rows).unwrap();
+                begin.elapsed()
+            })
+            .collect();
+        times.sort();
+        println!("planned in {planned:?}; 300 rows, 20 windows: median {:?}, 99th {:?}", times[500], times[990]);
+    }
+}

@@ -4,7 +4,6 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod ahead;
-mod baskets;
 mod contract;
 mod engine;
 mod error;

@@ -7,9 +7,6 @@ use serde::{Deserialize, Serialize};
 use super::SparseRows;
 use super::search::search;
 
-/// A chance of 0 given to what happened would make the mean log-loss infinite. scikit-learn's bound for f64.
-const CHANCE_MIN: f64 = f64::EPSILON;
-
 /// What is minimised: `c * sum(log-loss) + |w|^2 / 2`, intercepts free, as in scikit-learn's LogisticRegression.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LogisticSettings {
@@ -69,7 +66,7 @@ pub struct LogisticModel {
 }
 
 impl LogisticModel {
-    pub(super) fn zeros(width: usize, classes: usize) -> LogisticModel {
+    fn zeros(width: usize, classes: usize) -> LogisticModel {
         let outputs = if classes == 2 { 1 } else { classes };
         LogisticModel { classes, intercepts: vec![0.0; outputs], weights: vec![0.0; width * outputs] }
     }
@@ -101,12 +98,6 @@ impl LogisticModel {
         raw
     }
 
-    /// The mean log-loss, in nats, 0 or more; lower is better. labels: one a row, below the number of classes.
-    pub fn log_loss(&self, rows: &SparseRows, labels: &[u32]) -> f64 {
-        let loss = |row: usize| -self.chances(rows.row(row))[labels[row] as usize].max(CHANCE_MIN).ln();
-        (0..rows.len()).map(loss).sum::<f64>() / rows.len() as f64
-    }
-
     /// Intercepts, then weights: one list of numbers for the search.
     pub(super) fn parameters(&mut self) -> impl Iterator<Item = &mut f64> {
         self.intercepts.iter_mut().chain(&mut self.weights)
@@ -135,12 +126,7 @@ pub fn fit(
     Ok(search(rows, labels, settings, LogisticModel::zeros(rows.width, classes)))
 }
 
-pub(super) fn check(
-    rows: &SparseRows,
-    labels: &[u32],
-    classes: usize,
-    settings: &LogisticSettings,
-) -> Result<(), LogisticError> {
+fn check(rows: &SparseRows, labels: &[u32], classes: usize, settings: &LogisticSettings) -> Result<(), LogisticError> {
     if rows.is_empty() {
         return Err(LogisticError::NoRows);
     }

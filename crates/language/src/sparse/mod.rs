@@ -1,12 +1,9 @@
-//! Logistic regression on rows that are nearly all zeros, as word counts are: two classes or more, penalised, with the
-//! strength of the penalty chosen on rows not learned from. The optimum is scikit-learn's to the fifth digit and the
-//! same to the bit each time.
+//! Logistic regression on rows that are nearly all zeros, as word counts are: two classes or more, penalised. The optimum
+//! is scikit-learn's to the fifth digit and the same to the bit each time.
 
-mod cross_validation;
 mod logistic;
 mod search;
 
-pub use cross_validation::{CandidateLoss, best, cross_validate, stratified_folds};
 pub use logistic::{LogisticError, LogisticFit, LogisticModel, LogisticSettings, fit};
 
 /// A matrix by rows, of which only what is not 0 is kept.
@@ -55,17 +52,5 @@ impl SparseRows {
     pub fn row(&self, row: usize) -> impl Iterator<Item = (u32, f64)> + Clone {
         let cells = self.starts[row]..self.starts[row + 1];
         self.columns[cells.clone()].iter().zip(&self.values[cells]).map(|(&column, &value)| (column, value))
-    }
-
-    /// The rows named, in that order; a row may be named twice.
-    pub fn select(&self, rows: &[usize]) -> SparseRows {
-        let mut selected = SparseRows::new(self.width);
-        for &row in rows {
-            let cells = self.starts[row]..self.starts[row + 1];
-            selected.columns.extend_from_slice(&self.columns[cells.clone()]);
-            selected.values.extend_from_slice(&self.values[cells]);
-            selected.starts.push(selected.columns.len());
-        }
-        selected
     }
 }

@@ -12,12 +12,6 @@ pub enum BasketError {
         expected: &'static str,
     },
     NoBaskets,
-    /// offsets: how many there are. at: the first one that is wrong.
-    Offsets {
-        offsets: usize,
-        at: usize,
-        expected: &'static str,
-    },
     /// More of `what` than can be counted.
     TooMany {
         what: &'static str,
@@ -37,9 +31,6 @@ impl fmt::Display for BasketError {
         match self {
             BasketError::Setting { name, found, expected } => write!(to, "`{name}` is `{found}`, expected {expected}"),
             BasketError::NoBaskets => write!(to, "there are no baskets to learn from"),
-            BasketError::Offsets { offsets, at, expected } => {
-                write!(to, "of `{offsets}` offsets of baskets number `{at}` is wrong: expected {expected}")
-            }
             BasketError::TooMany { what, found, max } => {
                 write!(
                     to,

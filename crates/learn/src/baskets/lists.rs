@@ -23,26 +23,6 @@ impl Baskets {
         Baskets::collect(lists.iter().map(Vec::as_slice), lists.len(), entries)
     }
 
-    /// As [`Baskets::from_lists`] from one list: basket `b` is `items[offsets[b]..offsets[b + 1]]`, so there is one
-    /// offset more than baskets, from 0 to the number of items.
-    pub fn from_flat(offsets: &[usize], items: &[u32]) -> Result<Baskets, BasketError> {
-        let wrong = |at, expected| BasketError::Offsets { offsets: offsets.len(), at, expected };
-        let (Some(&first), Some(&last)) = (offsets.first(), offsets.last()) else {
-            return Err(wrong(0, "one offset more than there are baskets"));
-        };
-        if first != 0 {
-            return Err(wrong(0, "0"));
-        }
-        if let Some(at) = offsets.windows(2).position(|pair| pair[0] > pair[1]) {
-            return Err(wrong(at + 1, "no offset below the one before"));
-        }
-        if last != items.len() {
-            return Err(wrong(offsets.len() - 1, "the number of items"));
-        }
-        let lists = offsets.windows(2).map(|pair| &items[pair[0]..pair[1]]);
-        Baskets::collect(lists, offsets.len() - 1, items.len())
-    }
-
     fn collect<'a>(
         lists: impl Iterator<Item = &'a [u32]> + Clone,
         baskets: usize,
@@ -98,10 +78,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn both_forms_hold_the_same_baskets_and_an_item_counts_once() {
+    fn an_item_counts_once_in_a_basket_and_an_empty_basket_is_one() {
         let lists = [vec![7, 3, 7], vec![], vec![u32::MAX, 3]];
         let baskets = Baskets::from_lists(&lists).unwrap();
-        assert_eq!(Baskets::from_flat(&[0, 3, 3, 5], &lists.concat()), Ok(baskets.clone()));
         assert_eq!(baskets.count(), 3);
         assert_eq!(baskets.names(), [3, 7, u32::MAX]);
         assert_eq!(baskets.iter().collect::<Vec<_>>(), [&[0, 1][..], &[], &[0, 2]]);
@@ -116,16 +95,5 @@ mod tests {
         let rest = "at most `4294967294` can be counted: take a sample or a shorter time";
         check(COUNT_MAX + 1, 0, &format!("there are `4294967295` baskets, {rest}"));
         check(1, usize::MAX, &format!("there are `18446744073709551615` entries of baskets, {rest}"));
-    }
-
-    #[test]
-    fn offsets_that_do_not_fit_are_named() {
-        let check = |offsets: &[usize], expected: &str| {
-            assert_eq!(Baskets::from_flat(offsets, &[1, 2]).unwrap_err().to_string(), expected);
-        };
-        check(&[], "of `0` offsets of baskets number `0` is wrong: expected one offset more than there are baskets");
-        check(&[1, 2], "of `2` offsets of baskets number `0` is wrong: expected 0");
-        check(&[0, 2, 1], "of `3` offsets of baskets number `2` is wrong: expected no offset below the one before");
-        check(&[0, 1], "of `2` offsets of baskets number `1` is wrong: expected the number of items");
     }
 }

@@ -7,7 +7,7 @@ use std::hash::Hash;
 
 use rustc_hash::FxHashMap;
 
-use super::exact::{Proportion, chi_square_test, jensen_shannon, ks_test, proportions_test, psi, wasserstein_normed};
+use super::exact::{Proportion, chi_square_test, jensen_shannon, ks_test, proportions_test, wasserstein_normed};
 
 /// Up to as many reference rows p-values decide, above it distances.
 const TEST_ROWS_MAX: usize = 1_000;
@@ -39,8 +39,6 @@ pub enum Method {
     Wasserstein,
     /// A distance; drift at or above the level.
     JensenShannon,
-    /// An index; drift at or above the level.
-    Psi,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -67,12 +65,6 @@ pub fn column_drift(reference: Column, current: Column) -> Option<ColumnDrift> {
     drift_by(default_method(&reference, &current)?, &reference, &current)
 }
 
-/// The column's drift by a method of the caller's; `None` also if the method does not fit: words have no order, a
-/// z test needs at most two values, a chi-square test at least two.
-pub fn column_drift_by(method: Method, reference: Column, current: Column) -> Option<ColumnDrift> {
-    drift_by(method, &present(reference), &present(current))
-}
-
 /// Whether so many columns drifted that the data set has. No column: no drift.
 pub fn dataset_drift(columns: &[ColumnDrift]) -> DatasetDrift {
     let columns_drifted = columns.iter().filter(|column| column.drifted).count();
@@ -81,12 +73,12 @@ pub fn dataset_drift(columns: &[ColumnDrift]) -> DatasetDrift {
 }
 
 /// What is there of a column.
-enum Present<'a> {
+pub(super) enum Present<'a> {
     Numbers(Vec<f64>),
     Words(Vec<&'a str>),
 }
 
-fn present(column: Column<'_>) -> Present<'_> {
+pub(super) fn present(column: Column<'_>) -> Present<'_> {
     match column {
         Column::Numbers(values) => {
             // Adding 0 turns -0 into 0: both are one value.
@@ -128,7 +120,9 @@ fn has_many<'a>(values: impl Iterator<Item = &'a f64>) -> bool {
     false
 }
 
-fn drift_by(method: Method, reference: &Present, current: &Present) -> Option<ColumnDrift> {
+/// `None` if the method does not fit: words have no order, a z test needs at most two values, a chi-square test at
+/// least two.
+pub(super) fn drift_by(method: Method, reference: &Present, current: &Present) -> Option<ColumnDrift> {
     let score = match (method, reference, current) {
         (Method::KolmogorovSmirnov, Present::Numbers(reference), Present::Numbers(current)) => {
             ks_test(reference, current)?.p_value
@@ -146,17 +140,11 @@ fn drift_by(method: Method, reference: &Present, current: &Present) -> Option<Co
             let (reference, current) = binned_shares(reference, current)?;
             jensen_shannon(&reference, &current)?
         }
-        (Method::Psi, _, _) => {
-            let (mut reference, mut current) = binned_shares(reference, current)?;
-            fill_empty(&mut reference);
-            fill_empty(&mut current);
-            psi(&reference, &current)
-        }
     };
     let (level, drifted) = match method {
         Method::KolmogorovSmirnov => (P_VALUE_LEVEL, score <= P_VALUE_LEVEL),
         Method::ChiSquare | Method::ZTest => (P_VALUE_LEVEL, score < P_VALUE_LEVEL),
-        Method::Wasserstein | Method::JensenShannon | Method::Psi => (DISTANCE_LEVEL, score >= DISTANCE_LEVEL),
+        Method::Wasserstein | Method::JensenShannon => (DISTANCE_LEVEL, score >= DISTANCE_LEVEL),
     };
     Some(ColumnDrift { method, score, level, drifted })
 }
@@ -171,7 +159,7 @@ fn z_test(reference: &Present, current: &Present) -> Option<f64> {
     proportions_test(of(&reference_counts)?, of(&current_counts)?)
 }
 
-/// The shares that indices and distances over bins compare: by value, or by bins of equal width over both parts if the
+/// The shares that the distance over bins compares: by value, or by bins of equal width over both parts if the
 /// reference has many distinct numbers.
 fn binned_shares(reference: &Present, current: &Present) -> Option<(Vec<f64>, Vec<f64>)> {
     let (reference_counts, current_counts) = match (reference, current) {
@@ -183,13 +171,6 @@ fn binned_shares(reference: &Present, current: &Present) -> Option<(Vec<f64>, Ve
     };
     let shares = |counts: Vec<u64>, rows: usize| counts.iter().map(|&count| count as f64 / rows as f64).collect();
     Some((shares(reference_counts, rows(reference)), shares(current_counts, rows(current))))
-}
-
-/// A bin without rows gets 0.0001, or a millionth of the smallest share if that is 0.0001 or less.
-fn fill_empty(shares: &mut [f64]) {
-    let smallest = shares.iter().copied().filter(|&share| share > 0.0).fold(f64::INFINITY, f64::min);
-    let filling = if smallest <= 0.0001 { smallest / 1e6 } else { 0.0001 };
-    shares.iter_mut().filter(|share| **share == 0.0).for_each(|share| *share = filling);
 }
 
 /// Edges of equally wide bins, from the lowest to the highest number of both parts together, as numpy's
@@ -267,18 +248,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_empty_bin_gets_a_small_share_that_depends_on_the_smallest_one() {
-        let mut shares = [0.5, 0.0, 0.5];
-        fill_empty(&mut shares);
-        assert_eq!(shares, [0.5, 0.0001, 0.5]);
-        let mut shares = [0.99995, 0.0, 0.00005];
-        fill_empty(&mut shares);
-        assert_eq!(shares[1], 0.00005 / 1e6);
-    }
-
-    #[test]
     fn half_of_the_columns_make_a_drifted_data_set() {
-        let column = |drifted| ColumnDrift { method: Method::Psi, score: 0.0, level: 0.1, drifted };
+        let column = |drifted| ColumnDrift { method: Method::Wasserstein, score: 0.0, level: 0.1, drifted };
         assert!(dataset_drift(&[column(true), column(false)]).drifted);
         assert!(!dataset_drift(&[column(true), column(false), column(false)]).drifted);
         assert_eq!(dataset_drift(&[]), DatasetDrift { columns_drifted: 0, share: 0.0, drifted: false });
@@ -291,8 +262,6 @@ mod tests {
         assert_eq!(column_drift(numbers, words), None);
         assert_eq!(column_drift(numbers, Column::Numbers(&[f64::NAN])), None);
         assert_eq!(column_drift(words, Column::Words(&[None])), None);
-        assert_eq!(column_drift_by(Method::KolmogorovSmirnov, words, words), None);
-        assert_eq!(column_drift_by(Method::ChiSquare, words, words), None);
         assert_eq!(column_drift(words, words).map(|found| found.score), Some(1.0));
     }
 }

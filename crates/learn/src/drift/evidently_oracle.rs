@@ -1,6 +1,6 @@
 //! Holds our numbers against Evidently's own, on columns that `bench/drift_oracle.py` and this file make from the same formulas.
 
-use super::evidently::{Column, ColumnDrift, Method, column_drift, column_drift_by, dataset_drift};
+use super::evidently::{Column, ColumnDrift, Method, column_drift, dataset_drift, drift_by, present};
 use super::sampling::unit;
 use crate::bootstrap::SplitMix64;
 
@@ -84,7 +84,7 @@ fn make(case: usize, index: usize, part: usize, rows: usize) -> Made {
 
 fn drift(made: &[Made; 2], method: Option<Method>) -> Option<ColumnDrift> {
     let compare = |reference, current| match method {
-        Some(method) => column_drift_by(method, reference, current),
+        Some(method) => drift_by(method, &present(reference), &present(current)),
         None => column_drift(reference, current),
     };
     match made {
@@ -107,7 +107,6 @@ fn method(name: &str) -> Method {
         "z" => Method::ZTest,
         "wasserstein" => Method::Wasserstein,
         "jensenshannon" => Method::JensenShannon,
-        "psi" => Method::Psi,
         other => panic!("the oracle names `{other}`"),
     }
 }

@@ -109,12 +109,6 @@ impl NumberProfile {
         (tally.present() > 0).then(|| self.mean + tally.sum / tally.present() as f64)
     }
 
-    /// The standard deviation (population form) of a tally's values; `None` if it has none.
-    pub fn deviation_of(&self, tally: &Tally) -> Option<f64> {
-        let rows = tally.present() as f64;
-        (rows > 0.0).then(|| (tally.sum_of_squares / rows - (tally.sum / rows).powi(2)).max(0.0).sqrt())
-    }
-
     /// The share of a tally's values outside the range of training, 0..=1; `None` if it has none.
     pub fn share_outside(&self, tally: &Tally) -> Option<f64> {
         let outside = tally.counts.first()? + tally.counts.last()?;
@@ -253,7 +247,6 @@ mod tests {
         assert_eq!((profile.median, profile.median_deviation, profile.training.missing), (3.0, 1.5, 2));
         assert!((profile.deviation - 9.5f64.sqrt()).abs() < 1e-12);
         assert_eq!(profile.mean_of(&profile.training), Some(4.0));
-        assert!((profile.deviation_of(&profile.training).unwrap() - profile.deviation).abs() < 1e-12);
         assert_eq!(NumberProfile::learn(&[f64::NAN], 4), None);
     }
 

@@ -1,9 +1,9 @@
-//! Charts that add up small evidence, with limits set by how often a false alarm may come: "one in 500 days" instead
-//! of a number of sigmas that nobody can translate.
+//! A chart that adds up small evidence, and how often it gives a false alarm: "one in 500 days" instead of a number of
+//! sigmas that nobody can translate.
 //!
-//! Both charts take standardised numbers (see `season`), which the run lengths assume to be independent and standard
+//! The chart takes standardised numbers (see `season`), which the run length assumes to be independent and standard
 //! normal while nothing happens. Heavy tails, neighbours that resemble each other, and a centre and spread learned from
-//! little history (some hundred values are little) bring alarms sooner than was asked for.
+//! little history (some hundred values are little) bring alarms sooner than it says.
 
 use serde::{Deserialize, Serialize};
 
@@ -17,9 +17,6 @@ const CELLS: [usize; 2] = [51, 101];
 const COARSE_ERROR_MAX: f64 = 0.2;
 /// A longer run is asked by mistake: 10 million windows of an hour are 1,100 years.
 pub const RUN_LENGTH_MAX: f64 = 1e7;
-/// How far below the centre a one-sided average is followed, in its own deviations: it is there once in 3 million
-/// values, and comes back by itself.
-const FOLLOWED_BELOW: f64 = 5.0;
 
 /// Which changes alarm.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,24 +40,13 @@ pub struct Cusum {
     pub low: f64,
 }
 
-/// An exponentially weighted moving average (Roberts 1959): smooth to look at, and finds a shift nearly as soon.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Ewma {
-    pub direction: Direction,
-    /// Of the newest number, above 0 and at most 1.
-    pub weight: f64,
-    /// An alarm beyond it, in standard deviations of the average after a long time.
-    pub level: f64,
-    pub average: f64,
-}
-
 impl Cusum {
     pub fn new(direction: Direction, slack: f64, level: f64) -> Cusum {
         Cusum { direction, slack, level, high: 0.0, low: 0.0 }
     }
 
-    /// Takes the next number; whether that is an alarm. It lasts until the sums fall again or [`Cusum::restart`]. What
-    /// is not finite is left out.
+    /// Takes the next number; whether that is an alarm. It lasts until the sums fall again. What is not finite is left
+    /// out.
     pub fn see(&mut self, standardised: f64) -> bool {
         if standardised.is_finite() {
             self.high = (self.high + standardised - self.slack).max(0.0);
@@ -71,35 +57,6 @@ impl Cusum {
             Direction::Down => self.low > self.level,
             Direction::Both => self.high.max(self.low) > self.level,
         }
-    }
-
-    /// Forgets what was added up, after someone has looked.
-    pub fn restart(&mut self) {
-        (self.high, self.low) = (0.0, 0.0);
-    }
-}
-
-impl Ewma {
-    pub fn new(direction: Direction, weight: f64, level: f64) -> Ewma {
-        Ewma { direction, weight, level, average: 0.0 }
-    }
-
-    /// Takes the next number; whether that is an alarm. What is not finite is left out.
-    pub fn see(&mut self, standardised: f64) -> bool {
-        if standardised.is_finite() {
-            self.average += self.weight * (standardised - self.average);
-        }
-        let limit = self.level * long_run_deviation(self.weight);
-        match self.direction {
-            Direction::Up => self.average > limit,
-            Direction::Down => self.average < -limit,
-            Direction::Both => self.average.abs() > limit,
-        }
-    }
-
-    /// Forgets what was averaged, after someone has looked.
-    pub fn restart(&mut self) {
-        self.average = 0.0;
     }
 }
 
@@ -120,48 +77,6 @@ pub fn cusum_run_length(direction: Direction, slack: f64, level: f64, shift: f64
     }
 }
 
-/// The average number of values until an EWMA alarms, if they are normal with mean `shift` and deviation 1. `None` if
-/// the weight is not above 0 and at most 1, the level negative or an argument not finite, and where the weight is so
-/// small and the level so high that the cells are too wide: runs of about 10,000 are told down to a weight of .05,
-/// runs of 1,000 down to .01. O(cells^3).
-/// Source: Lucas & Saccucci 1990.
-pub fn ewma_run_length(direction: Direction, weight: f64, level: f64, shift: f64) -> Option<f64> {
-    if !(weight > 0.0 && weight <= 1.0 && level >= 0.0 && (level + shift).is_finite()) {
-        return None;
-    }
-    let shift = if direction == Direction::Down { -shift } else { shift };
-    refined(|cells| one_ewma(direction == Direction::Both, weight, level, shift, cells))
-}
-
-/// The CUSUM level at which a false alarm comes once in `run_length` values on average; next to 0 for a run length too
-/// short to be had. `None` unless the run length is in 1..=[`RUN_LENGTH_MAX`] and the slack
-/// fits. O(25 cells^3): a tenth of a second or two.
-pub fn cusum_level(direction: Direction, slack: f64, run_length: f64) -> Option<f64> {
-    level_for(run_length, |level| cusum_run_length(direction, slack, level, 0.0))
-}
-
-/// The EWMA level at which a false alarm comes once in `run_length` values on average, as [`cusum_level`] has it.
-pub fn ewma_level(direction: Direction, weight: f64, run_length: f64) -> Option<f64> {
-    level_for(run_length, |level| ewma_run_length(direction, weight, level, 0.0))
-}
-
-fn level_for(run_length: f64, run_length_at: impl Fn(f64) -> Option<f64>) -> Option<f64> {
-    if !(1.0..=RUN_LENGTH_MAX).contains(&run_length) {
-        return None;
-    }
-    // Where no run length can be told, the level is too high.
-    let too_low = |level: f64| run_length_at(level).is_some_and(|found| found < run_length);
-    let (mut low, mut high) = (0.0, 1.0);
-    while too_low(high) {
-        (low, high) = (high, 2.0 * high);
-    }
-    for _ in 0..25 {
-        let middle = (low + high) / 2.0;
-        if too_low(middle) { low = middle } else { high = middle }
-    }
-    run_length_at(high).map(|_| high)
-}
-
 /// What both numbers of cells together say. Source: Richardson 1911.
 fn refined(run_length_of: impl Fn(usize) -> Option<f64>) -> Option<f64> {
     let [coarse, fine] = CELLS;
@@ -178,29 +93,6 @@ fn one_cusum(slack: f64, level: f64, shift: f64, cells: usize) -> Option<f64> {
     let edge = |cell: usize| if cell == 0 { f64::NEG_INFINITY } else { width * (cell as f64 - 0.5) };
     let step_to = |cell: usize, from: usize| normal_below(edge(cell) - width * from as f64 + slack - shift);
     average_steps(step_to, cells)?.first().copied()
-}
-
-/// From 0. With two limits the edge at the bottom alarms; with one the lowest cell takes in all that is lower.
-fn one_ewma(two_limits: bool, weight: f64, level: f64, shift: f64, cells: usize) -> Option<f64> {
-    let deviation = long_run_deviation(weight);
-    let lowest = -deviation * if two_limits { level } else { FOLLOWED_BELOW + shift.abs() };
-    let width = (level * deviation - lowest) / cells as f64;
-    let edge = |cell: usize| {
-        if cell == 0 && !two_limits { f64::NEG_INFINITY } else { lowest + width * cell as f64 }
-    };
-    let step_to = |cell: usize, from: usize| {
-        let centre = lowest + width * (from as f64 + 0.5);
-        normal_below((edge(cell) - (1.0 - weight) * centre) / weight - shift)
-    };
-    let steps = average_steps(step_to, cells)?;
-    // The start lies between two cells' centres; a level of 0 has no width and one step from anywhere.
-    let position = if width > 0.0 { -lowest / width - 0.5 } else { 0.0 };
-    let before = (position.max(0.0) as usize).min(cells - 2);
-    Some(steps[before] + (steps[before + 1] - steps[before]) * (position - before as f64).clamp(0.0, 1.0))
-}
-
-fn long_run_deviation(weight: f64) -> f64 {
-    (weight / (2.0 - weight)).sqrt()
 }
 
 /// The average number of steps from each cell until the chain leaves them. `below(edge, from)`: the chance to step
@@ -283,50 +175,20 @@ mod tests {
     }
 
     #[test]
-    fn ewma_run_lengths_are_the_published_ones() {
-        // Lucas & Saccucci 1990, table 3, and Montgomery, table 9.11.
-        let published = [
-            (0.4, 3.054, 0.0, 500.0),
-            (0.25, 2.998, 0.0, 500.0),
-            (0.2, 2.962, 0.0, 500.0),
-            (0.1, 2.814, 0.0, 500.0),
-            (0.05, 2.615, 0.0, 500.0),
-            (0.1, 2.814, 0.5, 31.3),
-            (0.1, 2.814, 1.0, 10.3),
-            (0.4, 3.054, 1.0, 14.3),
-            (1.0, 3.0, 0.0, 370.4),
-        ];
-        for (weight, level, shift, expected) in published {
-            check(ewma_run_length(Direction::Both, weight, level, shift), expected, 0.005);
-        }
-        check(ewma_run_length(Direction::Up, 1.0, 3.0, 0.0), 740.8, 0.005);
-    }
-
-    #[test]
-    fn a_level_gives_the_run_length_that_was_asked_for() {
+    fn a_chart_alarms_as_often_as_its_run_length_says() {
         for direction in [Direction::Up, Direction::Down, Direction::Both] {
-            let level = cusum_level(direction, 0.5, 300.0).unwrap();
-            let chart = Cusum::new(direction, 0.5, level);
             let found = simulated(|random| {
-                let mut chart = chart;
+                let mut chart = Cusum::new(direction, 0.5, 4.0);
                 run_of(|value| chart.see(value), random)
             });
-            check(Some(found), 300.0, 0.05);
-            let level = ewma_level(direction, 0.1, 300.0).unwrap();
-            let chart = Ewma::new(direction, 0.1, level);
-            let found = simulated(|random| {
-                let mut chart = chart;
-                run_of(|value| chart.see(value), random)
-            });
-            check(Some(found), 300.0, 0.05);
+            check(cusum_run_length(direction, 0.5, 4.0, 0.0), found, 0.05);
         }
-        check(cusum_level(Direction::Both, 0.5, 465.44), 5.0, 0.002);
-        check(ewma_level(Direction::Both, 0.1, 500.0), 2.814, 0.002);
     }
 
     #[test]
     fn a_scale_learned_from_little_history_alarms_early_more_often() {
-        let chart = Cusum::new(Direction::Both, 0.5, cusum_level(Direction::Both, 0.5, 200.0).unwrap());
+        // A false alarm once in 200 values on average.
+        let chart = Cusum::new(Direction::Both, 0.5, 4.171);
         let alarms_early = |history: usize| {
             simulated(|random| {
                 let values: Vec<f64> = (0..history).map(|_| normal(random)).collect();
@@ -340,31 +202,18 @@ mod tests {
     }
 
     #[test]
-    fn a_shift_alarms_soon_and_a_restart_forgets_it() {
+    fn a_shift_alarms_soon_and_what_is_not_finite_is_left_out() {
         let mut cusum = Cusum::new(Direction::Both, 0.5, 5.0);
-        let mut ewma = Ewma::new(Direction::Both, 0.2, 2.962);
         let alarms: Vec<bool> = [-2.0; 6].iter().map(|&value| cusum.see(value)).collect();
         assert_eq!(alarms, [false, false, false, true, true, true]);
-        assert!((0..4).any(|_| ewma.see(2.0)));
-        cusum.restart();
-        ewma.restart();
-        assert!(!cusum.see(-2.0) && !ewma.see(2.0) && !cusum.see(f64::NAN));
-        assert!(!Cusum::new(Direction::Up, 0.5, 1.0).see(-100.0) && !Ewma::new(Direction::Up, 0.5, 1.0).see(-100.0));
+        assert!(cusum.see(f64::NAN) && cusum.low == 9.0);
+        assert!(!Cusum::new(Direction::Up, 0.5, 1.0).see(-100.0));
     }
 
     #[test]
     fn what_cannot_be_had_is_refused() {
-        assert_eq!(cusum_level(Direction::Up, 0.5, 0.0), None);
-        assert_eq!(cusum_level(Direction::Up, 0.5, 1e9), None);
-        assert_eq!(cusum_level(Direction::Up, f64::NAN, 100.0), None);
-        assert_eq!(cusum_level(Direction::Both, 0.0, RUN_LENGTH_MAX), None, "cells are too wide without slack");
         assert_eq!(cusum_run_length(Direction::Up, 0.5, -1.0, 0.0), None);
-        assert_eq!((ewma_level(Direction::Up, 0.0, 100.0), ewma_level(Direction::Up, 1.5, 100.0)), (None, None));
-        assert!(cusum_level(Direction::Both, 0.5, RUN_LENGTH_MAX).unwrap() < 20.0);
-        assert!(ewma_level(Direction::Up, 0.4, RUN_LENGTH_MAX).unwrap() < 7.0);
-        assert!(
-            ewma_level(Direction::Up, 0.05, 10_000.0).is_some() && ewma_level(Direction::Both, 0.01, 1_000.0).is_some()
-        );
-        assert_eq!(ewma_level(Direction::Up, 0.01, RUN_LENGTH_MAX), None);
+        assert_eq!(cusum_run_length(Direction::Up, f64::NAN, 4.0, 0.0), None);
+        assert_eq!(cusum_run_length(Direction::Both, 0.0, 1_000.0, 0.0), None, "cells are too wide without slack");
     }
 }

@@ -5,7 +5,7 @@ mod channels;
 
 pub use channels::{Channels, Mail, deliver};
 
-use crate::monitor::{Finding, Look};
+use crate::monitor::{Finding, MonitoringReport};
 use crate::registry::alert_store::AlertRecord;
 use crate::{PlatformError, Store};
 use std::collections::HashSet;
@@ -24,7 +24,7 @@ pub struct Changes {
 }
 
 /// Brings the alerts of a look's watches to what it found.
-pub async fn reconcile(store: &Store, look: &Look, channels: &Channels) -> Result<Changes, PlatformError> {
+pub async fn reconcile(store: &Store, look: &MonitoringReport, channels: &Channels) -> Result<Changes, PlatformError> {
     let mut watches: HashSet<String> = look.watches.iter().map(|watch| watch.name.clone()).collect();
     watches.extend(["drift", "freshness"].map(str::to_owned));
     reconcile_findings(store, &look.domain, &look.findings, &watches, channels).await

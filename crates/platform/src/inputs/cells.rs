@@ -188,4 +188,3 @@ fn shown(value: &Value) -> &'static str {
 pub fn escaped(name: &str) -> String {
     name.replace('~', "~0").replace('/', "~1")
 }
-

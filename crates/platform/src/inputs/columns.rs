@@ -1,8 +1,8 @@
 //! Cells as Arrow arrays and back.
 
 use super::cells::{Cell, EventColumn};
-use super::history::arrow_error;
 use crate::PlatformError;
+use crate::error::arrow_error;
 use septet_domain::ColumnType;
 use septet_tables::arrow::array::{
     ArrayRef, AsArray, BooleanArray, Float64Array, Int64Array, StringArray, TimestampMicrosecondArray,
@@ -94,4 +94,3 @@ pub(super) fn kind_of(data_type: &DataType) -> ColumnType {
         _ => ColumnType::Text,
     }
 }
-

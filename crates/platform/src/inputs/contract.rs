@@ -1,15 +1,15 @@
 //! What a row must be: JSON or text becomes the columns of the contract, and everything that is wrong with it is said at once, each
 //! with the place in the caller's own document.
 
-use super::features::OwnedValue;
-use super::history::arrow_error;
-use super::places::contract_schema;
-pub use super::cells::{Cell, EventColumn, Violation, escaped};
 use super::cells::read_fields;
+pub use super::cells::{Cell, EventColumn, Violation, escaped};
+use super::places::contract_schema;
 use super::series::{SeriesInputs, SeriesRequest};
 use crate::PlatformError;
+use crate::error::arrow_error;
 use crate::registry::clock::now_micros;
 use crate::registry::ids::fresh_id;
+use crate::values::OwnedValue;
 use septet_domain::{ColumnType, Domain};
 use septet_tables::arrow::array::RecordBatch;
 use septet_tables::arrow::datatypes::{Field, Schema, SchemaRef};
@@ -67,7 +67,14 @@ impl EventContract {
                 input.columns.iter().find(|(name, _)| name.get_ref() == field.name()).map(|(_, spec)| spec.clone());
             let kind = spec.as_ref().map_or_else(|| super::columns::kind_of(field.data_type()), |spec| spec.kind);
             let key = field.name() == input.key.get_ref();
-            EventColumn { name: field.name().clone(), kind, spec, data_type: field.data_type().clone(), key, rows: None }
+            EventColumn {
+                name: field.name().clone(),
+                kind,
+                spec,
+                data_type: field.data_type().clone(),
+                key,
+                rows: None,
+            }
         };
         let columns: Vec<EventColumn> = published.fields().iter().map(column).collect();
         let place =
@@ -90,7 +97,14 @@ impl EventContract {
         number: u64,
     ) -> EventContract {
         let schema = schema_of(&columns);
-        EventContract { columns, key: 0, time: 0, number, schema, question: Some(Arc::new(Question { request, inputs })) }
+        EventContract {
+            columns,
+            key: 0,
+            time: 0,
+            number,
+            schema,
+            question: Some(Arc::new(Question { request, inputs })),
+        }
     }
 
     /// Whether a request brings a key and a time of its own; else an `Idempotency-Key` is what makes it repeatable.

@@ -1,9 +1,10 @@
 //! The first way that features are had, for training: a row of the first input, its windows and its labels, some of which are
 //! made from later rows by `label.sql`.
 
-use super::history::{History, arrow_error, nullable};
+use super::history::{History, nullable};
 use super::places::{at_file, contract_schema};
 use crate::PlatformError;
+use crate::error::arrow_error;
 use septet_domain::{Column, Domain};
 use septet_tables::arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringArray, UInt32Array};
 use septet_tables::arrow::compute::{cast, concat_batches, take_record_batch};
@@ -18,10 +19,8 @@ const LABELS: &str = "label.sql";
 pub fn made_labels(domain: &Domain) -> Vec<(&str, &Column, i64)> {
     let (_, input) = domain.spec.first_input();
     let made = input.columns.iter().filter(|(_, column)| column.from.is_some());
-    made.map(|(name, column)| {
-        (name.get_ref().as_str(), column, column.known_after.unwrap_or_default().micros())
-    })
-    .collect()
+    made.map(|(name, column)| (name.get_ref().as_str(), column, column.known_after.unwrap_or_default().micros()))
+        .collect()
 }
 
 /// Plans `label.sql` of a domain without data.
@@ -59,8 +58,7 @@ pub async fn with_made_labels(
     let (table, input) = domain.spec.first_input();
     let alone = engine.beside();
     alone.register_batches(table, history.batch.schema(), vec![history.batch.clone()])?;
-    let (schema, batches) =
-        alone.query(&domain.files[LABELS]).await.map_err(|error| at_file(domain, LABELS, error))?;
+    let (schema, batches) = alone.query(&domain.files[LABELS]).await.map_err(|error| at_file(domain, LABELS, error))?;
     let key_at = schema.index_of(input.key.get_ref()).map_err(arrow_error)?;
     let text = |column: &ArrayRef| cast(column, &DataType::Utf8).map_err(arrow_error);
     let mut by_key: HashMap<String, Vec<f64>, foldhash::fast::FixedState> = HashMap::default();
@@ -74,7 +72,10 @@ pub async fn with_made_labels(
         for (row, key) in keys.as_string::<i32>().iter().enumerate().filter_map(|(row, key)| Some((row, key?))) {
             let values = labels.iter().map(|column| column[row]).collect();
             if by_key.insert(key.to_owned(), values).is_some() {
-                return Err(PlatformError::Training(format!("{LABELS} gives two rows for one `{}`", input.key.get_ref())));
+                return Err(PlatformError::Training(format!(
+                    "{LABELS} gives two rows for one `{}`",
+                    input.key.get_ref()
+                )));
             }
         }
     }
@@ -90,7 +91,13 @@ pub async fn with_made_labels(
         let place = history.batch.schema().index_of(name).map_err(arrow_error)?;
         columns[place] = cast(&values, columns[place].data_type()).map_err(arrow_error)?;
     }
-    let fields = history.batch.schema().fields().iter().map(|field| field.as_ref().clone().with_nullable(true)).collect::<Vec<_>>();
+    let fields = history
+        .batch
+        .schema()
+        .fields()
+        .iter()
+        .map(|field| field.as_ref().clone().with_nullable(true))
+        .collect::<Vec<_>>();
     let batch = RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).map_err(arrow_error)?;
     Ok(History::new(batch, history.times))
 }

@@ -1,17 +1,17 @@
 //! The model's inputs: row expressions over an event, its windows and what the source brought beyond the
 //! contract. Compiled once; evaluated on a batch when training and on one row when answering.
 
+use super::history::{History, intern, nullable};
 use crate::PlatformError;
-use super::history::{History, arrow_error, intern, nullable};
+use crate::error::arrow_error;
+use crate::values::OwnedValue;
 use rayon::prelude::*;
 use septet_domain::{Column as ContractColumn, Domain};
-use septet_learn::encoding::RowValue;
 use septet_learn::frame::{Column, Frame, MISSING};
 use septet_tables::arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 use septet_tables::arrow::compute::concat;
 use septet_tables::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use septet_tables::{Engine, RowExpressions, TablesError, numbers};
-use serde::Serialize;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -19,40 +19,6 @@ use std::sync::Arc;
 const CHUNK_ROWS: usize = 16_384;
 /// Extra columns with a larger share of distinct values are identifiers, not features.
 const IDENTIFIER_SHARE: f64 = 0.9;
-
-/// One value of one row, as a service holds it. Its JSON is a number, a text or null.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-#[serde(untagged)]
-pub enum OwnedValue {
-    /// NaN is missing.
-    Number(f64),
-    Word(Option<String>),
-}
-
-impl OwnedValue {
-    pub fn as_row_value(&self) -> RowValue<'_> {
-        match self {
-            OwnedValue::Number(value) => RowValue::Number(*value),
-            OwnedValue::Word(word) => RowValue::Word(word.as_deref()),
-        }
-    }
-
-    /// Equal to the bit; missing equals missing.
-    pub fn same(&self, other: &OwnedValue) -> bool {
-        match (self, other) {
-            (OwnedValue::Number(a), OwnedValue::Number(b)) => a == b || (a.is_nan() && b.is_nan()),
-            (a, b) => a == b,
-        }
-    }
-
-    /// Numbers that differ by rounding alone: at most 1e-9 of the larger one.
-    pub fn almost(&self, other: &OwnedValue) -> bool {
-        match (self, other) {
-            (OwnedValue::Number(a), OwnedValue::Number(b)) => (a - b).abs() <= 1e-9 * a.abs().max(b.abs()),
-            _ => false,
-        }
-    }
-}
 
 /// `features.sql`, compiled.
 #[derive(Clone, Debug)]

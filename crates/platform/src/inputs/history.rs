@@ -1,11 +1,13 @@
 //! The events of a domain's first input, in time order: what windows are replayed from.
 
 use crate::PlatformError;
+use crate::error::arrow_error;
+use crate::values::Interned;
 use septet_domain::Domain;
+use septet_tables::Engine;
 use septet_tables::arrow::array::{Array, ArrayRef, AsArray, RecordBatch, UInt32Array};
 use septet_tables::arrow::compute::{cast, concat_batches, take_record_batch};
 use septet_tables::arrow::datatypes::{DataType, Int64Type};
-use septet_tables::{Engine, TablesError};
 use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,17 +20,6 @@ pub struct History {
     pub times: Vec<i64>,
     /// Columns that were asked for as small numbers: windows, splits and intervals ask for the same ones.
     interned: Arc<Mutex<HashMap<String, Arc<Interned>>>>,
-}
-
-/// A column as small numbers: `codes[row]` is an index into `words`; null is a word of its own.
-#[derive(Debug)]
-pub struct Interned {
-    pub codes: Vec<u32>,
-    pub words: Vec<String>,
-}
-
-pub fn arrow_error(error: impl std::fmt::Display) -> PlatformError {
-    PlatformError::Tables(TablesError::Engine(error.to_string()))
 }
 
 impl History {

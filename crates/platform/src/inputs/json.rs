@@ -154,4 +154,3 @@ impl Visitor<'_> for CellIn<'_> {
         self.cell(Scalar::Text(value))
     }
 }
-

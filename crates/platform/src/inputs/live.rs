@@ -2,9 +2,10 @@
 //! no lock and the order in the decision log is the order in which they changed.
 
 use crate::PlatformError;
-use crate::inputs::features::{FeatureSet, OwnedValue};
+use crate::inputs::features::FeatureSet;
 use crate::inputs::history::{History, intern, nullable};
 use crate::inputs::windows::{CompiledWindow, oldest_seen};
+use crate::values::OwnedValue;
 use rayon::prelude::*;
 use septet_learn::windows::{EntityState, replay_states};
 use septet_tables::arrow::array::{ArrayRef, RecordBatch};
@@ -149,4 +150,103 @@ pub fn features_online(
         }
     }
     Ok(answers)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::inputs::places::contract_schema;
+    use crate::inputs::windows::compile_windows;
+    use septet_domain::Domains;
+    use septet_learn::bootstrap::SplitMix64;
+    use septet_tables::arrow::array::{BooleanArray, Float64Array, StringArray, TimestampMicrosecondArray};
+    use septet_tables::{Engine, EngineSettings, numbers};
+    use std::sync::Arc;
+
+    const HOUR: i64 = 3_600_000_000;
+
+    #[derive(Clone, Copy)]
+    struct Payment {
+        time: i64,
+        entity: u64,
+        amount: f64,
+        fraud: Option<bool>,
+    }
+
+    fn batch(payments: &[Payment]) -> RecordBatch {
+        let domain = Domains::default().load("fraud").unwrap();
+        let schema = contract_schema(domain.spec.first_input().1);
+        let word = |of: fn(&Payment) -> String| -> ArrayRef {
+            Arc::new(payments.iter().map(of).map(Some).collect::<StringArray>())
+        };
+        let columns: Vec<ArrayRef> = vec![
+            word(|payment| format!("p{}", payment.time)),
+            Arc::new(TimestampMicrosecondArray::from_iter_values(payments.iter().map(|payment| payment.time))),
+            word(|payment| format!("c{}", payment.entity)),
+            word(|payment| format!("t{}", payment.entity % 2)),
+            Arc::new(Float64Array::from_iter_values(payments.iter().map(|payment| payment.amount))),
+            Arc::new(payments.iter().map(|payment| payment.fraud).collect::<BooleanArray>()),
+        ];
+        RecordBatch::try_new(schema, columns).unwrap()
+    }
+
+    async fn windows() -> Vec<CompiledWindow> {
+        let domain = Domains::default().load("fraud").unwrap();
+        let settings = EngineSettings { memory_max: 1 << 28, spill_folder: std::env::temp_dir(), partitions: 1 };
+        let schema = contract_schema(domain.spec.first_input().1);
+        compile_windows(&Engine::new(&settings).unwrap(), &domain, &schema).await.unwrap()
+    }
+
+    /// What the states answer to a payment of each entity at one time.
+    fn asked(live: &mut LiveWindows, time: i64) -> Vec<Vec<f64>> {
+        let probes: Vec<Payment> = (0..4).map(|entity| Payment { time, entity, amount: 1.0, fraud: None }).collect();
+        let columns = live.answer(&batch(&probes), &[time; 4], &[true; 4]).unwrap();
+        columns.iter().map(|column| numbers(column).unwrap()).collect()
+    }
+
+    fn same(a: &[Vec<f64>], b: &[Vec<f64>]) -> bool {
+        let equal = |a: &f64, b: &f64| a == b || (a.is_nan() && b.is_nan()) || (a - b).abs() < 1e-9 * a.abs().max(1.0);
+        a.iter().zip(b).all(|(a, b)| a.iter().zip(b).all(|(a, b)| equal(a, b)))
+    }
+
+    #[tokio::test]
+    async fn late_events_and_labels_that_come_later_end_in_the_state_of_the_whole_history() {
+        let windows = windows().await;
+        let mut random = SplitMix64::new(11);
+        for _ in 0..40 {
+            let payment = |at: i64, random: &mut SplitMix64| Payment {
+                time: at * HOUR + 1,
+                entity: random.below(4) as u64,
+                amount: random.below(1000) as f64 / 4.0,
+                fraud: Some(random.below(5) == 0),
+            };
+            let whole: Vec<Payment> = (0..300).map(|at| payment(at * 5, &mut random)).collect();
+            let now = 300 * 5 * HOUR;
+            let times: Vec<i64> = whole.iter().map(|payment| payment.time).collect();
+            let mut expected = LiveWindows::of_history(windows.clone(), &History::new(batch(&whole), times)).unwrap();
+
+            // Neighbours arrive in each other's place, and no label is known at first.
+            let mut arriving = whole.clone();
+            for at in 0..arriving.len() - 3 {
+                if random.below(4) == 0 {
+                    arriving.swap(at, at + 1 + random.below(2));
+                }
+            }
+            let unknown = |payment: &Payment| Payment { fraud: None, ..*payment };
+            let mut live = LiveWindows::of_history(windows.clone(), &History::new(batch(&[]), Vec::new())).unwrap();
+            for payment in &arriving {
+                live.answer(&batch(&[unknown(payment)]), &[payment.time], &[false]).unwrap();
+            }
+            assert!(!same(&asked(&mut live, now), &asked(&mut expected, now)), "labels are missing still");
+            for payment in &whole {
+                live.amend(&batch(&[unknown(payment)]), &batch(&[*payment]), payment.time).unwrap();
+            }
+            assert!(same(&asked(&mut live, now), &asked(&mut expected, now)));
+            // A correction, and its withdrawal.
+            let wrong = Payment { fraud: whole[250].fraud.map(|fraud| !fraud), ..whole[250] };
+            live.amend(&batch(&[whole[250]]), &batch(&[wrong]), wrong.time).unwrap();
+            live.amend(&batch(&[wrong]), &batch(&[whole[250]]), wrong.time).unwrap();
+            assert!(same(&asked(&mut live, now), &asked(&mut expected, now)));
+        }
+    }
 }

@@ -9,9 +9,9 @@ mod events;
 pub mod features;
 pub mod history;
 mod json;
+pub mod live;
 #[cfg(test)]
 mod one_verdict;
-pub mod live;
 pub mod places;
 mod series;
 mod series_rows;
@@ -19,11 +19,11 @@ pub mod training;
 pub mod windows;
 
 pub use events::{with_labels_of_both, with_made_labels};
-pub use features::OwnedValue;
 pub use series_rows::RowsOf;
 pub use training::TrainingData;
 
 use crate::PlatformError;
+use crate::values::OwnedValue;
 use contract::{Event, EventContract};
 use features::FeatureSet;
 use history::History;
@@ -170,7 +170,7 @@ impl Inputs {
             Way::Series(_) => {
                 let one = |event: &&Event| {
                     let features = event.features.as_ref().map(|features| features.to_vec());
-                    features.ok_or_else(|| history::arrow_error("a question without features"))
+                    features.ok_or_else(|| crate::error::arrow_error("a question without features"))
                 };
                 events.iter().map(one).collect()
             }

@@ -3,9 +3,7 @@
 use super::contract::EventContract;
 use septet_domain::{Domain, Domains};
 use septet_learn::bootstrap::SplitMix64;
-use septet_tables::arrow::array::{
-    ArrayRef, AsArray, BooleanArray, Float64Array, RecordBatch, StringArray,
-};
+use septet_tables::arrow::array::{ArrayRef, AsArray, BooleanArray, Float64Array, RecordBatch, StringArray};
 use septet_tables::{
     Engine, EngineSettings, ExtractRequest, KEY_CHARACTERS_MAX, Location, TEXT_CHARACTERS_MAX, TextFormat, extract,
     read_batch, write_batch,
@@ -123,7 +121,8 @@ fn field(value: &Value) -> String {
 
 /// The rows in the types that a data frame would have them in.
 fn batch(rows: &[Map<String, Value>]) -> RecordBatch {
-    let text = |name: &str| -> ArrayRef { Arc::new(rows.iter().map(|row| row[name].as_str()).collect::<StringArray>()) };
+    let text =
+        |name: &str| -> ArrayRef { Arc::new(rows.iter().map(|row| row[name].as_str()).collect::<StringArray>()) };
     let number =
         |name: &str| -> ArrayRef { Arc::new(rows.iter().map(|row| row[name].as_f64()).collect::<Float64Array>()) };
     let truths: BooleanArray = rows.iter().map(|row| row["truth"].as_bool()).collect();

@@ -2,12 +2,14 @@
 //! the request. Training runs it over the rows of all keys at once.
 
 use super::cells::{Cell, EventColumn, Violation, escaped};
-use super::series_rows::RowsOf;
-use super::features::{OwnedValue, frame_column, is_feature_type, is_text, values_of, with_more_columns};
-use super::history::{arrow_error, times_of};
+use super::features::{frame_column, is_feature_type, is_text, values_of, with_more_columns};
+use super::history::times_of;
 use super::places::{at_file, at_offset, contract_schema};
+use super::series_rows::RowsOf;
 use crate::PlatformError;
+use crate::error::arrow_error;
 use crate::registry::clock::instant_text;
+use crate::values::OwnedValue;
 use septet_domain::{Column, ColumnType, Domain, GivenFeature, Personal, Series, Spanned};
 use septet_learn::frame::Frame;
 use septet_tables::arrow::array::{
@@ -58,7 +60,8 @@ impl SeriesRows {
     pub async fn read(engine: &Engine, domain: &Domain, spec: &Spanned<Series>) -> Result<SeriesRows, PlatformError> {
         let series = spec.get_ref();
         let place = |error: TablesError| at_offset(domain, series.rows.span().start, error);
-        let (table, key, at) = (quoted(series.rows.get_ref()), quoted(series.key.get_ref()), quoted(series.at.get_ref()));
+        let (table, key, at) =
+            (quoted(series.rows.get_ref()), quoted(series.key.get_ref()), quoted(series.at.get_ref()));
         let found = engine.plan(&format!("SELECT * FROM {table}")).await.map_err(place)?;
         let columns = columns_of(domain, series, &found)?;
         // Rows of one time stand in the order of their other columns, as those of a request do.

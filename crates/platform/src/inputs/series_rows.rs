@@ -1,7 +1,7 @@
 //! Rows that come with a request: read, checked and put into the order that a look-up gives them in.
 
 use super::cells::{Cell, EventColumn, Violation, read_object};
-use super::history::arrow_error;
+use crate::error::arrow_error;
 use septet_tables::arrow::array::RecordBatch;
 use septet_tables::arrow::datatypes::{Field, Schema};
 use septet_tables::arrow_type;
@@ -27,11 +27,7 @@ pub struct RowsOf {
 }
 
 /// Reads a list of objects as rows; says what is wrong with each field by its pointer.
-pub fn read_rows(
-    of: &RowsOf,
-    value: &Value,
-    pointer: &str,
-) -> Result<SentRows, Vec<Violation>> {
+pub fn read_rows(of: &RowsOf, value: &Value, pointer: &str) -> Result<SentRows, Vec<Violation>> {
     let RowsOf { columns, rows_max, time } = of;
     let say = |pointer: String, code: &'static str, detail: String| Violation { pointer, code, detail };
     let Some(list) = value.as_array().filter(|list| !list.is_empty()) else {
@@ -82,4 +78,3 @@ fn ordered(a: &Cell, b: &Cell) -> Ordering {
         _ => Ordering::Equal,
     }
 }
-

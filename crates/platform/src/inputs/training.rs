@@ -1,19 +1,22 @@
 //! Everything that a training and its gates need of a domain's inputs: features, labels, times and the parts that they are split
 //! into, made by what answers requests.
 
+use super::Inputs;
 use super::contract::EventContract;
 use super::events::{made_labels, with_made_labels};
 use super::features::{FeatureSet, differing_values, frame_row, telling_extras};
-use super::history::{History, Interned, arrow_error, intern};
+use super::history::{History, intern};
 use super::live::features_online;
 use super::places::{at_file, tables_behind};
 use super::series::{SeriesExamples, SeriesInputs, SeriesLabels, as_sent, request};
 use super::windows::{CompiledWindow, compile_windows, replay};
-use super::{Inputs, OwnedValue};
 use crate::PlatformError;
-use crate::judge::split::{DAY, Plan, Timeline, floor_day, plan};
+use crate::error::arrow_error;
 use crate::kinds::{self, Context};
 use crate::progress::Progress;
+use crate::split::{DAY, Plan, Timeline, floor_day, plan};
+use crate::values::Interned;
+use crate::values::OwnedValue;
 use septet_domain::{ColumnType, Domain, Layout, Monotone, Series, Spanned, SplitBy};
 use septet_learn::frame::Frame;
 use septet_learn::measures::{Task, measure};
@@ -225,7 +228,7 @@ impl TrainingData {
                 let frame = own.features.frame(&before, &columns, first..last)?;
                 let different = differing_values(&frame, &self.frame, first - own.first_row);
                 let values = (last - first) * frame.names.len();
-                let day = crate::judge::split::day_name(cut + 1);
+                let day = crate::split::day_name(cut + 1);
                 let evidence = format!("inputs cut at {day}: {different} of {values} earlier values differ");
                 Ok(Comparison { different, evidence })
             }
@@ -356,8 +359,7 @@ async fn of_events(
     let (_, input) = domain.spec.first_input();
     let schema = history.batch.schema();
     let names = schema.fields().iter().map(|field| field.name().clone());
-    let beyond: Vec<String> =
-        names.filter(|name| input.columns.keys().all(|known| known.get_ref() != name)).collect();
+    let beyond: Vec<String> = names.filter(|name| input.columns.keys().all(|known| known.get_ref() != name)).collect();
     let extras = telling_extras(&history, &beyond)?;
     let windows = compile_windows(engine, domain, &schema).await?;
     let codes = |name: &str| -> Result<Arc<Interned>, PlatformError> { history.intern(name) };
@@ -456,7 +458,7 @@ async fn of_series(
     let timeline = Timeline { times: &examples.times, codes: &interned, task: context.task };
     let label = labels.get(&target).cloned().unwrap_or_default();
     let plan = match by_moment {
-        true => crate::judge::split::by_moment(&timeline, &keys, moment, held, sides),
+        true => crate::split::by_moment(&timeline, &keys, moment, held, sides),
         false => plan(&timeline, domain, &label, layout)?,
     };
     let (columns, request) = request(engine, domain, spec, &inputs).await?;
@@ -559,7 +561,7 @@ fn labels_compared(cut: i64, pairs: impl Iterator<Item = (f64, f64)>) -> Compari
         compared += 1;
         different += usize::from(then != now && !(then.is_nan() && now.is_nan()));
     }
-    let day = crate::judge::split::day_name(cut + 1);
+    let day = crate::split::day_name(cut + 1);
     let evidence = format!("inputs cut at {day}: {different} of {compared} labels that were known by then differ");
     Comparison { different, evidence }
 }
@@ -586,6 +588,9 @@ impl EventRows {
     }
 }
 
+/// Keys whose features are made again one by one: each is a query of its own.
+const KEYS_COMPARED: usize = 500;
+
 impl KeyRows {
     /// Labels known at the cut, from all rows and from those known then. Where a key has one row: of the moment whose labels are
     /// known at the cut.
@@ -605,7 +610,8 @@ impl KeyRows {
         let known_until = if self.one_row { cut } else { self.inputs.rows().end };
         let place = |name: &String| self.inputs.rows().place(name);
         let keys = examples.names.iter().map(|name| place(name).unwrap_or(usize::MAX)).collect();
-        let all = SeriesExamples { keys, names: examples.names.clone(), times: examples.times.clone(), ..Default::default() };
+        let all =
+            SeriesExamples { keys, names: examples.names.clone(), times: examples.times.clone(), ..Default::default() };
         let now = self.labels.of_moment(&all, moment, self.held, known_until)?;
         let mut pairs = Vec::new();
         for (name, known_after) in self.labels.names() {
@@ -617,7 +623,7 @@ impl KeyRows {
     }
 
     fn parity(&self, keys: usize) -> Result<Comparison, PlatformError> {
-        let rows = self.inputs.rows();
+        let (rows, keys) = (self.inputs.rows(), keys.min(KEYS_COMPARED));
         let all: Range<usize> = rows.keys.len().saturating_sub(keys)..rows.keys.len();
         let mut pairs = Vec::new();
         for (key, sent) in as_sent(rows, all, self.inputs.rows_max())? {
@@ -654,7 +660,11 @@ impl KeyRows {
             let apart = |(a, b): (&OwnedValue, &OwnedValue)| !a.same(b) && !(self.slides() && a.almost(b));
             different += usize::from(batch.len() != online.len() || batch.iter().zip(&online).any(apart));
         }
-        let evidence = format!("{}; {different} of {} looked up alone and with all differ", asked.evidence, newest.range(first..).count());
+        let evidence = format!(
+            "{}; {different} of {} looked up alone and with all differ",
+            asked.evidence,
+            newest.range(first..).count()
+        );
         Ok(Comparison { different: asked.different + different, evidence })
     }
 
@@ -671,7 +681,7 @@ impl KeyRows {
         let same = |a: &Vec<OwnedValue>, b: &Vec<OwnedValue>| a.iter().zip(b).all(|(a, b)| a.same(b));
         let equal = now.iter().filter(|(at, row)| then.get(*at).is_some_and(|other| same(row, other))).count();
         let all = now.keys().chain(then.keys()).collect::<std::collections::BTreeSet<_>>().len();
-        let day = crate::judge::split::day_name(cut + 1);
+        let day = crate::split::day_name(cut + 1);
         let evidence = format!("inputs cut at {day} and tables made again: {} of {all} rows differ", all - equal);
         Ok(Comparison { different: all - equal, evidence })
     }

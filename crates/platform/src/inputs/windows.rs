@@ -1,7 +1,8 @@
 //! Windows of a whole history, made by replaying it through the state that serves, entity by entity.
 
 use crate::PlatformError;
-use crate::inputs::history::{History, arrow_error, intern};
+use crate::error::arrow_error;
+use crate::inputs::history::{History, intern};
 use rayon::prelude::*;
 use septet_domain::{Domain, Duration, Window, WindowExpression, WindowFunction};
 use septet_learn::windows::{Aggregate, ENTRIES_MAX, WindowColumn, WindowGroup, replay_events, word_value};

@@ -4,8 +4,8 @@
 use crate::PlatformError;
 use crate::inputs::TrainingData;
 use crate::judge::choose::{Rows, uncalibrated};
-use crate::judge::split::Fold;
 use crate::kinds::{self, Kind, Parameters};
+use crate::split::Fold;
 use rayon::prelude::*;
 use septet_domain::Domain;
 use septet_learn::measures::{Answers, Task};

@@ -6,9 +6,9 @@ use crate::inputs::TrainingData;
 use crate::judge::baselines;
 use crate::judge::decide::decide;
 use crate::judge::evaluation::{Evaluation, EvaluationResult};
-use crate::judge::split::Fold;
 use crate::kinds::{self, AlsoJudged, Context, Examples, Fitted, Importances, Kind, Parameters};
 use crate::progress::Progress;
+use crate::split::Fold;
 use crate::version::{Candidate, DecisionRule, FoldSummary, MetricValue};
 use rayon::prelude::*;
 use septet_domain::{Choose, Domain, ParameterValue};
@@ -68,7 +68,8 @@ pub fn train(
     let judged = |(at, fold): (usize, &Fold)| {
         let rows = fold.fitted_on(kind.learns_from_target());
         // The newest is kept, with the text that a fit of its own gives.
-        let known = data.plan.validation.iter().position(|known| at > 0 && known.fitted_on(kind.learns_from_target()) == rows);
+        let known =
+            data.plan.validation.iter().position(|known| at > 0 && known.fitted_on(kind.learns_from_target()) == rows);
         let known = known.map(|known| fitted[known].cut_to(&parameters)).transpose()?.flatten();
         let fitted = known.map_or_else(|| fit(kind, data, rows, &parameters), Ok)?;
         let tested = Rows::of(data, &fold.test);
@@ -177,8 +178,13 @@ fn choose(
         };
         let (fits, answers): (Vec<Box<dyn Fitted>>, Vec<Vec<Answers>>) = own.into_iter().unzip();
         for (at, one) in group.iter().enumerate() {
-            let by_fold: Vec<f64> =
-                data.plan.validation.iter().zip(&answers).map(|(fold, of)| measured(data, &fold.test, &of[at])).collect();
+            let by_fold: Vec<f64> = data
+                .plan
+                .validation
+                .iter()
+                .zip(&answers)
+                .map(|(fold, of)| measured(data, &fold.test, &of[at]))
+                .collect();
             let validation = by_fold.iter().sum::<f64>() / by_fold.len() as f64;
             let kind = several_kinds.then(|| one.kind.name().to_owned());
             choice.candidates.push(Candidate { kind, parameters: one.parameters.0.clone(), validation, by_fold });
@@ -217,9 +223,8 @@ fn best_of(candidates: &[Candidate], data: &TrainingData, choose: Choose) -> usi
         Choose::Best => best,
         Choose::SimplestWithinOneStandardError => {
             let error = standard_error(&candidates[best].by_fold);
-            let near = |candidate: &Candidate| {
-                measure.advantage(candidates[best].validation, candidate.validation) <= error
-            };
+            let near =
+                |candidate: &Candidate| measure.advantage(candidates[best].validation, candidate.validation) <= error;
             candidates.iter().position(near).unwrap_or(best)
         }
     }
@@ -251,11 +256,8 @@ fn groups(domain: &Domain) -> Result<Vec<Vec<Tried>>, PlatformError> {
 }
 
 fn combinations(choice: &septet_domain::KindChoice) -> Vec<Parameters> {
-    let fixed: BTreeMap<String, ParameterValue> = choice
-        .parameters
-        .iter()
-        .map(|(name, value)| (name.get_ref().clone(), value.get_ref().clone()))
-        .collect();
+    let fixed: BTreeMap<String, ParameterValue> =
+        choice.parameters.iter().map(|(name, value)| (name.get_ref().clone(), value.get_ref().clone())).collect();
     let all = choice.search.iter().fold(vec![fixed], |combinations, (name, values)| {
         let with = |base: &BTreeMap<String, ParameterValue>, value: &ParameterValue| {
             let mut all = base.clone();

@@ -1,7 +1,7 @@
 //! From probabilities to actions: where the lines are drawn, on validation rows alone.
 
 use crate::inputs::TrainingData;
-use crate::judge::split::DAY;
+use crate::split::DAY;
 use crate::version::DecisionRule;
 use septet_domain::Decision;
 use septet_learn::measures::Answers;

@@ -3,8 +3,8 @@
 use crate::PlatformError;
 use crate::inputs::TrainingData;
 use crate::judge::evaluation::Evaluation;
-use crate::judge::split::Fold;
 use crate::kinds::AlsoJudged;
+use crate::split::Fold;
 use crate::version::{Estimate, MetricValue};
 use septet_domain::Domain;
 use septet_learn::isotonic;

@@ -2,8 +2,8 @@
 
 use crate::PlatformError;
 use crate::inputs::TrainingData;
-use crate::judge::split::DAY;
 use crate::kinds::AlsoJudged;
+use crate::split::DAY;
 use crate::version::MetricValue;
 use septet_domain::Domain;
 use septet_learn::bootstrap::grouped_intervals;

@@ -6,4 +6,3 @@ pub mod choose;
 pub mod decide;
 pub mod estimate;
 pub mod evaluation;
-pub mod split;

@@ -5,8 +5,8 @@ use super::{
     AlsoJudged, Context, Examples, Explanation, Fitted, Importances, Kind, Parameter, Parameters, Range, VersionFiles,
 };
 use crate::PlatformError;
-use crate::inputs::OwnedValue;
-use crate::version::to_json;
+use crate::values::OwnedValue;
+use crate::values::to_json;
 use septet_learn::bootstrap::{Interval, SplitMix64};
 use septet_learn::clv::bg_nbd::BgNbd;
 use septet_learn::clv::compressed::Compressed;
@@ -426,11 +426,7 @@ impl Fitted for PurchaseModels {
         Ok(Answers { score: Some(any.clone()), chance: Some(any), number: Some(expected) })
     }
 
-    fn score(
-        &self,
-        rows: &[Vec<OwnedValue>],
-        _: bool,
-    ) -> Result<Vec<(f64, Option<Explanation>)>, PlatformError> {
+    fn score(&self, rows: &[Vec<OwnedValue>], _: bool) -> Result<Vec<(f64, Option<Explanation>)>, PlatformError> {
         Ok(rows.iter().map(|row| (self.raw(four(row)), None)).collect())
     }
 

@@ -5,8 +5,8 @@ use super::{
     by_input, encode, training_error,
 };
 use crate::PlatformError;
-use crate::inputs::OwnedValue;
-use crate::version::to_json;
+use crate::values::OwnedValue;
+use crate::values::to_json;
 use septet_learn::encoding::{Encoder, OneHot};
 use septet_learn::frame::Frame;
 use septet_learn::linear::{self, LinearModel, LinearSettings, Loss};
@@ -83,11 +83,7 @@ impl Fitted for FittedLinear {
         Ok(answers_of(context.task, self.model.predict_raw(&matrix)))
     }
 
-    fn score(
-        &self,
-        rows: &[Vec<OwnedValue>],
-        _: bool,
-    ) -> Result<Vec<(f64, Option<Explanation>)>, PlatformError> {
+    fn score(&self, rows: &[Vec<OwnedValue>], _: bool) -> Result<Vec<(f64, Option<Explanation>)>, PlatformError> {
         rows.iter().map(|row| Ok((self.model.raw_row(&encode(&self.encoder, row)?), None))).collect()
     }
 

@@ -11,7 +11,7 @@ mod trees;
 pub use parameters::{Parameter, Parameters, Range};
 
 use crate::PlatformError;
-use crate::inputs::OwnedValue;
+use crate::values::OwnedValue;
 use septet_learn::encoding::{Encoder, RowValue};
 use septet_learn::frame::Frame;
 use septet_learn::measures::{Answers, Measure, Task};

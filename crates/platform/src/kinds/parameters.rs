@@ -133,10 +133,20 @@ mod tests {
         let number = ParameterValue::Number;
         let (message, hint) = wrong(&known, "k", "teres", &number(3.0), &[]).unwrap();
         assert!(message.contains("no parameter `teres`") && hint.unwrap().contains("`trees`"));
-        for (name, value) in [("trees", number(3.5)), ("trees", number(10.0)), ("model", ParameterValue::Word("c".to_owned())), ("pairs", number(2.0))] {
+        for (name, value) in [
+            ("trees", number(3.5)),
+            ("trees", number(10.0)),
+            ("model", ParameterValue::Word("c".to_owned())),
+            ("pairs", number(2.0)),
+        ] {
             assert!(wrong(&known, "k", name, &value, &[]).is_some(), "{name} = {value}");
         }
-        for (name, value) in [("trees", number(9.0)), ("model", ParameterValue::Word("b".to_owned())), ("pairs", number(1.0)), ("pairs", ParameterValue::Flag(false))] {
+        for (name, value) in [
+            ("trees", number(9.0)),
+            ("model", ParameterValue::Word("b".to_owned())),
+            ("pairs", number(1.0)),
+            ("pairs", ParameterValue::Flag(false)),
+        ] {
             assert!(wrong(&known, "k", name, &value, &[]).is_none(), "{name} = {value}");
         }
     }

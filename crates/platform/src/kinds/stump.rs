@@ -4,8 +4,8 @@ use super::{
     Context, Examples, Explanation, Fitted, Importances, Kind, Parameter, Parameters, Range, VersionFiles, answers_of,
 };
 use crate::PlatformError;
-use crate::inputs::OwnedValue;
-use crate::version::to_json;
+use crate::values::OwnedValue;
+use crate::values::to_json;
 use septet_learn::frame::{Column, Frame};
 use septet_learn::measures::{Answers, Task};
 use serde::{Deserialize, Serialize};
@@ -46,7 +46,8 @@ impl Kind for Stump {
                 let Some(&cut) = sorted.get(at * sorted.len() / quantiles) else { continue };
                 let share = |above: bool| {
                     let own = values.iter().zip(&truth).filter(|(value, _)| (**value >= cut) == above);
-                    let (rows, positives) = own.fold((0.0, 0.0), |(n, p), (_, &t)| (n + 1.0, p + f64::from(u8::from(t))));
+                    let (rows, positives) =
+                        own.fold((0.0, 0.0), |(n, p), (_, &t)| (n + 1.0, p + f64::from(u8::from(t))));
                     ((positives + 0.5) / (rows + 1.0), rows)
                 };
                 let ((low, _), (high, _)) = (share(false), share(true));

@@ -5,8 +5,8 @@ use super::{
     VersionFiles, answers_of, by_input, encode, training_error,
 };
 use crate::PlatformError;
-use crate::inputs::OwnedValue;
-use crate::version::to_json;
+use crate::values::OwnedValue;
+use crate::values::to_json;
 use septet_language::features::{GramKind, RunToken, Runs, TextFeatures, TextSettings};
 use septet_language::sparse::{self, LogisticModel, LogisticSettings, SparseRows};
 use septet_learn::encoding::{Encoder, OneHot};
@@ -307,7 +307,11 @@ impl TextModel {
         });
         let named = row[..words].iter().map(|(column, _)| gram(*column));
         let all = named.zip(by_word).chain(others).filter(|(_, given)| *given != 0.0);
-        let one = |(term, contribution): (&Arc<str>, f64)| TermContribution { input: text.input, term: term.clone(), contribution };
+        let one = |(term, contribution): (&Arc<str>, f64)| TermContribution {
+            input: text.input,
+            term: term.clone(),
+            contribution,
+        };
         all.map(one).collect()
     }
 
@@ -386,12 +390,19 @@ mod tests {
     #[test]
     fn it_comes_back_from_json_to_the_bit_and_a_frame_without_text_is_refused() {
         let (frame, matrix, truth) = reviews();
-        let model = TextModel::fit(&frame, &matrix, &truth, &Parameters([("c".to_owned(), septet_domain::ParameterValue::Number(3.0))].into())).unwrap();
+        let model = TextModel::fit(
+            &frame,
+            &matrix,
+            &truth,
+            &Parameters([("c".to_owned(), septet_domain::ParameterValue::Number(3.0))].into()),
+        )
+        .unwrap();
         let again: TextModel = serde_json::from_str(&serde_json::to_string(&model).unwrap()).unwrap();
         assert_eq!(again.raw_batch(&frame, &matrix), model.raw_batch(&frame, &matrix));
         let mut numbers = Frame::default();
         numbers.push("stars", Column::Number(vec![1.0, 2.0]));
-        let error = TextModel::fit(&numbers, &Matrix::with_rows(2), &[true, false], &Parameters::default()).unwrap_err();
+        let error =
+            TextModel::fit(&numbers, &Matrix::with_rows(2), &[true, false], &Parameters::default()).unwrap_err();
         assert!(error.to_string().contains("needs a text"), "{error}");
     }
 }

@@ -5,8 +5,8 @@ use super::{
     by_input, encode, training_error,
 };
 use crate::PlatformError;
-use crate::inputs::OwnedValue;
-use crate::version::to_json;
+use crate::values::OwnedValue;
+use crate::values::to_json;
 use septet_domain::ParameterValue;
 use septet_learn::encoding::{Encoder, TargetEncoding};
 use septet_learn::frame::{Frame, Matrix};
@@ -40,7 +40,13 @@ const MANY: f64 = 1e9;
 /// All but the first two go to LightGBM by its own names.
 const PARAMETERS: &[Parameter] = &[
     whole("trees", 1.0, 100_000.0, "100", "trees to grow at the most"),
-    whole("patience", 1.0, 10_000.0, "none", "stop when so many trees did not improve the last fifth of the training span"),
+    whole(
+        "patience",
+        1.0,
+        10_000.0,
+        "none",
+        "stop when so many trees did not improve the last fifth of the training span",
+    ),
     number("learning_rate", 1e-6, 10.0, "0.1", "how much each tree counts"),
     whole("num_leaves", 2.0, 131_072.0, "31", "leaves of a tree"),
     whole("max_depth", -1.0, 1_000.0, "-1", "splits from the root to a leaf; -1: any"),

@@ -173,8 +173,8 @@ fn shown(cut: Option<&f64>) -> String {
 }
 
 fn numbers(part: &Part, name: &str) -> Result<Vec<f64>, PlatformError> {
-    let column = part.events.column_by_name(name).ok_or_else(|| crate::inputs::history::arrow_error(name))?;
-    let column = cast(column, &DataType::Float64).map_err(crate::inputs::history::arrow_error)?;
+    let column = part.events.column_by_name(name).ok_or_else(|| crate::error::arrow_error(name))?;
+    let column = cast(column, &DataType::Float64).map_err(crate::error::arrow_error)?;
     Ok(column.as_primitive::<Float64Type>().iter().map(|value| value.unwrap_or(f64::NAN)).collect())
 }
 

@@ -1,7 +1,7 @@
 //! Two files side by side, column by column, by the rules that users of Evidently know.
 
 use crate::PlatformError;
-use crate::inputs::history::arrow_error;
+use crate::error::arrow_error;
 use rayon::prelude::*;
 use septet_learn::drift::evidently::{self, Column, DatasetDrift, Method, column_drift, dataset_drift};
 use septet_tables::arrow::array::{Array, AsArray, RecordBatch, StringArray};
@@ -98,6 +98,5 @@ fn word(method: Method) -> &'static str {
         Method::ZTest => "z",
         Method::Wasserstein => "wasserstein",
         Method::JensenShannon => "jensenshannon",
-        Method::Psi => "psi",
     }
 }

@@ -22,10 +22,11 @@ pub use rehearsal::{Rehearsed, rehearse};
 pub use series::{Episode, Judged};
 pub use system::{Sample, SystemWatch};
 
-use crate::inputs::history::{History, arrow_error};
+use crate::error::arrow_error;
+use crate::inputs::history::History;
 use crate::inputs::places::at_offset;
-use crate::serve::{Answerer, DecisionLog, Labels, LogPlace, with_labels};
 use crate::registry::CHAMPION;
+use crate::serve::{Answerer, DecisionLog, Labels, LogPlace, with_labels};
 use crate::{Home, PlatformError, Progress, Published, Store};
 use observed::Part;
 use performance::performance;
@@ -64,7 +65,7 @@ const COLUMNS_TOLD: usize = 5;
 
 /// What a look needs.
 #[derive(Clone)]
-pub struct Looking {
+pub struct MonitorOptions {
     pub home: Home,
     pub store: Arc<Store>,
     pub domain: Arc<Domain>,
@@ -82,7 +83,7 @@ pub struct Looking {
 
 /// What was found, as JSON for programs and as a page for people.
 #[derive(Clone, Debug, Serialize)]
-pub struct Look {
+pub struct MonitoringReport {
     pub domain: String,
     pub title: String,
     pub version: String,
@@ -102,8 +103,8 @@ pub struct Look {
     pub immature_from: String,
     pub budget: Budget,
     pub ingest: Ingest,
-    pub drift: DriftLook,
-    pub watches: Vec<WatchLook>,
+    pub drift: DriftReport,
+    pub watches: Vec<WatchReport>,
     pub performance: Vec<MetricSeen>,
     pub panels: Vec<Panel>,
     pub findings: Vec<Finding>,
@@ -133,7 +134,7 @@ pub struct Ingest {
 }
 
 #[derive(Clone, Debug, Serialize)]
-pub struct DriftLook {
+pub struct DriftReport {
     /// `learned` or `evidently`.
     pub lines: &'static str,
     pub columns: Vec<ColumnSeen>,
@@ -143,7 +144,7 @@ pub struct DriftLook {
 
 /// One watched number.
 #[derive(Clone, Debug, Serialize)]
-pub struct WatchLook {
+pub struct WatchReport {
     pub name: String,
     pub title: String,
     pub owner: String,
@@ -188,13 +189,13 @@ pub struct Finding {
 }
 
 /// Looks once. Nothing is written.
-pub async fn look(looking: &Looking, progress: &dyn Progress) -> Result<Look, PlatformError> {
+pub async fn look(looking: &MonitorOptions, progress: &dyn Progress) -> Result<MonitoringReport, PlatformError> {
     gather(looking, progress).await?.look(progress).await
 }
 
 /// Everything a look works on, read once.
 pub struct Gathered {
-    looking: Looking,
+    looking: MonitorOptions,
     version: String,
     published: Published,
     engine: Engine,
@@ -205,7 +206,7 @@ pub struct Gathered {
 }
 
 /// Reads what was observed, and scores it.
-pub async fn gather(looking: &Looking, progress: &dyn Progress) -> Result<Gathered, PlatformError> {
+pub async fn gather(looking: &MonitorOptions, progress: &dyn Progress) -> Result<Gathered, PlatformError> {
     let name = looking.domain.name().to_owned();
     let (version, published) = wanted(looking).await?;
     let settings =
@@ -221,7 +222,9 @@ pub async fn gather(looking: &Looking, progress: &dyn Progress) -> Result<Gather
     let (history, live) = observed::with_labels_of_later_rows(&engine, &answerer.domain, history, live).await?;
     progress.done(2);
     let newest = history.times.last().copied().max(live.as_ref().and_then(|part| part.times.last().copied()));
-    let newest = newest.ok_or_else(|| PlatformError::usage(format!("`{name}` has no rows"), "nothing to look at"))?;
+    let newest = newest.ok_or_else(|| {
+        PlatformError::usage(format!("`{name}` has no rows to monitor"), format!("first: septet run {name}"))
+    })?;
     let as_of = looking.as_of.unwrap_or(newest).min(newest);
     let learned_until = looking.reference_until.or(answerer.manifest().judged_until);
     let learned_until = learned_until.unwrap_or_else(|| history.times.last().copied().unwrap_or(newest));
@@ -252,20 +255,20 @@ pub async fn gather(looking: &Looking, progress: &dyn Progress) -> Result<Gather
 
 impl Gathered {
     /// Judges what was read.
-    pub async fn look(&self, progress: &dyn Progress) -> Result<Look, PlatformError> {
+    pub async fn look(&self, progress: &dyn Progress) -> Result<MonitoringReport, PlatformError> {
         self.look_at(&self.parts, progress).await
     }
 
-    async fn look_at(&self, parts: &[Part], progress: &dyn Progress) -> Result<Look, PlatformError> {
+    async fn look_at(&self, parts: &[Part], progress: &dyn Progress) -> Result<MonitoringReport, PlatformError> {
         self.engine.forget(OBSERVED)?;
         observed::register(&self.engine, &self.answerer, parts, &self.grid)?;
         let Gathered { looking, engine, answerer, grid, known, .. } = self;
-        let desk = Desk { looking, engine, answerer, parts, grid, known };
+        let desk = Evaluator { looking, engine, answerer, parts, grid, known };
         desk.look(&self.version, &self.published, progress).await
     }
 }
 
-async fn wanted(looking: &Looking) -> Result<(String, Published), PlatformError> {
+async fn wanted(looking: &MonitorOptions) -> Result<(String, Published), PlatformError> {
     let name = looking.domain.name();
     let champion = looking.store.alias(name, CHAMPION).await?;
     match (champion, looking.home.published(name)?) {
@@ -275,7 +278,10 @@ async fn wanted(looking: &Looking) -> Result<(String, Published), PlatformError>
 }
 
 /// Labels told, and the answers of a version. The log blocks: it is read on a thread of its own.
-async fn read_log(looking: &Looking, version: &str) -> Result<(Labels, Vec<crate::serve::Decision>), PlatformError> {
+async fn read_log(
+    looking: &MonitorOptions,
+    version: &str,
+) -> Result<(Labels, Vec<crate::serve::Decision>), PlatformError> {
     let log: DecisionLog = looking.log.open(looking.domain.name()).await?;
     let version = version.to_owned();
     let work = move || Ok::<_, PlatformError>((log.outcomes(i64::MAX)?, log.of_version(&version, LOGGED_ROWS_MAX)?));
@@ -283,7 +289,11 @@ async fn read_log(looking: &Looking, version: &str) -> Result<(Labels, Vec<crate
 }
 
 /// The published inputs beside the first; the answerer has registered that and what the transform made.
-async fn register_published(looking: &Looking, engine: &Engine, published: &Published) -> Result<(), PlatformError> {
+async fn register_published(
+    looking: &MonitorOptions,
+    engine: &Engine,
+    published: &Published,
+) -> Result<(), PlatformError> {
     let folder = looking.home.tables_folder(looking.domain.name(), &published.run_id);
     let (first, _) = looking.domain.spec.first_input();
     let inputs = looking.domain.spec.input.keys().map(String::as_str).filter(|name| *name != first);
@@ -330,8 +340,8 @@ fn first_seen(history: &History, domain: &Domain, grid: &Grid) -> Result<Vec<Fir
 }
 
 /// What is judged, and with what.
-struct Desk<'a> {
-    looking: &'a Looking,
+struct Evaluator<'a> {
+    looking: &'a MonitorOptions,
     engine: &'a Engine,
     answerer: &'a Answerer,
     parts: &'a [Part],
@@ -361,12 +371,17 @@ enum Rule {
     Count(Direction),
 }
 
-impl Desk<'_> {
+impl Evaluator<'_> {
     fn domain(&self) -> &Domain {
         &self.looking.domain
     }
 
-    async fn look(&self, version: &str, published: &Published, progress: &dyn Progress) -> Result<Look, PlatformError> {
+    async fn look(
+        &self,
+        version: &str,
+        published: &Published,
+        progress: &dyn Progress,
+    ) -> Result<MonitoringReport, PlatformError> {
         let spec = &self.domain().spec;
         let mut notes = Vec::new();
         progress.begin(&format!("{}: judging", self.domain().name()), Some(3), "parts");
@@ -419,7 +434,7 @@ impl Desk<'_> {
             septet_domain::DriftLines::Learned => "learned",
             septet_domain::DriftLines::Evidently => "evidently",
         };
-        Ok(Look {
+        Ok(MonitoringReport {
             domain: self.domain().name().to_owned(),
             title: spec.title.clone(),
             version: version.to_owned(),
@@ -433,7 +448,7 @@ impl Desk<'_> {
             immature_from: self.grid.text(self.grid.immature_from()),
             budget,
             ingest: self.ingest(published).await?,
-            drift: DriftLook { lines, columns: drift.columns, drifting },
+            drift: DriftReport { lines, columns: drift.columns, drifting },
             watches,
             performance: measured,
             panels,
@@ -709,7 +724,7 @@ impl Desk<'_> {
         span.is_some_and(|(from, until)| (self.grid.number(from)..=self.grid.number(until)).contains(&window))
     }
 
-    fn judge(&self, number: &Number, budget: &Budget) -> (WatchLook, Vec<Episode>) {
+    fn judge(&self, number: &Number, budget: &Budget) -> (WatchReport, Vec<Episode>) {
         let within = |windows: &std::ops::Range<i64>| {
             number.values.iter().filter(|value| windows.contains(&value.window)).copied().collect::<Vec<Value>>()
         };
@@ -720,7 +735,7 @@ impl Desk<'_> {
             Rule::Band(side) => by_band(&past, &live, slots, *side, run_length),
             Rule::Count(side) => by_trend(&past, &live, slots, *side, run_length),
         };
-        let look = WatchLook {
+        let look = WatchReport {
             name: number.name.clone(),
             title: number.title.clone(),
             owner: number.owner.clone(),
@@ -735,7 +750,7 @@ impl Desk<'_> {
         (look, episodes)
     }
 
-    fn number_finding(&self, number: &Number, look: &WatchLook, episode: &Episode) -> Result<Finding, PlatformError> {
+    fn number_finding(&self, number: &Number, look: &WatchReport, episode: &Episode) -> Result<Finding, PlatformError> {
         let at = |window: i64| look.judged.iter().find(|judged| judged.window == window);
         let figure = |value: f64| crate::report::figure(value);
         let usual = |judged: &Judged| match (judged.low, judged.high) {

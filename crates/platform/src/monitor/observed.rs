@@ -2,10 +2,11 @@
 //! and the decision that the champion gave or would have given.
 
 use crate::PlatformError;
+use crate::error::arrow_error;
 use crate::inputs::features::frame_row;
-use crate::inputs::history::{History, arrow_error, nullable, times_of};
-use crate::monitor::grid::Grid;
+use crate::inputs::history::{History, nullable, times_of};
 use crate::inputs::{numbers_of, with_labels_of_both, with_made_labels};
+use crate::monitor::grid::Grid;
 use crate::serve::{Answerer, Decision, Event, Labels, Scored, label_cell};
 use rayon::prelude::*;
 use septet_domain::Domain;
@@ -242,7 +243,8 @@ pub async fn with_labels_of_later_rows(
     history: History,
     live: Option<Part>,
 ) -> Result<(History, Option<Part>), PlatformError> {
-    let known_until = history.times.last().copied().into_iter().chain(live.iter().filter_map(|p| p.times.last().copied()));
+    let known_until =
+        history.times.last().copied().into_iter().chain(live.iter().filter_map(|p| p.times.last().copied()));
     let Some(known_until) = known_until.max() else { return Ok((history, live)) };
     let Some(mut live) = live else {
         return Ok((with_made_labels(engine, domain, history, known_until).await?, None));

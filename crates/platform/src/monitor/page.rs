@@ -4,7 +4,7 @@
 use crate::PlatformError;
 use crate::monitor::drift::ColumnSeen;
 use crate::monitor::performance::MetricSeen;
-use crate::monitor::{Look, Point, WatchLook};
+use crate::monitor::{MonitoringReport, Point, WatchReport};
 use crate::report::numbers::count;
 use crate::report::svg::{Axis, Plot};
 use crate::report::{day_axis, environment, figure, template_value};
@@ -28,7 +28,7 @@ const DAY: f64 = 86_400e6;
 
 #[derive(Serialize)]
 struct View<'a> {
-    look: &'a Look,
+    look: &'a MonitoringReport,
     active: bool,
     verdict: String,
     performance: Vec<Picture>,
@@ -54,7 +54,7 @@ struct ColumnRow<'a> {
 }
 
 /// The page; under 300 kB whatever the size of the data.
-pub fn html(look: &Look) -> Result<String, PlatformError> {
+pub fn html(look: &MonitoringReport) -> Result<String, PlatformError> {
     let active = look.findings.iter().filter(|finding| finding.active).count();
     let over = look.findings.len() - active;
     let verdict = match (active, over) {
@@ -97,19 +97,19 @@ pub fn html(look: &Look) -> Result<String, PlatformError> {
 }
 
 /// The middle of a window, in days since 1970: what axes of time are drawn by.
-fn day(look: &Look, window: i64) -> f64 {
+fn day(look: &MonitoringReport, window: i64) -> f64 {
     (window as f64 + 0.5) * look.grid.window as f64 / DAY
 }
 
 /// First and last window drawn.
-fn drawn(look: &Look) -> (i64, i64) {
+fn drawn(look: &MonitoringReport) -> (i64, i64) {
     let last = look.grid.watched.end - 1;
     let first = look.grid.reference.start.min(look.grid.watched.start);
     (first.max(last + 1 - WINDOWS_MAX as i64), last)
 }
 
 /// A frame over the windows drawn, from `low` to `high` with some air, and time without labels shaded if asked for.
-fn frame(look: &Look, values: impl Iterator<Item = f64>, immature: bool) -> Option<Plot> {
+fn frame(look: &MonitoringReport, values: impl Iterator<Item = f64>, immature: bool) -> Option<Plot> {
     let (first, last) = drawn(look);
     let finite = values.filter(|value| value.is_finite());
     let (low, high) = finite.fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), value| (l.min(value), h.max(value)));
@@ -141,7 +141,7 @@ fn tick(value: f64) -> String {
     }
 }
 
-fn drawn_watch(look: &Look, watch: &WatchLook) -> Picture {
+fn drawn_watch(look: &MonitoringReport, watch: &WatchReport) -> Picture {
     let (first, _) = drawn(look);
     let past: Vec<&(i64, f64)> = watch.past.iter().filter(|(window, _)| *window >= first).collect();
     let judged: Vec<_> = watch.judged.iter().filter(|judged| judged.window >= first).collect();
@@ -185,7 +185,7 @@ fn drawn_watch(look: &Look, watch: &WatchLook) -> Picture {
     Picture { svg: plot.finish(&format!("{title} over time: {state}")), title, caption }
 }
 
-fn drawn_metric(look: &Look, metric: &MetricSeen) -> Picture {
+fn drawn_metric(look: &MonitoringReport, metric: &MetricSeen) -> Picture {
     let (first, last) = drawn(look);
     let first = first.max(last + 1 - METRIC_WINDOWS_MAX);
     let realised: Vec<_> = metric.realised.iter().filter(|one| one.window >= first).collect();
@@ -229,7 +229,7 @@ fn drawn_metric(look: &Look, metric: &MetricSeen) -> Picture {
 }
 
 /// Columns by windows, coloured by verdict.
-fn heat(look: &Look) -> Option<String> {
+fn heat(look: &MonitoringReport) -> Option<String> {
     let (first, last) = drawn(look);
     let first = first.max(look.grid.learned.end);
     let columns: Vec<&ColumnSeen> = look.drift.columns.iter().take(HEAT_COLUMNS_MAX).collect();

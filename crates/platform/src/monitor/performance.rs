@@ -2,10 +2,10 @@
 //! promise for the windows whose labels are not.
 
 use crate::PlatformError;
-use crate::judge::split::DAY;
 use crate::monitor::grid::Grid;
 use crate::monitor::observed::Part;
 use crate::monitor::series::Value;
+use crate::split::DAY;
 use rayon::prelude::*;
 use septet_domain::Domain;
 use septet_learn::bootstrap::{SplitMix64, grouped_interval, interval};
@@ -231,9 +231,8 @@ impl Window {
             }
             Judged::Table(measure) => {
                 let prepared = own.prepared(own.label.clone());
-                let weighed = |rows: &[u32]| {
-                    measure.of(&prepared, &Weights { rows, ranked: &prepared.ranked_weights(rows) })
-                };
+                let weighed =
+                    |rows: &[u32]| measure.of(&prepared, &Weights { rows, ranked: &prepared.ranked_weights(rows) });
                 let seed = self.number as u64;
                 let range = grouped_interval(&dense, codes.len(), REPLICATES, seed, |rows, _| weighed(rows));
                 (measure.of_all(&prepared)?, range)

@@ -1,7 +1,7 @@
 //! Would it be found? Troubles of known kinds are put into what was observed, and the whole look is made again on it.
 
 use crate::monitor::observed::Part;
-use crate::monitor::{Gathered, Look};
+use crate::monitor::{Gathered, MonitoringReport};
 use crate::{NoProgress, PlatformError};
 use septet_domain::Domain;
 use septet_learn::frame::Column;
@@ -37,7 +37,7 @@ pub async fn rehearse(gathered: &Gathered, spoiled: &[&str]) -> Result<Vec<Rehea
             gathered.look_at(&trouble.parts, &NoProgress).await?
         }
     };
-    let pages = |look: &Look| {
+    let pages = |look: &MonitoringReport| {
         look.findings
             .iter()
             .filter(|finding| finding.active && finding.severity == "page")
@@ -79,7 +79,7 @@ pub async fn rehearse(gathered: &Gathered, spoiled: &[&str]) -> Result<Vec<Rehea
 type Act = for<'b> fn(&mut Trouble<'b>);
 
 /// What was there before the trouble does not count as having found it.
-fn is_in(quiet: &Look, finding: &crate::monitor::Finding) -> bool {
+fn is_in(quiet: &MonitoringReport, finding: &crate::monitor::Finding) -> bool {
     quiet.findings.iter().any(|other| other.watch == finding.watch && other.found == finding.found)
 }
 

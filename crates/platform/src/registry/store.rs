@@ -277,12 +277,7 @@ impl Store {
     }
 
     /// Forgets a version that no alias names; false if one does, or there is no such version.
-    pub async fn delete_version(
-        &self,
-        domain: &str,
-        version: &str,
-        signed: Signed<'_>,
-    ) -> Result<bool, PlatformError> {
+    pub async fn delete_version(&self, domain: &str, version: &str, signed: Signed<'_>) -> Result<bool, PlatformError> {
         let sql = "DELETE FROM versions WHERE domain = $1 AND version = $2
                    AND NOT EXISTS (SELECT 1 FROM aliases WHERE domain = $1 AND version = $2)";
         let deleted = self.execute(sql, &[domain, version]).await? == 1;

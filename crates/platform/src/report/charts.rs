@@ -1,7 +1,7 @@
 //! What the pictures are drawn from: a test fold of any size, thinned to a few kB, so that a page can be made
 //! again without scoring a row.
 
-use crate::judge::split::{DAY, day_name};
+use crate::split::{DAY, day_name};
 use septet_learn::measures::CALIBRATION_BINS;
 use septet_learn::metrics::{CurvePoint, DailyRanking, Ranking, ReliabilityBin};
 use serde::{Deserialize, Serialize};

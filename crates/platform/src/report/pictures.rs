@@ -59,7 +59,8 @@ pub fn pictures(manifest: &Manifest, charts: &Charts) -> Vec<Picture> {
 
 fn predicted_and_true(manifest: &Manifest, charts: &Charts) -> Picture {
     let ends = charts.numbers.iter().flat_map(|bin| [bin.predicted, bin.low, bin.high]);
-    let (low, high) = ends.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| (low.min(value), high.max(value)));
+    let (low, high) =
+        ends.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| (low.min(value), high.max(value)));
     let (low, high) = if high > low { (low, high) } else { (low - 0.5, high + 0.5) };
     let across = Axis::linear("predicted", low, high);
     let mut plot = Plot::new(WIDTH, HEIGHT, across, Axis::linear(&manifest.target, low, high));
@@ -365,7 +366,7 @@ fn day_number(text: &str) -> Option<f64> {
 pub fn day_axis(label: &str, from: f64, to: f64) -> Axis {
     let steps = [1.0, 2.0, 7.0, 14.0, 30.0, 61.0, 91.0, 182.0, 365.0, 730.0, 1826.0, 3652.0];
     let step = steps.into_iter().find(|step| (to - from) / step <= 4.5).unwrap_or((to - from) / 4.0);
-    let name = |day: f64| crate::judge::split::day_name((day as i64).saturating_mul(crate::judge::split::DAY));
+    let name = |day: f64| crate::split::day_name((day as i64).saturating_mul(crate::split::DAY));
     let ticks = (0..6).map(|at| from.ceil() + f64::from(at) * step).filter(|day| *day <= to);
     Axis::marked(label, from, to, ticks.map(|day| (day, name(day))).collect())
 }

@@ -1,7 +1,7 @@
 //! A made-up version with everything a page can show, and the same with as little as there can be.
 
-use crate::report::{Charts, ReportInput, card, html, numbers};
 use crate::registry::store::GateRecord;
+use crate::report::{Charts, ReportInput, card, html, numbers};
 use crate::version::{Candidate, DecisionRule, FORMAT, FeatureSchema, FoldSummary, Manifest, MetricValue};
 use septet_domain::{Fingerprints, ParameterValue};
 use septet_learn::bootstrap::SplitMix64;

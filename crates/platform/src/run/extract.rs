@@ -1,9 +1,9 @@
 //! Sources to checked rows: `tables/INPUT.parquet`, and `tables/quarantine.parquet` for what breaks the contract.
 
 use crate::PlatformError;
-use crate::run::demo::demo_file;
-use crate::registry::home::make_folder;
 use crate::inputs::places::at_file;
+use crate::registry::home::make_folder;
+use crate::run::demo::demo_file;
 use crate::run::{Made, Run};
 use septet_domain::{Layout, did_you_mean};
 use septet_tables::{ExtractReport, ExtractRequest, Location, Reading, TableFile, TextFormat, extract};

@@ -10,8 +10,8 @@ mod transform;
 mod validate;
 mod versions;
 
-pub use versions::{VersionAction, change_version};
 pub use validate::{GatesSpoiled, again as gates_again, papers_are_current};
+pub use versions::{VersionAction, change_version};
 
 use crate::inputs::TrainingData;
 use crate::registry::home::Lock;

@@ -1,19 +1,21 @@
 //! Tables to a trained and judged version, in the run's own folder; validation decides whether it is registered.
 
 use crate::PlatformError;
+use crate::error::arrow_error;
 use crate::inputs::TrainingData;
-use crate::inputs::history::{arrow_error, nullable};
+use crate::inputs::history::nullable;
 use crate::judge::choose::{Outcome, train};
 use crate::judge::decide::decide;
 use crate::judge::estimate;
 use crate::judge::evaluation::Evaluation;
-use crate::judge::split::{DAY, day_name};
 use crate::registry::home::{make_folder, write_whole};
 use crate::report::Charts;
 use crate::run::prepare::prepare;
 use crate::run::{Made, Run};
+use crate::split::{DAY, day_name};
+use crate::values::to_json;
 use crate::version::profiles::Profiles;
-use crate::version::{DEFINITION, Estimate, FORMAT, FeatureSchema, Manifest, Scorer, to_json};
+use crate::version::{DEFINITION, Estimate, FORMAT, FeatureSchema, Manifest, Scorer};
 use septet_learn::frame::Column;
 use septet_learn::measures::{Answers, Task};
 use septet_tables::arrow::array::{Array, ArrayRef, Int64Array, RecordBatch, StringArray};
@@ -87,12 +89,7 @@ fn fitted_before(run: &Run, fit: &str) -> Result<Option<String>, PlatformError> 
 }
 
 /// The same fit with what is decided on it today: thresholds, estimates, words.
-fn decide_anew(
-    run: &Run,
-    data: &TrainingData,
-    evaluation: &Evaluation,
-    known: &str,
-) -> Result<Made, PlatformError> {
+fn decide_anew(run: &Run, data: &TrainingData, evaluation: &Evaluation, known: &str) -> Result<Made, PlatformError> {
     let folder = run.home.version_folder(run.domain.name(), known);
     let Scorer { manifest: before, .. } = Scorer::load(&folder)?;
     let (validation, test) = read_answers(&folder, data)?;
@@ -180,7 +177,7 @@ pub fn read_answers(folder: &std::path::Path, data: &TrainingData) -> Result<Bot
     let [score, chance, number] = said;
     let (score, chance, number) = (score?, chance?, number?);
     let mut from = 0;
-    let mut part = |folds: &[crate::judge::split::Fold]| -> Result<Vec<Answers>, PlatformError> {
+    let mut part = |folds: &[crate::split::Fold]| -> Result<Vec<Answers>, PlatformError> {
         let mut all = Vec::new();
         for fold in folds {
             let rows = from..from + fold.test.len();
@@ -243,7 +240,14 @@ fn features(run: &Run, data: &TrainingData) -> Vec<FeatureSchema> {
     data.frame.names.iter().zip(&data.frame.columns).map(feature).collect()
 }
 
-fn manifest(run: &Run, data: &TrainingData, outcome: &Outcome, estimates: Vec<Estimate>, version: &str, fit: &str) -> Manifest {
+fn manifest(
+    run: &Run,
+    data: &TrainingData,
+    outcome: &Outcome,
+    estimates: Vec<Estimate>,
+    version: &str,
+    fit: &str,
+) -> Manifest {
     let spec = &run.domain.spec;
     let fold = &data.plan.test[0];
     let learns = outcome.kind.learns_from_target();
@@ -271,9 +275,9 @@ fn manifest(run: &Run, data: &TrainingData, outcome: &Outcome, estimates: Vec<Es
         data_from: day(data.span.map(|(first, _)| first)),
         data_until: day(data.span.map(|(_, last)| last)),
         // What a kind learned without looking at a target is no better on rows that it saw.
-        fitted_on: learns.then(|| times(&fold.train)).and_then(|times| {
-            times.iter().copied().min().zip(times.iter().copied().max())
-        }),
+        fitted_on: learns
+            .then(|| times(&fold.train))
+            .and_then(|times| times.iter().copied().min().zip(times.iter().copied().max())),
         judged_until: match learns {
             true => times(&fold.test).into_iter().max().map(|time| time + 1),
             false => data.span.map(|(_, last)| last + 1),

@@ -1,8 +1,8 @@
 //! Gates: what a version must hold before it may answer. One that fails is kept and marked.
 
 use crate::PlatformError;
-use crate::inputs::{Inputs, OwnedValue, TrainingData};
 use crate::inputs::features::frame_row;
+use crate::inputs::{Inputs, TrainingData};
 use crate::judge::evaluation::Evaluation;
 use crate::registry::CHAMPION;
 use crate::registry::home::{appear, write_whole};
@@ -12,7 +12,9 @@ use crate::report::{self, ReportInput};
 use crate::run::prepare::{known_at, prepare, prepare_anew};
 use crate::run::train::{read_answers, read_charts};
 use crate::run::{Made, Run, StepName};
-use crate::version::{DecisionRule, Scorer, to_json};
+use crate::values::OwnedValue;
+use crate::values::to_json;
+use crate::version::{DecisionRule, Scorer};
 use septet_learn::frame::Column;
 use septet_learn::measures::Task;
 use septet_tables::ExtractReport;
@@ -138,7 +140,7 @@ pub async fn papers_are_current(run: &Run<'_>, version: &str) -> Result<bool, Pl
     let scorer = Scorer::load(&folder)?;
     let gates = folder.join("gates.json");
     let gates = std::fs::read(&gates).map_err(|error| PlatformError::io(&gates, error))?;
-    let gates: Vec<GateRecord> = serde_json::from_slice(&gates).map_err(crate::inputs::history::arrow_error)?;
+    let gates: Vec<GateRecord> = serde_json::from_slice(&gates).map_err(crate::error::arrow_error)?;
     for (name, bytes) in papers(run, &scorer, &gates, &folder).await? {
         if std::fs::read(folder.join(name)).ok().as_ref() != Some(&bytes) {
             return Ok(false);
@@ -159,10 +161,8 @@ async fn gates(run: &Run<'_>, data: &TrainingData, scorer: &Scorer) -> Result<Ve
         advantages.map(|(name, advantage)| beats(&manifest.measure, on, name, *advantage)).collect();
     run.progress.done(gates.len() as u64);
     let runtime = tokio::runtime::Handle::current();
-    let (equal, unchanged) = rayon::join(
-        || data.parity(limits.parity_rows),
-        || runtime.block_on(no_look_ahead(run, data)),
-    );
+    let (equal, unchanged) =
+        rayon::join(|| data.parity(limits.parity_rows), || runtime.block_on(no_look_ahead(run, data)));
     let equal = equal?;
     gates.push(gate("batch_equals_online", equal.different == 0, equal.evidence));
     gates.extend(unchanged?);
@@ -209,9 +209,11 @@ async fn against_champion(
     }
     let fold = &data.plan.test[0].test;
     let seen_until = their.fitted_on.map(|(_, last)| last).or(their.judged_until).unwrap_or(i64::MAX);
-    let unseen: Vec<u32> = (0..fold.len() as u32).filter(|&at| data.times[fold[at as usize] as usize] > seen_until).collect();
+    let unseen: Vec<u32> =
+        (0..fold.len() as u32).filter(|&at| data.times[fold[at as usize] as usize] > seen_until).collect();
     if unseen.len() * 2 < fold.len() {
-        let what = format!("champion `{}` has learned from most of the newest test fold's rows: not compared", their.version);
+        let what =
+            format!("champion `{}` has learned from most of the newest test fold's rows: not compared", their.version);
         return said(true, what);
     }
     let rows: Vec<u32> = unseen.iter().map(|&at| fold[at as usize]).collect();

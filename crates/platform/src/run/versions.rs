@@ -136,8 +136,7 @@ async fn may_answer(
     anyway: bool,
 ) -> Result<(), PlatformError> {
     let record = known(store, domain, version).await?;
-    let failed: Vec<&str> =
-        record.gates.iter().filter(|gate| !gate.passed).map(|gate| gate.name.as_str()).collect();
+    let failed: Vec<&str> = record.gates.iter().filter(|gate| !gate.passed).map(|gate| gate.name.as_str()).collect();
     if (record.status != "passed" || !failed.is_empty()) && !anyway {
         let what = match failed.is_empty() {
             true => format!("`{version}` is {}, not passed", record.status),
@@ -149,12 +148,7 @@ async fn may_answer(
 }
 
 /// The champion before this one whose folder is still there.
-async fn previous(
-    home: &Home,
-    store: &Store,
-    domain: &str,
-    champion: Option<&str>,
-) -> Result<String, PlatformError> {
+async fn previous(home: &Home, store: &Store, domain: &str, champion: Option<&str>) -> Result<String, PlatformError> {
     let changes = store.alias_changes(domain, CHAMPION).await?;
     let there = |version: &&String| {
         !version.is_empty() && Some(version.as_str()) != champion && home.version_folder(domain, version).exists()

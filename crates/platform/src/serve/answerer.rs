@@ -1,19 +1,20 @@
 //! A version ready to answer for its domain: everything compiled once, then events in, answers out. Knows no HTTP, no log
 //! and no clock.
 
+use crate::PlatformError;
+use crate::error::arrow_error;
 use crate::inputs::Inputs;
-use crate::inputs::OwnedValue;
 use crate::inputs::contract::{Event, EventContract};
 use crate::inputs::features::is_text;
-use crate::inputs::history::{arrow_error, nullable};
+use crate::inputs::history::nullable;
 use crate::inputs::places::{at_file, at_offset};
 use crate::kinds::{self, Explanation, TermContribution};
 use crate::registry::home::Home;
 use crate::registry::tables::register_all;
 use crate::serve::lookup::Lookups;
+use crate::values::OwnedValue;
 use crate::version::profiles::{LiveFeatures, Profiles};
 use crate::version::{Manifest, Scorer};
-use crate::PlatformError;
 use septet_domain::{Domain, Feature};
 use septet_learn::measures::Task;
 use septet_tables::arrow::array::{Array, ArrayRef, AsArray, Float64Array, RecordBatch, StringArray};
@@ -339,7 +340,11 @@ impl Answerer {
                 feature: &self.manifest().features[one.input].name,
                 value: Shown::Words(one.term.to_string()),
                 contribution,
-                text: format!("`{}` in the text, {}.", one.term, effect(contribution, self.phrases.first().is_some_and(|phrase| phrase.number))),
+                text: format!(
+                    "`{}` in the text, {}.",
+                    one.term,
+                    effect(contribution, self.phrases.first().is_some_and(|phrase| phrase.number))
+                ),
             },
         };
         let reasons = told.into_iter().map(in_words).collect();
@@ -349,13 +354,7 @@ impl Answerer {
 
 /// Columns that rules and `answer.sql` read: the request's, the features that are not among them, look-ups, the model's outputs,
 /// the estimates, what is served, the action.
-fn decision_schema(
-    domain: &Domain,
-    inputs: &Inputs,
-    lookups: &Lookups,
-    outputs: &[String],
-    task: Task,
-) -> SchemaRef {
+fn decision_schema(domain: &Domain, inputs: &Inputs, lookups: &Lookups, outputs: &[String], task: Task) -> SchemaRef {
     let contract = &inputs.contract;
     let own = contract.columns.iter().zip(contract.schema().fields()).filter(|(column, _)| !column.label());
     let own = own.map(|(_, field)| field.as_ref().clone());
@@ -384,8 +383,7 @@ async fn compile_rules(
     for rule in &domain.spec.rule {
         let sql = format!("SELECT ({}) AS held FROM \"{table}\"", rule.when.get_ref());
         let compiled = RowExpressions::compile(engine, &sql, table, schema.clone()).await;
-        let kind =
-            compiled.map_err(|error| at_offset(domain, rule.when.span().start, error))?.types[0].clone();
+        let kind = compiled.map_err(|error| at_offset(domain, rule.when.span().start, error))?.types[0].clone();
         if kind != DataType::Boolean {
             let message = format!("`when` is a {kind}; expected a condition");
             let error = septet_tables::TablesError::Sql { message, place: None };

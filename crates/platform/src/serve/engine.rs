@@ -1,15 +1,15 @@
 //! A domain's engine: one thread that owns the live windows and answers what waits in small batches; what it answers goes
 //! to the writer of the decision log. Batches share the fixed cost of compiled expressions and of a commit; under light load a batch is one.
 
-use crate::serve::answerer::Answerer;
-use crate::inputs::contract::{Cell, Event};
-use crate::registry::ids::fresh_id;
-use crate::serve::log::{Decision, DecisionLog, Outcome};
-use crate::serve::rebuild::{Keys, Loaded, catch_up, key_hash, label_cell};
-use crate::serve::messages::{Answered, Noted, Refusal, Replies, Reply, Timing, Told, Wish};
-use crate::serve::writer::{Batch, Order, Waiting, micros, write};
 use crate::PlatformError;
+use crate::inputs::contract::{Cell, Event};
 use crate::registry::clock::now_micros;
+use crate::registry::ids::fresh_id;
+use crate::serve::answerer::Answerer;
+use crate::serve::log::{Decision, DecisionLog, Outcome};
+use crate::serve::messages::{Answered, Feedback, OutcomeStatus, Refusal, Replies, Reply, RequestOptions, Timing};
+use crate::serve::rebuild::{Keys, Loaded, catch_up, key_hash, label_cell};
+use crate::serve::writer::{Batch, Order, Waiting, micros, write};
 use serde_json::Value;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::atomic::Ordering;
@@ -33,14 +33,14 @@ type Recorded = (Vec<Decision>, Vec<Arc<Answered>>, Timing);
 
 pub enum Message {
     Predict {
-        events: Vec<(Event, Wish)>,
+        events: Vec<(Event, RequestOptions)>,
         arrived: Instant,
         reply: oneshot::Sender<Replies>,
     },
     Feedback {
-        told: Vec<Told>,
+        told: Vec<Feedback>,
         history: HashMap<String, Event>,
-        reply: oneshot::Sender<Result<Vec<Noted>, Refusal>>,
+        reply: oneshot::Sender<Result<Vec<OutcomeStatus>, Refusal>>,
     },
     /// Another version or rebuilt windows, with connections to the log of its own: the old ones may be what broke.
     Swap {
@@ -160,7 +160,7 @@ pub fn run(
 }
 
 struct Job {
-    events: Vec<(Event, Wish)>,
+    events: Vec<(Event, RequestOptions)>,
     arrived: Instant,
     reply: oneshot::Sender<Replies>,
 }
@@ -168,19 +168,19 @@ struct Job {
 /// The events of a batch that are answered anew, and where each key stands.
 #[derive(Default)]
 struct Rows {
-    events: Vec<(Event, Wish)>,
+    events: Vec<(Event, RequestOptions)>,
     by_key: HashMap<Arc<str>, usize, foldhash::fast::FixedState>,
     by_wish: HashMap<String, usize, foldhash::fast::FixedState>,
 }
 
 impl Rows {
     /// The row whose key, or idempotency key, this event has too.
-    fn repeated(&self, event: &Event, wish: &Wish) -> Option<usize> {
+    fn repeated(&self, event: &Event, wish: &RequestOptions) -> Option<usize> {
         let by_wish = wish.idempotency_key.as_ref().and_then(|key| self.by_wish.get(key));
         self.by_key.get(&event.key).into_iter().chain(by_wish).min().copied()
     }
 
-    fn push(&mut self, event: Event, wish: Wish) -> usize {
+    fn push(&mut self, event: Event, wish: RequestOptions) -> usize {
         let row = self.events.len();
         self.by_key.insert(event.key.clone(), row);
         self.by_wish.extend(wish.idempotency_key.iter().map(|key| (key.clone(), row)));
@@ -190,7 +190,7 @@ impl Rows {
 }
 
 /// What becomes of one event of a batch.
-enum Fate {
+enum Admission {
     Refused(Refusal),
     Repeated(Arc<Answered>),
     /// Repeats an event of the same batch.
@@ -204,12 +204,16 @@ impl EngineState {
         let start = Instant::now();
         let broken = self.current.gauges.broken.load(Ordering::Acquire);
         let mut rows = Rows::default();
-        let mut fates: Vec<Vec<Fate>> = Vec::with_capacity(jobs.len());
+        let mut fates: Vec<Vec<Admission>> = Vec::with_capacity(jobs.len());
         let mut waiting = Vec::with_capacity(jobs.len());
         for job in jobs {
             let mut own = Vec::with_capacity(job.events.len());
             for (event, wish) in job.events {
-                own.push(if broken { Fate::Refused(Refusal::NotReady) } else { self.fate(event, wish, &mut rows) });
+                own.push(if broken {
+                    Admission::Refused(Refusal::NotReady)
+                } else {
+                    self.admit(event, wish, &mut rows)
+                });
             }
             fates.push(own);
             waiting.push((job.arrived, job.reply));
@@ -226,15 +230,15 @@ impl EngineState {
                 );
                 // The windows may have counted it, the log has not.
                 self.current.gauges.broken.store(true, Ordering::Release);
-                fates.iter_mut().flatten().for_each(|fate| *fate = Fate::Refused(Refusal::Internal));
+                fates.iter_mut().flatten().for_each(|fate| *fate = Admission::Refused(Refusal::Internal));
                 Recorded::default()
             }
         };
-        let reply = |fate: Fate, arrived: Instant| match fate {
-            Fate::Refused(refusal) => Err(refusal),
-            Fate::Repeated(answered) => Ok(Reply { answered, timing: Timing::default(), repeated: true }),
-            Fate::RepeatsRow(row) => Ok(Reply { answered: answered[row].clone(), timing, repeated: true }),
-            Fate::Row(row) => {
+        let reply = |fate: Admission, arrived: Instant| match fate {
+            Admission::Refused(refusal) => Err(refusal),
+            Admission::Repeated(answered) => Ok(Reply { answered, timing: Timing::default(), repeated: true }),
+            Admission::RepeatsRow(row) => Ok(Reply { answered: answered[row].clone(), timing, repeated: true }),
+            Admission::Row(row) => {
                 let waited = start.saturating_duration_since(arrived).as_micros().min(u128::from(u32::MAX)) as u32;
                 Ok(Reply { answered: answered[row].clone(), timing: Timing { waited, ..timing }, repeated: false })
             }
@@ -261,10 +265,10 @@ impl EngineState {
     }
 
     /// Whether the event is to be answered anew; then it becomes a row.
-    fn fate(&mut self, event: Event, wish: Wish, rows: &mut Rows) -> Fate {
+    fn admit(&mut self, event: Event, wish: RequestOptions, rows: &mut Rows) -> Admission {
         let ahead = event.time - now_micros();
         if ahead > self.settings.clock_skew_max_micros {
-            return Fate::Refused(Refusal::Future { ahead_seconds: ahead / 1_000_000 });
+            return Admission::Refused(Refusal::Future { ahead_seconds: ahead / 1_000_000 });
         }
         let event = match event.contract == self.loaded.answerer.contract().number {
             true => event,
@@ -274,14 +278,14 @@ impl EngineState {
                 .and_then(|value: Value| self.loaded.answerer.contract().read(&value, event.input.clone(), "").ok())
             {
                 Some(event) => event,
-                None => return Fate::Refused(Refusal::NotReady),
+                None => return Admission::Refused(Refusal::NotReady),
             },
         };
         if let Some(row) = rows.repeated(&event, &wish) {
             let (other, _) = &rows.events[row];
             return match same_input(&other.input, &event.input) {
-                true => Fate::RepeatsRow(row),
-                false => Fate::Refused(conflict(&wish, other.key == event.key)),
+                true => Admission::RepeatsRow(row),
+                false => Admission::Refused(conflict(&wish, other.key == event.key)),
             };
         }
         match self.earlier(&event, &wish) {
@@ -289,16 +293,20 @@ impl EngineState {
                 error!(%error, "the decision log cannot be read");
                 // The rebuild comes with new connections.
                 self.current.gauges.broken.store(true, Ordering::Release);
-                Fate::Refused(Refusal::LogUnavailable)
+                Admission::Refused(Refusal::LogUnavailable)
             }
-            Ok(Some(Ok(answered))) => Fate::Repeated(answered),
-            Ok(Some(Err(refusal))) => Fate::Refused(refusal),
-            Ok(None) => Fate::Row(rows.push(event, wish)),
+            Ok(Some(Ok(answered))) => Admission::Repeated(answered),
+            Ok(Some(Err(refusal))) => Admission::Refused(refusal),
+            Ok(None) => Admission::Row(rows.push(event, wish)),
         }
     }
 
     /// The answer that this event got before, if it was asked before; a refusal if the key stood for another.
-    fn earlier(&self, event: &Event, wish: &Wish) -> Result<Option<Result<Arc<Answered>, Refusal>>, PlatformError> {
+    fn earlier(
+        &self,
+        event: &Event,
+        wish: &RequestOptions,
+    ) -> Result<Option<Result<Arc<Answered>, Refusal>>, PlatformError> {
         if let Some((answered, input)) = self.recent.get(&event.key) {
             return Ok(Some(if same_input(input, &event.input) {
                 Ok(answered.clone())
@@ -324,7 +332,7 @@ impl EngineState {
         Ok(Some(if equal { Ok(answered_of(found)) } else { Err(conflict(wish, true)) }))
     }
 
-    fn answer(&mut self, rows: &[(Event, Wish)]) -> Result<Recorded, PlatformError> {
+    fn answer(&mut self, rows: &[(Event, RequestOptions)]) -> Result<Recorded, PlatformError> {
         let start = Instant::now();
         let answerer = self.loaded.answerer.clone();
         let events: Vec<&Event> = rows.iter().map(|(event, _)| event).collect();
@@ -389,7 +397,7 @@ impl EngineState {
         Ok((decisions, answers, timing))
     }
 
-    fn remember_answer(&mut self, event: &Event, wish: &Wish, answered: &Arc<Answered>) {
+    fn remember_answer(&mut self, event: &Event, wish: &RequestOptions, answered: &Arc<Answered>) {
         self.recent_wishes.extend(wish.idempotency_key.clone());
         self.loaded.logged_keys.insert(key_hash(&event.key));
         self.recent.insert(event.key.clone(), (answered.clone(), event.input.clone()));
@@ -407,9 +415,9 @@ impl EngineState {
 
     fn feedback(
         &mut self,
-        told: Vec<Told>,
+        told: Vec<Feedback>,
         history: &HashMap<String, Event>,
-        reply: oneshot::Sender<Result<Vec<Noted>, Refusal>>,
+        reply: oneshot::Sender<Result<Vec<OutcomeStatus>, Refusal>>,
     ) {
         let (mut noted, mut outcomes) = (Vec::with_capacity(told.len()), Vec::new());
         if self.current.gauges.broken.load(Ordering::Acquire) {
@@ -458,32 +466,36 @@ impl EngineState {
 
     fn note(
         &mut self,
-        told: &Told,
+        told: &Feedback,
         history: &HashMap<String, Event>,
-    ) -> Result<(Noted, Option<Outcome>), PlatformError> {
+    ) -> Result<(OutcomeStatus, Option<Outcome>), PlatformError> {
         let answerer = self.loaded.answerer.clone();
         let label = &answerer.contract().columns[told.label];
-        let Some(event) = self.event_of(&told.key, history)? else { return Ok((Noted::Unknown, None)) };
+        let Some(event) = self.event_of(&told.key, history)? else { return Ok((OutcomeStatus::Unknown, None)) };
         let before = match self.recent_outcomes.get(&(told.key.clone(), told.label)) {
             Some(cell) => Some(cell.clone()),
             None => self.reader.outcome(&told.key, &label.name)?.map(|text| label_cell(label, &text)),
         };
         let before = before.unwrap_or_else(|| event.cells[told.label].clone());
         if before == told.value {
-            return Ok((Noted::Unchanged, None));
+            return Ok((OutcomeStatus::Unchanged, None));
         }
         let (old, new) = (
             answerer.contract().with_label(&event, told.label, before),
             answerer.contract().with_label(&event, told.label, told.value.clone()),
         );
-        self.loaded.live.amend(&answerer.contract().batch(&[&old])?, &answerer.contract().batch(&[&new])?, event.time)?;
+        self.loaded.live.amend(
+            &answerer.contract().batch(&[&old])?,
+            &answerer.contract().batch(&[&new])?,
+            event.time,
+        )?;
         let outcome = Outcome {
             key: told.key.clone(),
             label: label.name.clone(),
             value: told.text.clone(),
             told_at: now_micros(),
         };
-        Ok((Noted::Recorded, Some(outcome)))
+        Ok((OutcomeStatus::Recorded, Some(outcome)))
     }
 
     fn event_of(&self, key: &str, history: &HashMap<String, Event>) -> Result<Option<Event>, PlatformError> {
@@ -496,7 +508,7 @@ impl EngineState {
             None => self.reader.by_key(key)?.map(|found| found.input),
         };
         let Some(input) = input else { return Ok(None) };
-        let value: Value = serde_json::from_str(&input).map_err(crate::inputs::history::arrow_error)?;
+        let value: Value = serde_json::from_str(&input).map_err(crate::error::arrow_error)?;
         Ok(contract.read(&value, input, "").ok())
     }
 
@@ -563,7 +575,7 @@ fn answered_of(found: Decision) -> Arc<Answered> {
     Arc::new(Answered { request_id, text: answer, action, probability })
 }
 
-fn conflict(wish: &Wish, by_key: bool) -> Refusal {
+fn conflict(wish: &RequestOptions, by_key: bool) -> Refusal {
     Refusal::Conflict { field: if by_key || wish.idempotency_key.is_none() { "key" } else { "Idempotency-Key" } }
 }
 

@@ -2,9 +2,9 @@
 //! change together.
 
 use crate::PlatformError;
-use crate::inputs::history::arrow_error;
-use crate::inputs::places::at_offset;
+use crate::error::arrow_error;
 use crate::inputs::contract::EventContract;
+use crate::inputs::places::at_offset;
 use septet_domain::{Domain, Lookup, Spanned};
 use septet_tables::arrow::array::{ArrayRef, AsArray, RecordBatch, UInt32Array};
 use septet_tables::arrow::compute::{cast, concat_batches, take};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 /// What a request wants beside the answer.
 #[derive(Clone, Debug, Default)]
-pub struct Wish {
+pub struct RequestOptions {
     pub explain_fully: bool,
     pub idempotency_key: Option<String>,
     pub trace_id: Arc<str>,
@@ -63,7 +63,7 @@ pub type Replies = Vec<Result<Reply, Refusal>>;
 
 /// One truth that came.
 #[derive(Clone, Debug)]
-pub struct Told {
+pub struct Feedback {
     pub key: String,
     /// Index of the label's column in the contract.
     pub label: usize,
@@ -73,7 +73,7 @@ pub struct Told {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Noted {
+pub enum OutcomeStatus {
     Recorded,
     /// The same was told before.
     Unchanged,

@@ -2,11 +2,12 @@
 //! answer again.
 
 use crate::PlatformError;
-use crate::inputs::history::{History, arrow_error, times_of};
+use crate::error::arrow_error;
+use crate::inputs::contract::{Cell, Event, EventColumn};
+use crate::inputs::history::{History, times_of};
 use crate::inputs::live::LiveWindows;
 use crate::inputs::windows::oldest_seen;
 use crate::serve::answerer::Answerer;
-use crate::inputs::contract::{Cell, Event, EventColumn};
 use crate::serve::keys::KeyFilter;
 use crate::serve::log::{DecisionLog, LoggedEvent};
 use crate::serve::service::ServiceOptions;

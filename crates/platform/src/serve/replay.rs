@@ -40,20 +40,22 @@ pub fn replay(
     let mut loaded = runtime.block_on(rebuilding.loaded_from_history(&labels, &|_| {}))?;
     count_logged(&mut loaded, &log, decision.sequence - 1, &labels)?;
     let answerer = loaded.answerer.clone();
-    let value: Value = serde_json::from_str(&decision.input).map_err(crate::inputs::history::arrow_error)?;
-    let event = answerer.contract().read_as_of(&value, decision.input.clone(), "", decision.event_time).map_err(|violations| {
-        let what = violations.iter().map(|v| format!("{}: {}", v.pointer, v.detail)).collect::<Vec<_>>().join("; ");
-        PlatformError::usage(
-            format!("the logged request breaks today's contract: {what}"),
-            "take the program of that day",
-        )
-    })?;
+    let value: Value = serde_json::from_str(&decision.input).map_err(crate::error::arrow_error)?;
+    let event = answerer.contract().read_as_of(&value, decision.input.clone(), "", decision.event_time).map_err(
+        |violations| {
+            let what = violations.iter().map(|v| format!("{}: {}", v.pointer, v.detail)).collect::<Vec<_>>().join("; ");
+            PlatformError::usage(
+                format!("the logged request breaks today's contract: {what}"),
+                "take the program of that day",
+            )
+        },
+    )?;
     let known = loaded.history_keys.contains(&key_hash(&event.key));
     let batch = answerer.contract().batch(&[&event])?;
     let windows = loaded.live.answer(&batch, &[event.time], &[known])?;
     let scored = answerer.score(&batch, answerer.features_of(&[&event], &batch, windows)?)?.swap_remove(0);
     let features = answerer.features_text(&scored)?;
-    let logged: Value = serde_json::from_str(&format!("{}}}", decision.answer)).map_err(crate::inputs::history::arrow_error)?;
+    let logged: Value = serde_json::from_str(&format!("{}}}", decision.answer)).map_err(crate::error::arrow_error)?;
     let warnings: Vec<String> = serde_json::from_value(logged["warnings"].clone()).unwrap_or_default();
     let answer_equal = [false, true].into_iter().any(|fully| {
         let again = answerer.reply(&scored, &decision.request_id, fully, warnings.clone());

@@ -1,16 +1,16 @@
 //! A domain that answers: it loads the champion, rebuilds the windows from history and log, starts the engine, and takes
 //! over a new champion without a pause. Everything HTTP does is a call of this; it knows no HTTP.
 
-use crate::inputs::history::arrow_error;
+use crate::error::arrow_error;
+use crate::inputs::contract::Event;
+use crate::registry::CHAMPION;
 use crate::registry::home::Lock;
 use crate::serve::answerer::Answerer;
 use crate::serve::engine::{Current, EngineSettings, Message, Takeover, run};
-use crate::inputs::contract::Event;
 use crate::serve::log::LogPlace;
+use crate::serve::messages::{Feedback, OutcomeStatus, Refusal, Replies, RequestOptions};
 use crate::serve::quality::RequestQuality;
 use crate::serve::rebuild::{Rebuilding, count_logged, key_hash, tables};
-use crate::serve::messages::{Noted, Refusal, Replies, Told, Wish};
-use crate::registry::CHAMPION;
 use crate::{Home, PlatformError, Store};
 use septet_domain::Domain;
 use septet_tables::TableFile;
@@ -144,7 +144,7 @@ impl Service {
     }
 
     /// Answers events in order. Does not wait if too much waits already, unless `patient`.
-    pub async fn predict(&self, events: Vec<(Event, Wish)>, patient: bool) -> Result<Replies, Refusal> {
+    pub async fn predict(&self, events: Vec<(Event, RequestOptions)>, patient: bool) -> Result<Replies, Refusal> {
         if !self.ready() {
             return Err(Refusal::NotReady);
         }
@@ -161,8 +161,8 @@ impl Service {
         answered.await.map_err(|_| Refusal::NotReady)
     }
 
-    /// Takes in truths that came later; each is on disk when it is confirmed.
-    pub async fn feedback(&self, told: Vec<Told>) -> Result<Vec<Noted>, Refusal> {
+    /// Takes in labels that came later; each is on disk when it is confirmed.
+    pub async fn feedback(&self, told: Vec<Feedback>) -> Result<Vec<OutcomeStatus>, Refusal> {
         let Ok(_rebuilding) = self.feedback.try_read() else { return Err(Refusal::NotReady) };
         let answerer = self.answerer().filter(|_| self.ready()).ok_or(Refusal::NotReady)?;
         let keys = self.current.history_keys.read().unwrap_or_else(PoisonError::into_inner).clone();

@@ -5,7 +5,7 @@
 use crate::PlatformError;
 use crate::serve::engine::Current;
 use crate::serve::log::{Decision, DecisionLog, Outcome, WriteAhead};
-use crate::serve::messages::{Noted, Refusal, Replies};
+use crate::serve::messages::{OutcomeStatus, Refusal, Replies};
 use std::fs::File;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -38,7 +38,7 @@ pub struct Batch {
 /// Who hears of it when a commit is on disk.
 pub enum Waiting {
     Predict { replies: Replies, reply: oneshot::Sender<Replies> },
-    Feedback { noted: Vec<Noted>, reply: oneshot::Sender<Result<Vec<Noted>, Refusal>> },
+    Feedback { noted: Vec<OutcomeStatus>, reply: oneshot::Sender<Result<Vec<OutcomeStatus>, Refusal>> },
 }
 
 /// What the writer does when everything before is on disk and answered.

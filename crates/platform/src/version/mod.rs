@@ -3,8 +3,8 @@
 pub mod profiles;
 
 use crate::PlatformError;
-use crate::inputs::OwnedValue;
 use crate::kinds::{self, Explanation, Fitted, VersionFiles};
+use crate::values::OwnedValue;
 use septet_domain::{Domain, Fingerprints, ParameterValue};
 use septet_learn::calibration::Calibrator;
 use septet_learn::isotonic::Curve;
@@ -190,10 +190,6 @@ pub struct Estimate {
     pub meaning: Option<String>,
     /// From the calibrated probability to the number's mean; none where the data had no such number.
     pub curve: Option<Curve>,
-}
-
-pub fn to_json(value: &impl Serialize) -> Result<Vec<u8>, PlatformError> {
-    serde_json::to_vec_pretty(value).map_err(|error| PlatformError::Training(error.to_string()))
 }
 
 impl DecisionRule {

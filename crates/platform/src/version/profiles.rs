@@ -1,9 +1,10 @@
 //! Reference distributions of the inputs, stored with the version for live drift.
 
 use crate::PlatformError;
-use crate::inputs::OwnedValue;
-use crate::inputs::history::arrow_error;
-use crate::version::{Manifest, to_json};
+use crate::error::arrow_error;
+use crate::values::OwnedValue;
+use crate::values::to_json;
+use crate::version::Manifest;
 use septet_learn::drift::profile::{NumberProfile, Profile, WORDS_MAX, WordProfile};
 use septet_learn::drift::statistics::{jensen_shannon, ks, psi, wasserstein};
 use septet_learn::drift::tally::Tally;

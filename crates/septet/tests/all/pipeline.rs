@@ -123,16 +123,9 @@ fn the_papers_of_a_version_stand_by_themselves() {
     let card = std::fs::read_to_string(folder.join("card.md")).unwrap();
     assert!(card.contains("simulated") && card.contains("beats_linear"));
     let manifest: Value = serde_json::from_slice(&std::fs::read(folder.join("manifest.json")).unwrap()).unwrap();
-    for key in [
-        "definition",
-        "data_fingerprint",
-        "seed",
-        "code_version",
-        "features",
-        "calibrator",
-        "folds",
-        "importances",
-    ] {
+    for key in
+        ["definition", "data_fingerprint", "seed", "code_version", "features", "calibrator", "folds", "importances"]
+    {
         assert!(!manifest[key].is_null(), "{key}");
     }
 }
@@ -158,10 +151,26 @@ fn the_doctor_says_what_is_wrong_and_how_to_mend_it() {
     let mut machine = Machine::new();
     let findings = machine.json(&["doctor", "--json"]);
     assert!(findings.as_array().unwrap().iter().all(|finding| finding["verdict"] != "fail"), "{findings}");
-    machine.environment.insert("SEPTET_MEMORY_MAX".into(), "lots".into());
+    machine.environment.insert("SEPTET_DATABASE_URL".into(), "postgres://nobody@127.0.0.1:9/none".into());
     let output = machine.run(&["doctor"]);
     assert_eq!(output.status.code(), Some(1));
-    assert!(String::from_utf8_lossy(&output.stdout).contains("set memory_max such as 2GB"));
+    assert!(String::from_utf8_lossy(&output.stdout).contains("PostgreSQL"));
+}
+
+#[test]
+fn settings_are_refused_by_name_at_start_and_misspelt_variables_are_told() {
+    let mut machine = Machine::new();
+    machine.environment.insert("SEPTET_MEMORY_MAXX".into(), "1GB".into());
+    let output = machine.run(&["domains"]);
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && told.contains("did you mean `SEPTET_MEMORY_MAX`?"), "{told}");
+    for (name, value) in [("SEPTET_MEMORY_MAX", "lots"), ("SEPTET_HUB_PORT", "eighty"), ("SEPTET_DRAIN", "-")] {
+        machine.environment = [(name.into(), value.into())].into();
+        let error = machine.error(&["domains"]);
+        assert!(error.contains(&format!("(from {name})")), "{error}");
+    }
+    machine.environment.clear();
+    assert!(machine.error(&["validate", "fraud"]).contains("`septet grade`"));
 }
 
 #[test]

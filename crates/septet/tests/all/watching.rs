@@ -306,7 +306,7 @@ fn a_grade_says_what_was_run_and_breaking_a_thing_takes_its_points_away() {
     let machine = Machine::new();
     let domains = make_champion(&machine, "fraud");
     let grade = |machine: &Machine| {
-        let output = machine.run(&["--domains", &domains, "--json", "validate", "fraud"]);
+        let output = machine.run(&["--domains", &domains, "--json", "grade", "fraud"]);
         let text = String::from_utf8(output.stdout).unwrap();
         serde_json::from_str::<Value>(text.trim()).unwrap_or_else(|error| panic!("{error}: {text}"))["domains"][0]
             .clone()
@@ -342,14 +342,14 @@ fn a_grade_says_what_was_run_and_breaking_a_thing_takes_its_points_away() {
     let untimed = |grade: &Value| grade["score"].as_f64().unwrap() - points(grade, "latency");
     assert!(untimed(&broken) < untimed(&whole), "{broken}");
     // Every thing broken at once: no line may keep its points.
-    let output = machine.run(&["--domains", &domains, "--json", "validate", "fraud", "--sabotage", "all"]);
+    let output = machine.run(&["--domains", &domains, "--json", "grade", "fraud", "--sabotage", "all"]);
     let all: Value = serde_json::from_str(String::from_utf8(output.stdout).unwrap().trim()).unwrap();
     for line in all["domains"][0]["lines"].as_array().unwrap() {
         assert_eq!(line["points"], 0.0, "{line}");
         assert!(!line["evidence"].as_str().unwrap().contains("could not be run"), "{line}");
     }
     assert_eq!(all["domains"][0]["letter"], "F");
-    let below = machine.run(&["--domains", &domains, "validate", "fraud", "--min-grade", "A+"]);
+    let below = machine.run(&["--domains", &domains, "grade", "fraud", "--min-grade", "A+"]);
     assert_eq!(below.status.code(), Some(1));
-    assert!(machine.error(&["validate", "fraud", "--min-grade", "Z"]).contains("`Z` is no grade"));
+    assert!(machine.error(&["grade", "fraud", "--min-grade", "Z"]).contains("`Z` is no grade"));
 }

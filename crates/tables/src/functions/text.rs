@@ -1,5 +1,6 @@
-//! SQL functions of ours: what SQL cannot say and any domain may need.
+//! What a text says: `vader` and `aspects`.
 
+use super::{Function, Over};
 use crate::TablesError;
 use datafusion::arrow::array::{
     Array, ArrayRef, AsArray, Float64Builder, ListBuilder, StringBuilder, StructArray, StructBuilder, UInt32Builder,
@@ -7,32 +8,28 @@ use datafusion::arrow::array::{
 use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::{DataType, Field, Fields};
 use datafusion::logical_expr::{ColumnarValue, ScalarUDF, Volatility, create_udf};
-use datafusion::prelude::SessionContext;
 use septet_language::aspects::aspects;
 use septet_language::vader::vader;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Name, arguments and meaning; the reference page lists them.
-pub const FUNCTIONS: [(&str, &str, &str); 2] = [
-    (
-        "vader",
-        "text",
-        "sentiment by VADER 3.3.2: a struct of `neg`, `neu`, `pos` (0 to 1) and `compound` (-1 to 1). Source: Hutto & Gilbert 2014",
-    ),
-    (
-        "aspects",
-        "text",
-        "what a review speaks of: a list of structs of `aspect` (food, service, price, ambience, cleanliness, waiting), `dish` (null \
-         but for a dish), `polarity` (-1 to 1), `label`, `quote`, `start` and `end` (bytes of the quote in the text). English",
-    ),
-];
+pub const VADER: Function = Function {
+    name: "vader",
+    arguments: "text",
+    over: Over::Row,
+    meaning: "sentiment by VADER 3.3.2: a struct of `neg`, `neu`, `pos` (0 to 1) and `compound` (-1 to 1). Source: Hutto & Gilbert 2014",
+    example: "SELECT vader('The food was great!')['compound'] AS tone",
+    register: |context| context.register_udf(function("vader", DataType::Struct(sentiment_fields()), sentiments)),
+};
 
-/// Makes them known to a session.
-pub fn register(context: &SessionContext) {
-    context.register_udf(function("vader", DataType::Struct(sentiment_fields()), sentiments));
-    context.register_udf(function("aspects", aspects_type(), aspect_lists));
-    context.register_udaf(crate::baskets::function());
-}
+pub const ASPECTS: Function = Function {
+    name: "aspects",
+    arguments: "text",
+    over: Over::Row,
+    meaning: "what a review speaks of: a list of structs of `aspect` (food, service, price, ambience, cleanliness, waiting), `dish` \
+              (null but for a dish), `polarity` (-1 to 1), `label`, `quote`, `start` and `end` (bytes of the quote in the text). English",
+    example: "SELECT unnest(aspects('Great food, but we waited an hour.'))['aspect'] AS aspect",
+    register: |context| context.register_udf(function("aspects", aspects_type(), aspect_lists)),
+};
 
 fn function(name: &str, returns: DataType, of: fn(&[Option<&str>]) -> Result<ArrayRef, TablesError>) -> ScalarUDF {
     let latest = Mutex::new(None::<(ArrayRef, ArrayRef)>);

@@ -2,7 +2,7 @@
 //! people, never the same rows shuffled.
 
 use crate::PlatformError;
-use crate::inputs::history::Interned;
+use crate::values::Interned;
 use septet_domain::{Domain, Layout, Split, SplitBy, Validation};
 use septet_learn::bootstrap::SplitMix64;
 use septet_learn::measures::Task;
@@ -76,12 +76,7 @@ pub struct Timeline<'a> {
 }
 
 /// Splits the rows whose label is known; a layout may repeat a published protocol.
-pub fn plan(
-    rows: &Timeline,
-    domain: &Domain,
-    label: &[f64],
-    layout: Option<&Layout>,
-) -> Result<Plan, PlatformError> {
+pub fn plan(rows: &Timeline, domain: &Domain, label: &[f64], layout: Option<&Layout>) -> Result<Plan, PlatformError> {
     let own = layout.and_then(|layout| layout.split.as_ref());
     let split = own.unwrap_or(&domain.spec.model.split).get_ref();
     let known_after = domain.spec.known_after().micros();
@@ -285,4 +280,97 @@ fn dealt(rows: Vec<(u32, f64)>, split: &Split) -> Plan {
     let train = learned.iter().map(|&(row, _)| row).collect();
     let holdout = Fold { train, seen: Vec::new(), test, title: "hold-out".to_owned() };
     Plan { validation: (0..folds).map(fold).collect(), test: vec![holdout] }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use septet_domain::Domains;
+
+    /// Rows every six hours for 70 days, from midnight; three entities in turn.
+    const ROWS: u32 = 280;
+
+    fn times() -> Vec<i64> {
+        (0..i64::from(ROWS)).map(|row| row * DAY / 4).collect()
+    }
+
+    fn planned(label: &[f64], layout: Option<&Layout>) -> Plan {
+        let codes = |_: &str| {
+            let words = ["a", "b", "c"].map(str::to_owned).to_vec();
+            Ok(Arc::new(Interned { codes: (0..ROWS).map(|row| row % 3).collect(), words }))
+        };
+        let times = times();
+        let rows = Timeline { times: &times, codes: &codes, task: Task::Label };
+        plan(&rows, &domain(), label, layout).unwrap()
+    }
+
+    /// Trained on 7 days, 7 days of embargo, tested on 7 days, four times; labels are known after 7 days.
+    fn domain() -> Domain {
+        Domains::default().load("fraud").unwrap()
+    }
+
+    /// Positives of entity `a` on the days given, and of `b` every day at six, which no test row of `b` survives.
+    fn labels(of_a: &[i64]) -> Vec<f64> {
+        let label = |row: u32| {
+            let day = i64::from(row / 4);
+            f64::from(u8::from(row % 3 == 1 && row % 4 == 1 || row % 3 == 0 && of_a.contains(&day)))
+        };
+        (0..ROWS).map(label).collect()
+    }
+
+    fn span(rows: &[u32]) -> (i64, i64) {
+        let day = |row: &u32| i64::from(row / 4);
+        (rows.iter().map(day).min().unwrap(), rows.iter().map(day).max().unwrap() + 1)
+    }
+
+    #[test]
+    fn labels_are_known_before_the_test_and_the_newest_test_ends_before_the_unknown() {
+        // Entity `c` is always negative, entity `a` positive in each training week and never known.
+        let label = labels(&(0..70).filter(|day| day % 7 == 3).collect::<Vec<_>>());
+        let plan = planned(&label, None);
+        // 69.75 days less 7: the last midnight is that of day 62.
+        assert_eq!(span(&plan.test[0].test).1, 62);
+        for (at, fold) in plan.test.iter().enumerate() {
+            let from = 62 - 7 * (at as i64 + 1);
+            assert_eq!(span(&fold.train), (from - 14, from - 7), "{}", fold.title);
+            assert!(fold.test.iter().all(|row| (from..from + 7).contains(&i64::from(row / 4))), "{}", fold.title);
+        }
+        let oldest_test = 62 - 7 * 4;
+        for fold in &plan.validation {
+            assert!(span(&fold.test).1 <= oldest_test - 7, "{} is chosen by before a test begins", fold.title);
+        }
+    }
+
+    #[test]
+    fn overlapping_validation_lies_one_span_and_the_embargo_before_each_test() {
+        let label = labels(&(0..70).filter(|day| day % 7 == 3).collect::<Vec<_>>());
+        let layout = Layout { validation: Some(Validation::Overlapping), ..Layout::default() };
+        let plan = planned(&label, Some(&layout));
+        for (test, validation) in plan.test.iter().zip(&plan.validation) {
+            assert_eq!(span(&test.train).0 - 14, span(&validation.train).0, "{} {}", test.title, validation.title);
+        }
+    }
+
+    #[test]
+    fn an_entity_known_as_positive_is_not_tested_on_and_a_fresh_one_is() {
+        // Test of days 55 to 61; what happened before day 48 is known on day 55.
+        for (day, tested_from) in [(47, None), (50, Some((55, 58))), (54, Some((55, 62)))] {
+            let label = labels(&[6, 20, 27, 34, day]);
+            let fold = &planned(&label, None).test[0];
+            let of_a: Vec<u32> = fold.test.iter().copied().filter(|row| row % 3 == 0).collect();
+            match tested_from {
+                None => assert!(of_a.is_empty(), "known since day {}", day + 7),
+                Some(days) => assert_eq!(span(&of_a), days, "positive on day {day}"),
+            }
+        }
+    }
+
+    #[test]
+    fn rows_without_a_label_are_neither_learned_from_nor_judged_on() {
+        let mut label = labels(&(0..70).filter(|day| day % 7 == 3).collect::<Vec<_>>());
+        label.iter_mut().step_by(5).for_each(|label| *label = f64::NAN);
+        let plan = planned(&label, None);
+        let all = plan.test.iter().chain(&plan.validation).flat_map(|fold| fold.train.iter().chain(&fold.test));
+        assert!(all.clone().count() > 100 && all.clone().all(|&row| !label[row as usize].is_nan()));
+    }
 }

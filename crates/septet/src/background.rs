@@ -1,4 +1,4 @@
-//! While services answer, somebody looks: at the machine every few seconds, at each domain when its tables or its champion
+//! Background work while services answer: it looks at the machine every few seconds, at each domain when its tables or its champion
 //! have changed and on its schedule. A look is a process of its own, so that its memory is gone when it ends and its fall
 //! takes nobody with it.
 
@@ -47,8 +47,8 @@ pub fn start(
 
 /// What a process of our own needs to find the same home and domains; the rest it reads where we did.
 fn flags(settings: &Settings) -> Vec<String> {
-    let mut flags = vec!["--home".to_owned(), settings.home().display().to_string()];
-    if let Some(domains) = settings.domains() {
+    let mut flags = vec!["--home".to_owned(), settings.home.display().to_string()];
+    if let Some(domains) = &settings.domains {
         flags.extend(["--domains".to_owned(), domains.display().to_string()]);
     }
     flags

@@ -1,5 +1,6 @@
 //! `association_rules` for SQL: an aggregate that is handed basket and item and answers with the rules of all baskets.
 
+use super::{Function, Over};
 use crate::TablesError;
 use datafusion::arrow::array::{
     Array, ArrayRef, AsArray, Float64Builder, ListBuilder, StringBuilder, StructBuilder, UInt32Builder,
@@ -15,15 +16,21 @@ use septet_learn::baskets::rules::{Rule, RuleSettings, association_rules};
 use std::collections::HashMap;
 use std::sync::Arc;
 
-pub const NAME: &str = "association_rules";
-pub const ARGUMENTS: &str = "basket, item, support_min";
-pub const MEANING: &str = "what is bought together: a list of structs of `antecedent` (a list of one or two items), `consequent`, \
-    `baskets` (with all of them), `support`, `confidence`, `lift`, `p_value` and `q_value`, best lift first; at least `support_min` \
-    of all baskets, confidence .1 and a false discovery rate of .05 (FP-growth, Fisher's test, Benjamini-Hochberg). Leave very large \
-    baskets out: what is in one goes with everything";
+const NAME: &str = "association_rules";
 
-/// The aggregate, as a session takes it.
-pub fn function() -> AggregateUDF {
+pub const ASSOCIATION_RULES: Function = Function {
+    name: NAME,
+    arguments: "basket, item, support_min",
+    over: Over::Rows,
+    meaning: "what is bought together: a list of structs of `antecedent` (a list of one or two items), `consequent`, `baskets` (with \
+              all of them), `support`, `confidence`, `lift`, `p_value` and `q_value`, best lift first; at least `support_min` of all \
+              baskets, confidence .1 and a false discovery rate of .05 (FP-growth, Fisher's test, Benjamini-Hochberg). Leave very \
+              large baskets out: what is in one goes with everything",
+    example: "SELECT association_rules(basket, item, 0.1) AS rules FROM (VALUES ('1', 'tea'), ('1', 'cup'), ('2', 'tea')) AS t (basket, item)",
+    register: |context| context.register_udaf(function()),
+};
+
+fn function() -> AggregateUDF {
     let text = || Arc::new(DataType::List(Arc::new(Field::new_list_field(DataType::Utf8, true))));
     create_udaf(
         NAME,
