@@ -12,7 +12,8 @@ use datafusion::physical_plan::execution_plan::reset_plan_states;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::streaming::PartitionStream;
 use datafusion::physical_plan::{ExecutionPlan, collect};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use tokio::runtime::{Builder, Runtime};
 
 /// A planned query. Runs one at a time.
 pub struct KeptQuery {
@@ -75,10 +76,21 @@ impl KeptQuery {
         let _alone = self.alone.lock().unwrap_or_else(PoisonError::into_inner);
         self.rows.put(rows);
         let plan = if self.keeps_state { reset_plan_states(self.plan.clone())? } else { self.plan.clone() };
+        // Sorts and windows of the engine start tasks: they must not wait for the thread that waits for them.
+        let _tasks = tasks().enter();
         let batches = futures::executor::block_on(collect(plan, self.context.clone()));
         self.rows.put(RecordBatch::new_empty(self.input.clone()));
         concat_batches(&self.output, &batches?).map_err(|error| TablesError::Engine(error.to_string()))
     }
+}
+
+/// What the engine's tasks run on while a query is waited for.
+fn tasks() -> &'static Runtime {
+    static TASKS: OnceLock<Runtime> = OnceLock::new();
+    TASKS.get_or_init(|| {
+        let runtime = Builder::new_multi_thread().worker_threads(1).thread_name("queries").build();
+        runtime.expect("a thread can be started")
+    })
 }
 
 fn keeps_state(plan: &Arc<dyn ExecutionPlan>) -> bool {
