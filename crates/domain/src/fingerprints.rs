@@ -104,7 +104,7 @@ fn without(value: toml::Value, words: bool) -> String {
         match value {
             toml::Value::Table(table) => {
                 table.retain(|key, inner| {
-                    let name: &str = key.as_ref();
+                    let name: &str = key;
                     let word = WORDS.contains(&name) && !inner.is_table();
                     let extract = EXTRACT_KEYS.contains(&name) && !inner.is_table();
                     let nested =

@@ -303,7 +303,10 @@ mod tests {
 
     /// Every third row is positive, and the one entity on the days given.
     fn labels(days: &[i64]) -> Vec<f64> {
-        let positive = |row: u32| row % 3 == 1 || row % 3 == 0 && days.contains(&i64::from(row / 4));
+        let positive = |row: u32| match row % 3 {
+            0 => days.contains(&i64::from(row / 4)),
+            class => class == 1,
+        };
         (0..ROWS).map(|row| f64::from(u8::from(positive(row)))).collect()
     }
 

@@ -365,7 +365,7 @@ mod tests {
 
     #[test]
     fn defaults_are_settings() {
-        let settings = Settings::of(given("bind", "127.0.0.1")).unwrap();
+        let settings = Settings::of(given("bind", "127.0.0.1")).expect("sound");
         assert_eq!((settings.hub_port, settings.memory_max, settings.log_after), (8000, 2_000_000_000, false));
     }
 

@@ -78,7 +78,9 @@ impl KeptQuery {
         let plan = if self.keeps_state { reset_plan_states(self.plan.clone())? } else { self.plan.clone() };
         // Sorts and windows of the engine start tasks: they must not wait for the thread that waits for them.
         let _tasks = tasks().enter();
-        let batches = futures::executor::block_on(collect(plan, self.context.clone()));
+        // Called within a task, its budget would end here and never be given anew: the query would wait for ever.
+        let made = tokio::task::unconstrained(collect(plan, self.context.clone()));
+        let batches = futures::executor::block_on(made);
         self.rows.put(RecordBatch::new_empty(self.input.clone()));
         concat_batches(&self.output, &batches?).map_err(|error| TablesError::Engine(error.to_string()))
     }
@@ -183,6 +185,14 @@ mod tests {
                 let expected = (close.value(rows - 1) + close.value(rows - 2)) / 2.0;
                 assert!((mean.value(rows - 1) - expected).abs() < 1e-9, "{first} {rows}");
             }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_task_may_ask_as_often_as_it_likes() {
+        let query = query().await;
+        for at in 0..400 {
+            assert_eq!(query.run(bars(at, 30)).unwrap().num_rows(), 30);
         }
     }
 

@@ -657,7 +657,7 @@ impl KeyRows {
         for (&key, &row) in newest.range(first..) {
             let online = self.inputs.look_up(&rows.keys[key], rows.end)?.unwrap_or_default();
             let batch = frame_row(&all.frame, row);
-            let apart = |(a, b): (&OwnedValue, &OwnedValue)| !a.same(b) && !(self.slides() && a.almost(b));
+            let apart = |(a, b): (&OwnedValue, &OwnedValue)| !(a.same(b) || self.slides() && a.almost(b));
             different += usize::from(batch.len() != online.len() || batch.iter().zip(&online).any(apart));
         }
         let evidence = format!(

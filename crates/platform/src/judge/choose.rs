@@ -132,6 +132,8 @@ struct Choice {
 }
 
 type FoldFit = (Box<dyn Fitted>, Vec<Answers>);
+/// What the kinds of a group said and learned, one a fold.
+type FoldFits = (Vec<Vec<Answers>>, Vec<Box<dyn Fitted>>);
 
 /// Fits every candidate on every validation fold.
 fn choose(
@@ -164,7 +166,7 @@ fn choose(
     let done: Vec<Result<FoldFit, String>> = work.par_iter().map(fitted).collect::<Result<_, PlatformError>>()?;
     let mut by_group = done.into_iter();
     let mut choice = Choice { tried: vec![], candidates: vec![], best: 0, answers: vec![], fitted: vec![] };
-    let mut all: Vec<(Vec<Vec<Answers>>, Vec<Box<dyn Fitted>>)> = Vec::new();
+    let mut all: Vec<FoldFits> = Vec::new();
     let mut refused = None;
     let several_kinds = groups.iter().flatten().any(|one| one.kind.name() != groups[0][0].kind.name());
     for group in &groups {
