@@ -3,7 +3,10 @@
 
 use crate::monitor::{MonitorOptions, look};
 use crate::serve::{LogPlace, RequestOptions, Service, ServiceOptions};
-use crate::{CHAMPION, Home, NoProgress, Run, RunOptions, RunReport, Scorer, Store, check_domain, new_run_id, start};
+use crate::{
+    CHAMPION, Home, NoProgress, Run, RunOptions, RunReport, Scorer, Signed, Store, VersionAction, change_version,
+    check_domain, new_run_id, start,
+};
 use septet_domain::{Domain, Domains};
 use septet_learn::bootstrap::SplitMix64;
 use septet_tables::{Engine, EngineSettings};
@@ -499,8 +502,7 @@ async fn a_changed_definition_asks_for_no_more_than_it_must() {
     assert_eq!(watched.version, first.version);
 
     // A rule: a new version by the same fit.
-    let rule = "[[rule]]\nname = \"large\"\ntitle = \"much was spent\"\nwhen = \"amount > 45\"\naction = \"keep\"\n\n[[watch]]";
-    house.change(&[("[[watch]]", rule)]);
+    house.change(&[("[[watch]]", RULE)]);
     let ruled = house.run().await;
     let manifest = house.scorer(&ruled).manifest;
     assert!(ruled.promoted && ruled.version != first.version, "{:?}", ruled.gates);
@@ -550,6 +552,71 @@ async fn a_misspelt_parameter_is_refused_with_its_place() {
         let at = 1 + changed(DOMAIN, &[("[decision]", &text)]).lines().position(|l| l.starts_with("learning")).unwrap();
         assert!(found.contains(expected) && found.contains(&format!("{place}:{at}:")), "{line}: {found}");
     }
+}
+
+const RULE: &str =
+    "[[rule]]\nname = \"large\"\ntitle = \"much was spent\"\nwhen = \"amount > 45\"\naction = \"keep\"\n\n[[watch]]";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn versions_change_hands_by_name_and_reason_alone() {
+    let house = House::new(&[]).await;
+    let first = house.run().await.version;
+    house.change(&[("[[watch]]", RULE)]);
+    let second = house.run().await.version;
+    assert_ne!(first, second);
+    let signed = Signed { by: "ann", why: "complaints since Monday" };
+    let act = |action, version: Option<String>| {
+        let (home, store) = (house.home.clone(), house.store.clone());
+        async move { change_version(&home, &store, "visits", action, version.as_deref(), false, signed).await }
+    };
+    let champion = || async { house.store.alias("visits", CHAMPION).await.unwrap().unwrap().version };
+    assert_eq!(champion().await, second);
+
+    act(VersionAction::Rollback, None).await.unwrap();
+    assert_eq!(champion().await, first);
+    let change = house.store.alias_changes("visits", CHAMPION).await.unwrap().remove(0);
+    assert_eq!(
+        (&*change.previous, &*change.version, &*change.changed_by, &*change.why),
+        (&*second, &*first, signed.by, signed.why)
+    );
+
+    // Pinned: neither a run nor a person moves it.
+    act(VersionAction::Pin, Some(first.clone())).await.unwrap();
+    house.change(&[("amount > 45", "amount > 40")]);
+    let third = house.run().await;
+    assert!(!third.promoted && third.gates.iter().all(|gate| gate.passed), "{:?}", third.gates);
+    assert_eq!(champion().await, first);
+    let error = act(VersionAction::Promote, Some(third.version.clone())).await.unwrap_err().to_string();
+    assert!(error.contains("is pinned"), "{error}");
+    act(VersionAction::Unpin, None).await.unwrap();
+    act(VersionAction::Promote, Some(third.version.clone())).await.unwrap();
+    assert_eq!(champion().await, third.version);
+
+    // What answers is not deleted, and what is unknown is told with what is near.
+    let error = act(VersionAction::Delete, Some(third.version.clone())).await.unwrap_err().to_string();
+    assert!(error.contains("champion"), "{error}");
+    act(VersionAction::Delete, Some(second.clone())).await.unwrap();
+    assert!(!house.home.version_folder("visits", &second).exists());
+    assert!(act(VersionAction::Promote, Some(second.clone())).await.is_err());
+    // Somebody else was faster: nothing is done.
+    let stale = house.store.move_alias("visits", CHAMPION, Some(&first), &first, signed).await.unwrap();
+    assert!(!stale && champion().await == third.version);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_version_that_does_not_hold_against_the_champion_is_kept_and_not_promoted() {
+    let house = House::new(&[]).await;
+    let first = house.run().await;
+    assert!(first.promoted, "{:?}", first.gates);
+    house.write(
+        "domains/visits/features.sql",
+        "SELECT amount * 0 + date_part('minute', at) AS amount, 1.0 AS customer_visits_60d FROM visits",
+    );
+    let worse = house.run().await;
+    let gate = gate(&worse, "holds_against_champion");
+    assert!(!gate.passed && !worse.promoted, "{}", gate.evidence);
+    assert!(house.home.version_folder("visits", &worse.version).exists());
+    assert_eq!(house.store.alias("visits", CHAMPION).await.unwrap().unwrap().version, first.version);
 }
 
 /// Lines of the crates' own sources, tests aside, of files that `chosen` takes; with their places.

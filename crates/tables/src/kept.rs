@@ -196,10 +196,10 @@ mod tests {
         }
     }
 
-    /// A figure, not a test: `cargo test -p septet-tables --release -- --ignored --nocapture kept`.
+    /// A figure, not a test: `cargo test -p septet-tables --release -- --ignored --nocapture by_hand`.
     #[tokio::test]
     #[ignore = "prints a time"]
-    async fn how_long_a_look_up_takes() {
+    async fn by_hand_how_long_a_look_up_takes() {
         let begin = Instant::now();
         let query = query().await;
         let planned = begin.elapsed();

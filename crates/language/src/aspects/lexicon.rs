@@ -295,7 +295,7 @@ mod tests {
     /// differ by an s alone are left to be mended: `hamburgers` is a hamburger.
     #[test]
     #[ignore = "needs a dictionary, one word a line, named by SEPTET_DICTIONARY; run after changing a table"]
-    fn common_words_are_printed() {
+    fn by_hand_common_words_are_printed() {
         let path = std::env::var("SEPTET_DICTIONARY").unwrap();
         let words = std::fs::read_to_string(path).unwrap().to_lowercase();
         let lexicon = Lexicon::load();

@@ -128,6 +128,7 @@ fn held_out_cases_are_found() {
 }
 
 #[test]
+#[ignore = "reads ../shared/data"]
 fn aspects_of_real_sentences_are_found() {
     let Some(reviews) = real_data::read("restaurant/yelp_labelled.txt") else { return };
     let sentences: Vec<&str> = reviews.lines().map(|line| line.rsplit_once('\t').unwrap().0).collect();

@@ -72,6 +72,7 @@ fn pick<T: Copy>(values: &[T], rows: &[usize]) -> Vec<T> {
 }
 
 #[test]
+#[ignore = "reads ../shared/data"]
 fn reviews_are_told_apart_as_well_as_was_measured() {
     let Some(reviews) = real_data::read("restaurant/yelp_labelled.txt") else { return };
     let cells = reviews.lines().map(|line| line.rsplit_once('\t').unwrap());

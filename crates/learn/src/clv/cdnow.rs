@@ -80,6 +80,7 @@ fn check(found: f64, printed: f64, digits: i32) {
 }
 
 #[test]
+#[ignore = "reads ../shared/data"]
 fn bg_nbd_is_as_printed_in_2005() {
     let Some(histories) = histories() else { return };
     let fit = BgNbd::fit(&Compressed::from_customers(&histories)).unwrap();
@@ -109,6 +110,7 @@ fn pareto_nbd_is_as_printed_in_2005() {
 /// Rounding the weeks moves beta from 11.6687 to 11.6679, so the printed 11.669 cannot come out. scipy's Nelder-Mead on
 /// the form with `hyp2f1` found these: `bench/clv_scipy.py`.
 #[test]
+#[ignore = "reads ../shared/data"]
 fn pareto_nbd_on_rounded_weeks_is_scipys() {
     let Some(histories) = histories() else { return };
     let fit = ParetoNbd::fit(&Compressed::from_customers(&histories)).unwrap();
@@ -121,6 +123,7 @@ fn pareto_nbd_on_rounded_weeks_is_scipys() {
 
 /// scipy's Nelder-Mead on the same likelihood; .385 and 12.072 are the printed digits of Fader & Hardie's notes.
 #[test]
+#[ignore = "reads ../shared/data"]
 fn nbd_is_scipys() {
     let Some(histories) = histories() else { return };
     let fit = Nbd::fit(&Compressed::from_customers(&histories)).unwrap();
@@ -161,6 +164,7 @@ fn holdout(
 }
 
 #[test]
+#[ignore = "reads ../shared/data"]
 fn the_second_half_of_the_year_is_foretold() {
     let (Some(histories), Some(days)) = (histories(), days()) else { return };
     let customers = Compressed::from_customers(&histories);

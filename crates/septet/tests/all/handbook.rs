@@ -21,6 +21,7 @@ fn close(found: &Value, expected: f64, tolerance: f64, what: &str) {
 }
 
 #[test]
+#[ignore = "reads ../shared/data"]
 fn the_twelve_window_features_equal_the_reference_on_all_rows() {
     let Some(data) = real_data() else { return };
     let machine = Machine::new();
@@ -58,6 +59,7 @@ fn the_twelve_window_features_equal_the_reference_on_all_rows() {
 }
 
 #[test]
+#[ignore = "reads ../shared/data"]
 fn chapter_three_is_reproduced_with_its_set_sizes_and_its_logistic_regression() {
     let Some(data) = real_data() else { return };
     let machine = Machine::new();
@@ -91,6 +93,7 @@ fn chapter_three_is_reproduced_with_its_set_sizes_and_its_logistic_regression() 
 }
 
 #[test]
+#[ignore = "reads ../shared/data"]
 fn chapter_five_is_reached_with_the_books_features_and_passed_with_ours() {
     let Some(data) = real_data() else { return };
     let run = |machine: &Machine, domains: Option<String>| {

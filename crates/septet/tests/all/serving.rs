@@ -515,6 +515,7 @@ fn copy_tree(from: &std::path::Path, to: &std::path::Path) {
 }
 
 #[test]
+#[ignore = "reads ../shared/data"]
 fn a_hundred_thousand_payments_over_http_have_the_features_of_the_batch() {
     const ROWS: usize = 100_000;
     const CHUNK: usize = 5_000;

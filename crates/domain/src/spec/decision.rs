@@ -1,0 +1,93 @@
+//! What is decided on a score, and what a version must hold.
+
+use super::*;
+
+/// Turns a score into an action.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Decision {
+    /// Exactly one of `flags_per_day`, `costs` and `threshold` says where the line is drawn.
+    /// Rows a day that people can look at: the threshold is the score of the last one, on validation.
+    pub flags_per_day: Option<u32>,
+    /// What errors cost: the threshold has the least cost on validation.
+    pub costs: Option<Costs>,
+    /// A fixed probability.
+    pub threshold: Option<f64>,
+    /// Action at or above the threshold.
+    pub positive: String,
+    /// Action below it.
+    pub negative: String,
+    /// A second line below the first: scores between them are looked at by a person.
+    pub review: Option<Review>,
+}
+
+/// A second, lower line.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Review {
+    /// Action between the two lines, such as `review`.
+    pub action: String,
+    /// How many rows a day are above this line, those above the first one counted in; on validation.
+    pub flags_per_day: Option<u32>,
+    /// A fixed probability.
+    pub threshold: Option<f64>,
+}
+
+/// A condition beside the model. What it decides is recorded with its name.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Rule {
+    /// The reason code: lower case letters, digits and `_`.
+    #[schemars(with = "String")]
+    pub name: Spanned<String>,
+    /// What it says, for a person.
+    pub title: String,
+    /// SQL condition over the request's columns, the features and `probability`. Null does not hold.
+    #[schemars(with = "String")]
+    pub when: Spanned<String>,
+    /// What is done where it holds, instead of what the score says.
+    pub action: String,
+}
+
+/// Cost of a missed positive and of a false alarm, in any one unit.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Costs {
+    pub missed: f64,
+    pub false_alarm: f64,
+}
+
+/// Limits a version must hold before it may become champion.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Gates {
+    /// Expected calibration error on the test folds, 10 bins of equal count.
+    pub calibration_error_max: f64,
+    /// Size of the model file, in MB.
+    pub model_mb_max: f64,
+    /// Median time of one prediction, in microseconds, features given.
+    pub prediction_us_max: f64,
+    /// Median time of one prediction's reasons, in microseconds.
+    pub explanation_us_max: f64,
+    /// Rows replayed one by one to compare online with batch features.
+    pub parity_rows: usize,
+    /// Of a count: how far the sum over the test rows may be off, as a share.
+    pub total_error_max: f64,
+    /// How much worse than the champion on the same recent rows a version may be, in the measure that candidates are chosen by.
+    pub champion_margin: f64,
+}
+
+impl Default for Gates {
+    fn default() -> Gates {
+        Gates {
+            calibration_error_max: 0.02,
+            model_mb_max: 50.0,
+            prediction_us_max: 50.0,
+            explanation_us_max: 100.0,
+            parity_rows: 2_000,
+            // Our choice, about what a season moves.
+            total_error_max: 0.25,
+            champion_margin: 0.0,
+        }
+    }
+}
