@@ -26,7 +26,7 @@ pub use engine::{Engine, EngineSettings, TableFile};
 pub use error::{SqlPlace, TablesError};
 pub use expressions::{RowExpressions, numbers};
 pub use extract::{ExtractReport, ExtractRequest, Reading, extract, top_level_from};
-pub use kept::KeptQuery;
+pub use kept::{KeptQuery, NewestRows};
 pub use location::{Location, local_files, redacted};
 pub use output::{Format, print};
 pub use parquet::{Written, batch_bytes, file_fingerprint, read_batch, write_batch};

@@ -21,7 +21,7 @@ use septet_tables::arrow::array::{
 };
 use septet_tables::arrow::compute::{cast, concat_batches, take_record_batch};
 use septet_tables::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use septet_tables::{Engine, KeptQuery, RowExpressions, TablesError, arrow_type};
+use septet_tables::{Engine, KeptQuery, NewestRows, RowExpressions, TablesError, arrow_type};
 use serde_json::Value;
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
@@ -343,11 +343,19 @@ impl SeriesInputs {
         self.newest_of(with_moments(&rows.slice(first, known - first), moments, None)?)
     }
 
+    /// The newest rows of one key that decide its newest row; all where the query does not say.
+    fn deciding(&self, rows: RecordBatch) -> RecordBatch {
+        let in_order = |newest: &&NewestRows| newest.by.as_ref().is_none_or(|by| *by == self.at_name);
+        let newest = self.query.newest_rows().filter(|_| self.at.is_some()).filter(in_order);
+        let count = newest.map_or(rows.num_rows(), |newest| newest.count.min(rows.num_rows()));
+        rows.slice(rows.num_rows() - count, count)
+    }
+
     fn newest_of(&self, rows: RecordBatch) -> Result<Option<Vec<OwnedValue>>, PlatformError> {
         if rows.num_rows() == 0 {
             return Ok(None);
         }
-        let out = self.query.run(rows)?;
+        let out = self.query.run(self.deciding(rows))?;
         let newest = match self.at {
             None => (0..out.num_rows()).next(),
             Some(at) => {
