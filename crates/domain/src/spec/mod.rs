@@ -206,6 +206,26 @@ pub struct Column {
     pub reveals: Option<Spanned<String>>,
 }
 
+impl Column {
+    /// A column of which nothing else is said.
+    pub fn of_type(kind: ColumnType) -> Column {
+        Column {
+            kind,
+            required: false,
+            meaning: None,
+            unit: None,
+            min: None,
+            max: None,
+            values: None,
+            personal: None,
+            label: false,
+            known_after: None,
+            from: None,
+            reveals: None,
+        }
+    }
+}
+
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema, PartialEq, Eq)]
 #[serde(rename_all = "lowercase")]
 pub enum ColumnType {

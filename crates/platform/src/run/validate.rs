@@ -260,8 +260,7 @@ async fn no_look_ahead(run: &Run<'_>, data: &TrainingData) -> Result<Vec<GateRec
     let tables = data.tables_behind(&engine, run.domain)?;
     let cut = data.cut_at();
     let known = known_at(run, cut, &tables).await?;
-    let features = data.as_known_at_cut(&known, run.domain, cut).await?;
-    let labels = data.labels_at_cut(&known, run.domain, cut).await?;
+    let (features, labels) = data.again_at_cut(&known, run.domain, cut).await?;
     let labels = labels.map(|found| gate("labels_no_look_ahead", found.different == 0, found.evidence));
     let features = gate("no_look_ahead", features.different == 0, features.evidence);
     Ok([features].into_iter().chain(labels).collect())

@@ -214,18 +214,12 @@ fn columns_of(domain: &Domain, series: &Series, table: &SchemaRef) -> Result<Vec
         };
         let spec = declared(field.name());
         let column = Column {
-            kind: if is_time { ColumnType::Timestamp } else { kind },
             required: is_time || spec.is_some_and(|spec| spec.required),
             meaning: spec.and_then(|spec| spec.meaning.clone()),
             unit: spec.and_then(|spec| spec.unit.clone()),
             min: spec.and_then(|spec| spec.min),
             max: spec.and_then(|spec| spec.max),
-            values: None,
-            personal: None,
-            label: false,
-            known_after: None,
-            from: None,
-            reveals: None,
+            ..Column::of_type(if is_time { ColumnType::Timestamp } else { kind })
         };
         EventColumn::new(field.name().clone(), column)
     };

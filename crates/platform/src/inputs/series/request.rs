@@ -23,24 +23,10 @@ pub async fn request(
     inputs: &SeriesInputs,
 ) -> Result<(Vec<EventColumn>, SeriesRequest), PlatformError> {
     let series = spec.get_ref();
-    let empty = |kind: ColumnType| Column {
-        kind,
-        required: false,
-        meaning: None,
-        unit: None,
-        min: None,
-        max: None,
-        values: None,
-        personal: None,
-        label: false,
-        known_after: None,
-        from: None,
-        reveals: None,
-    };
     let key = Column {
         meaning: Some("looked up among the published rows".to_owned()),
         personal: key_personal(domain, series),
-        ..empty(ColumnType::Text)
+        ..Column::of_type(ColumnType::Text)
     };
     let mut columns = vec![EventColumn::new(series.key.get_ref().clone(), key)];
     let mut given = Vec::new();
@@ -51,14 +37,14 @@ pub async fn request(
         columns.push(EventColumn::new(name.get_ref().clone(), given_column(field)));
     }
     let sent = columns.len();
-    let rows = Column { meaning: Some("all rows of one key".to_owned()), ..empty(ColumnType::Text) };
+    let rows = Column { meaning: Some("all rows of one key".to_owned()), ..Column::of_type(ColumnType::Text) };
     let time = inputs.rows.columns.iter().position(|column| column.name == *series.at.get_ref()).unwrap_or(0);
     let of = RowsOf { columns: inputs.rows.columns.clone(), rows_max: series.rows_max, time };
     columns.push(EventColumn { rows: Some(Arc::new(of)), ..EventColumn::new(series.sent_as.get_ref().clone(), rows) });
     let as_of = columns.len();
     let moment = Column {
         meaning: Some(format!("with `{}`: the moment asked about; default: now", series.sent_as.get_ref())),
-        ..empty(ColumnType::Timestamp)
+        ..Column::of_type(ColumnType::Timestamp)
     };
     columns.push(EventColumn::new(AS_OF.to_owned(), moment));
     let (checks, told) = compile_checks(engine, domain, series, &columns).await?;
@@ -74,18 +60,11 @@ fn key_personal(domain: &Domain, series: &Series) -> Option<Personal> {
 
 fn given_column(given: &GivenFeature) -> Column {
     Column {
-        kind: given.kind,
-        required: false,
         meaning: given.meaning.clone(),
         unit: given.unit.clone(),
         min: given.min,
         max: given.max,
-        values: None,
-        personal: None,
-        label: false,
-        known_after: None,
-        from: None,
-        reveals: None,
+        ..Column::of_type(given.kind)
     }
 }
 

@@ -164,15 +164,12 @@ const KEYS_COMPARED: usize = 500;
 impl KeyRows {
     /// Labels known at the cut, from all rows and from those known then. Where a key has one row: of the moment whose labels are
     /// known at the cut.
-    pub(super) async fn labels_at_cut(
+    pub(super) fn labels_beside(
         &self,
-        engine: &Engine,
-        domain: &Domain,
-        spec: &Spanned<Series>,
+        before: &SeriesInputs,
+        then: &SeriesLabels,
         cut: i64,
     ) -> Result<Comparison, PlatformError> {
-        let before = SeriesInputs::load(engine, domain, spec).await?;
-        let then = SeriesLabels::compile(engine, domain, spec, before.rows().clone()).await?;
         let as_of = if self.one_row { cut - self.held } else { cut };
         let moment = self.one_row.then_some(as_of);
         let examples = before.all(as_of)?;
@@ -195,7 +192,7 @@ impl KeyRows {
     pub(super) fn parity(&self, keys: usize) -> Result<Comparison, PlatformError> {
         let (rows, keys) = (self.inputs.rows(), keys.min(KEYS_COMPARED));
         let all: Range<usize> = rows.keys.len().saturating_sub(keys)..rows.keys.len();
-        let mut pairs = Vec::new();
+        let (mut looked_up, mut pairs) = (BTreeMap::new(), Vec::new());
         for (key, sent) in as_sent(rows, all, self.inputs.rows_max())? {
             let Some(batch) = self.inputs.look_up(&key, rows.end)? else { continue };
             let as_of = crate::registry::clock::instant_text(rows.end).unwrap_or_default();
@@ -204,11 +201,12 @@ impl KeyRows {
                 let what = violations.iter().map(|one| format!("{}: {}", one.pointer, one.detail)).collect::<Vec<_>>();
                 PlatformError::Training(format!("published rows are no request: {}", what.join("; ")))
             })?;
+            looked_up.insert(key, batch.clone());
             pairs.push((batch, event.features.as_ref().map_or_else(Vec::new, |features| features.to_vec())));
         }
         let what = "keys asked with their rows instead of looked up";
-        let looked_up = compared(what, pairs.len(), &self.newest.names, pairs.into_iter());
-        self.with_batch(looked_up, keys)
+        let asked = compared(what, pairs.len(), &self.newest.names, pairs.into_iter());
+        self.with_batch(asked, &looked_up, keys)
     }
 
     /// Whether features are made for each of a key's rows: then the engine's sums slide over the rows, and what was added and taken
@@ -218,17 +216,22 @@ impl KeyRows {
     }
 
     /// And the look-up of each key beside the query over all keys at once, which training uses.
-    fn with_batch(&self, asked: Comparison, keys: usize) -> Result<Comparison, PlatformError> {
+    fn with_batch(
+        &self,
+        asked: Comparison,
+        looked_up: &BTreeMap<String, Vec<OwnedValue>>,
+        keys: usize,
+    ) -> Result<Comparison, PlatformError> {
         let rows = self.inputs.rows();
         let all = self.inputs.all(rows.end)?;
         let first = rows.keys.len().saturating_sub(keys);
         let newest: BTreeMap<usize, usize> = all.keys.iter().enumerate().map(|(row, &key)| (key, row)).collect();
         let mut different = 0;
         for (&key, &row) in newest.range(first..) {
-            let online = self.inputs.look_up(&rows.keys[key], rows.end)?.unwrap_or_default();
+            let online = looked_up.get(&rows.keys[key]).map_or(&[][..], Vec::as_slice);
             let batch = frame_row(&all.frame, row);
             let apart = |(a, b): (&OwnedValue, &OwnedValue)| !(a.same(b) || self.slides() && a.almost(b));
-            different += usize::from(batch.len() != online.len() || batch.iter().zip(&online).any(apart));
+            different += usize::from(batch.len() != online.len() || batch.iter().zip(online).any(apart));
         }
         let evidence = format!(
             "{}; {different} of {} looked up alone and with all differ",
@@ -240,14 +243,14 @@ impl KeyRows {
 
     /// Each key as of the cut, from all rows and from those known then. Where a key has several rows: those until the cut, as
     /// they are learned from.
-    pub(super) fn compared_with(&self, before: &SeriesExamples, cut: i64) -> Result<Comparison, PlatformError> {
+    pub(super) fn features_beside(&self, before: &SeriesInputs, cut: i64) -> Result<Comparison, PlatformError> {
         let now = self.inputs.all(if self.one_row { cut } else { self.inputs.rows().end })?;
         let by_name = |examples: &SeriesExamples| -> BTreeMap<(String, i64), Vec<OwnedValue>> {
             let rows = examples.names.iter().zip(&examples.times).enumerate();
             let rows = rows.filter(|(_, (_, time))| **time <= cut);
             rows.map(|(row, (name, &time))| ((name.clone(), time), frame_row(&examples.frame, row))).collect()
         };
-        let (now, then) = (by_name(&now), by_name(before));
+        let (now, then) = (by_name(&now), by_name(&before.all(cut)?));
         let same = |a: &Vec<OwnedValue>, b: &Vec<OwnedValue>| a.iter().zip(b).all(|(a, b)| a.same(b));
         let equal = now.iter().filter(|(at, row)| then.get(*at).is_some_and(|other| same(row, other))).count();
         let all = now.keys().chain(then.keys()).collect::<std::collections::BTreeSet<_>>().len();

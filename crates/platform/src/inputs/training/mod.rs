@@ -213,14 +213,14 @@ impl TrainingData {
         }
     }
 
-    /// Features of rows until the cut, made from the inputs as they were known then: `engine` knows those alone, with the tables
-    /// made again from them.
-    pub async fn as_known_at_cut(
+    /// Features of rows until the cut, and labels made from later rows that were known by then, made again from the inputs as they
+    /// were known then: `engine` knows those alone, with the tables made again from them. None where no label is made.
+    pub async fn again_at_cut(
         &self,
         engine: &Engine,
         domain: &Domain,
         cut: i64,
-    ) -> Result<Comparison, PlatformError> {
+    ) -> Result<(Comparison, Option<Comparison>), PlatformError> {
         match &self.source {
             Source::Events(own) => {
                 let before = History::read(engine, domain).await?;
@@ -233,28 +233,14 @@ impl TrainingData {
                 let values = (last - first) * frame.names.len();
                 let day = crate::split::day_name(cut + 1);
                 let evidence = format!("inputs cut at {day}: {different} of {values} earlier values differ");
-                Ok(Comparison { different, evidence })
+                Ok((Comparison { different, evidence }, own.labels_beside(&before, domain, cut)?))
             }
             Source::Series(own) => {
                 let Some(spec) = &domain.spec.series else { return Err(arrow_error("a series without a series")) };
-                let before = SeriesInputs::load(engine, domain, spec).await?.all(cut)?;
-                own.compared_with(&before, cut)
-            }
-        }
-    }
-
-    /// Labels made from later rows again from the inputs until the cut: what was known by then must not change.
-    pub async fn labels_at_cut(
-        &self,
-        engine: &Engine,
-        domain: &Domain,
-        cut: i64,
-    ) -> Result<Option<Comparison>, PlatformError> {
-        match &self.source {
-            Source::Events(own) => own.labels_at_cut(engine, domain, cut).await,
-            Source::Series(own) => {
-                let Some(spec) = &domain.spec.series else { return Err(arrow_error("a series without a series")) };
-                own.labels_at_cut(engine, domain, spec, cut).await.map(Some)
+                let before = SeriesInputs::load(engine, domain, spec).await?;
+                let labels = SeriesLabels::compile(engine, domain, spec, before.rows().clone()).await?;
+                let features = own.features_beside(&before, cut)?;
+                Ok((features, Some(own.labels_beside(&before, &labels, cut)?)))
             }
         }
     }
@@ -414,17 +400,12 @@ fn labels_compared(cut: i64, pairs: impl Iterator<Item = (f64, f64)>) -> Compari
 }
 
 impl EventRows {
-    async fn labels_at_cut(
-        &self,
-        engine: &Engine,
-        domain: &Domain,
-        cut: i64,
-    ) -> Result<Option<Comparison>, PlatformError> {
+    /// Labels made from later rows that were known at the cut, beside those of the history as it was known then.
+    fn labels_beside(&self, before: &History, domain: &Domain, cut: i64) -> Result<Option<Comparison>, PlatformError> {
         let made = made_labels(domain);
         if made.is_empty() {
             return Ok(None);
         }
-        let before = with_made_labels(engine, domain, History::read(engine, domain).await?, cut).await?;
         let mut pairs = Vec::new();
         for (name, _, known_after) in &made {
             let (then, now) = (before.label(name)?, self.history.label(name)?);
