@@ -2,34 +2,23 @@
 
 use crate::arguments::{Action, Arguments, Output, Page, Part, RunArguments, Step};
 use crate::bars::Bars;
-use crate::serving::log_place;
 use crate::settings::{SETTINGS, Settings, reference_markdown};
 use crate::show;
+use crate::workshop::{Workshop, domains_of, engine};
 use anyhow::{Context, bail};
 use clap::CommandFactory;
-use septet_domain::{Domain, Domains};
-use septet_platform::monitor::{MonitorOptions, MonitoringReport, Rehearsed};
+use septet_domain::Domain;
 use septet_platform::{
-    CHAMPION, Home, Kept, PINNED, Run, RunOptions, Scorer, Signed, StepName, Store, VersionAction, change_version,
-    check_domain, new_run_id,
+    CHAMPION, Home, PINNED, RunOptions, Signed, StepName, Store, VersionAction, change_version, check_domain,
+    new_run_id,
 };
 use septet_tables::{Engine, EngineSettings, Format, TableFile};
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::ExitCode;
-use std::sync::Arc;
 
 pub use crate::doctor::doctor;
-
-pub fn domains_of(settings: &Settings) -> anyhow::Result<Domains> {
-    Ok(Domains::find(settings.domains.as_deref())?)
-}
-
-fn engine(settings: &Settings, home: &Home) -> anyhow::Result<Engine> {
-    let settings = EngineSettings { memory_max: settings.memory_max, spill_folder: home.spill_folder(), partitions: 1 };
-    Ok(Engine::new(&settings)?)
-}
 
 pub async fn check(settings: &Settings, only: Option<&str>, json: bool) -> anyhow::Result<ExitCode> {
     let domains = domains_of(settings)?;
@@ -95,109 +84,6 @@ fn options(domain: &Domain, arguments: &RunArguments) -> anyhow::Result<RunOptio
         );
     }
     Ok(RunOptions { sources, layout: arguments.layout.clone(), demo_small: arguments.small })
-}
-
-/// What of a domain's definition is other than a version's.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Changed {
-    /// At most what watches.
-    Nothing,
-    /// What is decided on a score and told of it: `septet run` decides anew in seconds.
-    Answers,
-    /// What is learned: `septet run` trains.
-    Model,
-    /// The version cannot be read, and why: such as one that an older program made.
-    Unreadable(String),
-}
-
-/// What a command on runs needs, opened once.
-pub struct Workshop {
-    home: Home,
-    store: Store,
-    domain: Domain,
-    memory_max: usize,
-    threads: usize,
-}
-
-impl Workshop {
-    pub async fn open(settings: &Settings, domain: &str) -> anyhow::Result<Workshop> {
-        let home = Home::open(&settings.home)?;
-        let domain = domains_of(settings)?.load(domain)?;
-        septet_platform::use_threads(settings.threads);
-        let store = Store::open(&home.store_file(), settings.database_url.as_deref()).await?;
-        check_domain(&engine(settings, &home)?, &domain).await?;
-        Ok(Workshop { store, domain, memory_max: settings.memory_max, threads: settings.threads, home })
-    }
-
-    pub fn store(&self) -> &Store {
-        &self.store
-    }
-
-    /// What of the definition changed since the champion was made; none without a champion that can be loaded.
-    pub async fn changed_since_champion(&self) -> anyhow::Result<Option<Changed>> {
-        let Some(champion) = self.store.alias(self.domain.name(), CHAMPION).await? else { return Ok(None) };
-        let loaded = Scorer::load(&self.home.version_folder(self.domain.name(), &champion.version));
-        let today = self.domain.fingerprints();
-        Ok(Some(match loaded {
-            Err(error) => Changed::Unreadable(error.to_string()),
-            Ok(scorer) if scorer.manifest.definition.model != today.model => Changed::Model,
-            Ok(scorer) if scorer.manifest.definition.answers != today.answers => Changed::Answers,
-            Ok(_) => Changed::Nothing,
-        }))
-    }
-
-    pub fn domain(&self) -> &Domain {
-        &self.domain
-    }
-
-    /// Puts troubles into what was observed and looks whether they are found.
-    pub async fn rehearse(&self, settings: &Settings, spoiled: &[&str]) -> anyhow::Result<Vec<Rehearsed>> {
-        let looking = MonitorOptions { rehearsal: true, ..self.looking(settings).await? };
-        let quiet = septet_platform::NoProgress;
-        let gathered = septet_platform::monitor::gather(&looking, &quiet).await?;
-        Ok(septet_platform::monitor::rehearse(&gathered, spoiled).await?)
-    }
-
-    async fn looking(&self, settings: &Settings) -> anyhow::Result<MonitorOptions> {
-        let store = Arc::new(Store::open(&self.home.store_file(), settings.database_url.as_deref()).await?);
-        Ok(MonitorOptions {
-            home: self.home.clone(),
-            store,
-            domain: Arc::new(self.domain.clone()),
-            log: log_place(settings, &self.home, self.domain.name()),
-            memory_max: self.memory_max,
-            as_of: None,
-            since: None,
-            reference_until: None,
-            rehearsal: false,
-        })
-    }
-
-    /// Looks at what was observed, if there is a champion, and brings the alerts to it.
-    pub async fn look(&self, settings: &Settings, bars: &Bars) -> anyhow::Result<Option<MonitoringReport>> {
-        if self.changed_since_champion().await?.is_none() {
-            return Ok(None);
-        }
-        let looking = self.looking(settings).await?;
-        let found = septet_platform::monitor::look(&looking, bars).await?;
-        crate::watching::record(settings, &looking.store, &found).await?;
-        Ok(Some(found))
-    }
-
-    pub fn run<'a>(&'a self, options: RunOptions, run_id: String, bars: &'a Bars) -> Run<'a> {
-        let Workshop { home, store, domain, memory_max, threads } = self;
-        Run {
-            home,
-            store,
-            domain,
-            options,
-            run_id,
-            memory_max: *memory_max,
-            threads: *threads,
-            progress: bars,
-            kept: Kept::default(),
-        }
-    }
 }
 
 pub async fn run(settings: &Settings, arguments: &RunArguments, json: bool) -> anyhow::Result<ExitCode> {
@@ -392,7 +278,7 @@ pub async fn sql(settings: &Settings, words: &[String], format: Output, json: bo
         // Read only for who asks: the log may be long.
         let asked = engine.reads(query)?;
         if asked.iter().any(|table| table == "decisions" || table == "outcomes") {
-            let place = crate::serving::log_place(settings, &home, &name);
+            let place = crate::workshop::log_place(settings, &home, &name);
             let log = place.open(&name).await?;
             let tables = tokio::task::spawn_blocking(move || log.tables()).await??;
             for (table, batch) in tables {

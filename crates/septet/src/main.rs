@@ -7,11 +7,11 @@ mod bars;
 mod commands;
 mod doctor;
 mod grade;
-mod rehearsed;
 mod serving;
 mod settings;
 mod show;
 mod watching;
+mod workshop;
 
 use arguments::{Arguments, Command};
 use clap::Parser;

@@ -2,13 +2,13 @@
 
 use crate::background;
 use crate::bars::Bars;
-use crate::commands::{Changed, Workshop, domains_of};
 use crate::settings::Settings;
 use crate::show;
+use crate::workshop::{Changed, Workshop, domains_of, log_place};
 use anyhow::{Context, bail};
 use septet_domain::Domain;
 use septet_platform::monitor::SystemWatch;
-use septet_platform::serve::{LogPlace, Service, ServiceOptions};
+use septet_platform::serve::{Service, ServiceOptions};
 use septet_platform::{Home, RunOptions, Store, new_run_id};
 use septet_server::{Answers, DomainState, Limits, Site, Watched};
 use std::net::{IpAddr, SocketAddr};
@@ -25,14 +25,6 @@ fn chosen(settings: &Settings, names: &[String]) -> anyhow::Result<Vec<Arc<Domai
     let domains = domains_of(settings)?;
     let names = if names.is_empty() { domains.names() } else { names.to_vec() };
     names.iter().map(|name| Ok(Arc::new(domains.load(name)?))).collect()
-}
-
-/// Where a domain's decision log is.
-pub fn log_place(settings: &Settings, home: &Home, domain: &str) -> LogPlace {
-    match settings.database_url.as_deref() {
-        Some(url) => LogPlace::Url(url.to_owned()),
-        None => LogPlace::File(home.decisions_file(domain)),
-    }
 }
 
 fn service_options(
@@ -99,7 +91,7 @@ pub async fn serve(settings: &Settings, names: &[String]) -> anyhow::Result<Exit
     }
     let listener = septet_server::listen(SocketAddr::new(address, hub_port.saturating_add(offset))).await?;
     sites.push(Site { name: "hub".to_owned(), listener, answers: Answers::Hub(septet_server::hub(&states)) });
-    let channels = crate::watching::channels(settings);
+    let channels = crate::workshop::channels(settings);
     let rounds = background::start(settings, &store, &states, &system, channels);
     let addresses = addresses(&sites, &states)?;
     let (shown, watched) = (Bars::new(false), states.clone());

@@ -2,29 +2,17 @@
 
 use crate::arguments::MonitorArguments;
 use crate::bars::Bars;
-use crate::commands::domains_of;
-use crate::serving::log_place;
 use crate::settings::Settings;
 use crate::show;
+use crate::workshop::{domains_of, log_place, record};
 use anyhow::{Context, bail};
-use septet_platform::alerts::{Channels, Mail, deliver, reconcile};
-use septet_platform::monitor::{MonitorOptions, MonitoringReport, files, look};
+use septet_platform::monitor::{MonitorOptions, files, look};
 use septet_platform::{Home, Store};
 use septet_tables::{Engine, EngineSettings};
 use serde_json::json;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
-
-/// Where alerts are sent, by the settings.
-pub fn channels(settings: &Settings) -> Channels {
-    let to = settings.alert_to.clone();
-    let mail = settings.alert_smtp.clone().filter(|_| !to.is_empty());
-    Channels {
-        webhook: settings.alert_webhook.clone(),
-        mail: mail.map(|url| Mail { url, from: settings.alert_from.clone(), to }),
-    }
-}
 
 fn moment(flag: &str, text: Option<&String>) -> anyhow::Result<Option<i64>> {
     let Some(text) = text else { return Ok(None) };
@@ -68,14 +56,6 @@ pub async fn monitor(settings: &Settings, arguments: &MonitorArguments, json: bo
         }
     }
     Ok(ExitCode::SUCCESS)
-}
-
-/// Brings the alerts to what was found, and sends what is due.
-pub async fn record(settings: &Settings, store: &Store, found: &MonitoringReport) -> anyhow::Result<()> {
-    let channels = channels(settings);
-    reconcile(store, found, &channels).await?;
-    deliver(store, &channels).await?;
-    Ok(())
 }
 
 /// What is wanted of the alerts.

@@ -81,7 +81,7 @@ pub struct MonitorOptions {
     pub since: Option<i64>,
     /// Take the past before this for usual, instead of what the champion was judged on.
     pub reference_until: Option<i64>,
-    /// Leave room after the reference for troubles that are put in: see `rehearse`.
+    /// Leave room after the reference for faults that are put in: see `rehearse`.
     pub rehearsal: bool,
 }
 

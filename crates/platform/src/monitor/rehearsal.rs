@@ -1,4 +1,4 @@
-//! Would it be found? Troubles of known kinds are put into what was observed, and the whole look is made again on it.
+//! Would it be found? Faults of known kinds are put into what was observed, and the monitoring run is made again on it.
 
 use crate::monitor::observed::Part;
 use crate::monitor::{Gathered, MonitoringReport};
@@ -6,17 +6,17 @@ use crate::{NoProgress, PlatformError};
 use septet_domain::Domain;
 use septet_learn::frame::Column;
 
-/// Windows that a trouble lasts.
+/// Windows that a fault lasts.
 const WINDOWS: i64 = 5;
 /// Of a gap: one row in so many is left.
 const GAP_KEEPS: usize = 3;
 
-/// Time after the reference that troubles need: as many windows as they last before the newest one whose labels are known.
+/// Time after the reference that faults need: as many windows as they last before the newest one whose labels are known.
 pub fn room(domain: &Domain) -> i64 {
     domain.spec.known_after().micros() + (WINDOWS + 2) * domain.spec.monitor.window.micros()
 }
 
-/// A trouble, or its absence, and what the look said.
+/// A fault, or its absence, and what the look said.
 #[derive(Clone, Debug)]
 pub struct Rehearsed {
     /// `quiet`, `drift`, `gap` or `label_shift`.
@@ -26,15 +26,15 @@ pub struct Rehearsed {
 }
 
 /// Rehearses on windows after the reference: there must be some. `spoiled`: tries that are made wrongly on purpose (a
-/// trouble in the quiet one, none in the others), to see that they fail then.
+/// fault in the quiet one, none in the others), to see that they fail then.
 pub async fn rehearse(gathered: &Gathered, spoiled: &[&str]) -> Result<Vec<Rehearsed>, PlatformError> {
     let quiet = gathered.look(&NoProgress).await?;
     let undisturbed = match spoiled.contains(&"quiet") {
         false => quiet.clone(),
         true => {
-            let mut trouble = Trouble::new(gathered, gathered.grid.watched.end);
-            trouble.lose_rows();
-            gathered.look_at(&trouble.parts, &NoProgress).await?
+            let mut fault = InjectedFault::new(gathered, gathered.grid.watched.end);
+            fault.lose_rows();
+            gathered.look_at(&fault.parts, &NoProgress).await?
         }
     };
     let pages = |look: &MonitoringReport| {
@@ -53,17 +53,17 @@ pub async fn rehearse(gathered: &Gathered, spoiled: &[&str]) -> Result<Vec<Rehea
     let end = gathered.grid.watched.end;
     let mature_end = gathered.grid.immature_from().min(end);
     let tries: [(&'static str, &'static str, i64, Act); 3] = [
-        ("drift", "drift", end, |trouble| trouble.shift_input()),
-        ("gap", "rows", end, |trouble| trouble.lose_rows()),
-        ("label_shift", "label_share", mature_end, |trouble| trouble.shift_labels()),
+        ("drift", "drift", end, |fault| fault.shift_input()),
+        ("gap", "rows", end, |fault| fault.lose_rows()),
+        ("label_shift", "label_share", mature_end, |fault| fault.shift_labels()),
     ];
     let labelled = gathered.answerer.inputs.keeps_state();
     for (name, watch, end, act) in tries.into_iter().filter(|(name, ..)| labelled || *name != "label_shift") {
-        let mut trouble = Trouble::new(gathered, end);
+        let mut fault = InjectedFault::new(gathered, end);
         if !spoiled.contains(&name) {
-            act(&mut trouble);
+            act(&mut fault);
         }
-        let Trouble { parts, told, .. } = trouble;
+        let InjectedFault { parts, told, .. } = fault;
         let look = gathered.look_at(&parts, &NoProgress).await?;
         let found = look.findings.iter().find(|finding| finding.watch == watch && !is_in(&quiet, finding));
         let evidence = match found {
@@ -75,15 +75,15 @@ pub async fn rehearse(gathered: &Gathered, spoiled: &[&str]) -> Result<Vec<Rehea
     Ok(all)
 }
 
-/// Puts a trouble in.
-type Act = for<'b> fn(&mut Trouble<'b>);
+/// Puts a fault in.
+type Act = for<'b> fn(&mut InjectedFault<'b>);
 
-/// What was there before the trouble does not count as having found it.
+/// What was there before the fault does not count as having found it.
 fn is_in(quiet: &MonitoringReport, finding: &crate::monitor::Finding) -> bool {
     quiet.findings.iter().any(|other| other.watch == finding.watch && other.found == finding.found)
 }
 
-struct Trouble<'a> {
+struct InjectedFault<'a> {
     gathered: &'a Gathered,
     from: i64,
     until: i64,
@@ -91,9 +91,15 @@ struct Trouble<'a> {
     told: String,
 }
 
-impl<'a> Trouble<'a> {
-    fn new(gathered: &'a Gathered, end: i64) -> Trouble<'a> {
-        Trouble { gathered, from: end - WINDOWS, until: end, parts: gathered.parts.clone(), told: "nothing".to_owned() }
+impl<'a> InjectedFault<'a> {
+    fn new(gathered: &'a Gathered, end: i64) -> InjectedFault<'a> {
+        InjectedFault {
+            gathered,
+            from: end - WINDOWS,
+            until: end,
+            parts: gathered.parts.clone(),
+            told: "nothing".to_owned(),
+        }
     }
 
     fn holds(&self, time: i64) -> bool {

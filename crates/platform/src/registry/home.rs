@@ -105,7 +105,8 @@ impl Home {
         write_whole(&self.published_file(domain), &bytes)
     }
 
-    fn published_file(&self, domain: &str) -> PathBuf {
+    /// Which run's tables are published.
+    pub fn published_file(&self, domain: &str) -> PathBuf {
         self.root.join("published").join(format!("{domain}.json"))
     }
 

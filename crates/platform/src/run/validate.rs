@@ -101,28 +101,21 @@ async fn papers(
     ])
 }
 
-/// What is broken on purpose before gates are asked again, to see that they notice.
+/// Features that are broken on purpose before gates are asked again, to see that they notice.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct GatesSpoiled {
-    pub baselines: bool,
+    /// The batch features of the newest row, which is asked again online.
     pub parity: bool,
+    /// Those of a row in the middle, which is computed again from inputs cut behind it.
     pub look_ahead: bool,
-    pub calibration: bool,
 }
 
 /// The gates of the champion once more, on the published run's own tables.
 pub async fn again(run: &Run<'_>, version: &str, spoil: GatesSpoiled) -> Result<Vec<GateRecord>, PlatformError> {
     let folder = run.home.version_folder(run.domain.name(), version);
-    let mut scorer = Scorer::load(&folder)?;
-    if spoil.baselines {
-        scorer.manifest.advantage.values_mut().for_each(|advantage| *advantage = Some((-0.1, 0.1)));
-    }
-    if let Some(metric) = scorer.manifest.metrics.get_mut("calibration_error").filter(|_| spoil.calibration) {
-        metric.value = f64::NAN;
-    }
+    let scorer = Scorer::load(&folder)?;
     let mut prepared = prepare_anew(run, run.report_of(StepName::Extract).await?).await?;
     let last = prepared.frame.rows().saturating_sub(1);
-    // The newest row is asked again online; the middle ones after a cut.
     let rows = [(spoil.parity, last), (spoil.look_ahead, last / 2)];
     for row in rows.into_iter().filter(|(wanted, _)| *wanted).map(|(_, row)| row) {
         let number = prepared.frame.columns.iter_mut().find_map(|column| match column {
