@@ -1,6 +1,7 @@
 //! What the seams promise, end to end on a small domain of the tests' own: a kind is a file and a line, kinds compete, a number
 //! is a target like a label, labels come from later rows, and a changed definition asks for no more than it must.
 
+use crate::PlatformError;
 use crate::monitor::{MonitorOptions, look};
 use crate::serve::{LogPlace, RequestOptions, Service, ServiceOptions};
 use crate::{
@@ -209,6 +210,10 @@ impl House {
     }
 
     async fn run(&self) -> RunReport {
+        self.try_run(false).await.unwrap()
+    }
+
+    async fn try_run(&self, accept: bool) -> Result<RunReport, PlatformError> {
         let file = self.folder.path().join(format!("{}.csv", self.name)).display().to_string();
         let sources = BTreeMap::from([(self.name.to_owned(), file)]);
         let options = RunOptions { sources, layout: Some("own".to_owned()), demo_small: false };
@@ -222,9 +227,11 @@ impl House {
             memory_max: 1 << 30,
             threads: 2,
             progress: &NoProgress,
+            accept,
+            refresh: false,
             kept: Default::default(),
         };
-        start(run, true).await.unwrap()
+        start(run, !accept).await
     }
 
     fn scorer(&self, report: &RunReport) -> Scorer {
@@ -663,4 +670,66 @@ fn nothing_outside_kinds_names_a_kind() {
     let mut found = source_lines(&outside);
     found.retain(|(_, line)| names.iter().any(|name| names_one(line, name)));
     assert!(found.is_empty(), "{found:#?}");
+}
+
+/// The first rows of a CSV file, with its header.
+fn first_rows(text: &str, rows: usize) -> String {
+    text.lines().take(rows + 1).map(|line| format!("{line}\n")).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_fails_changes_nothing_that_a_service_answers_from() {
+    let house = House::new(&[]).await;
+    let good = house.run().await;
+    assert!(good.promoted, "{:?}", good.gates);
+    let service = house.serve().await;
+    let answer = house.answer(&service, visit("a", DAYS, "c0", 30.0)).await;
+    let in_force = house.home.published("visits").unwrap().unwrap();
+    let champion = house.store.alias("visits", CHAMPION).await.unwrap().unwrap().version;
+    // In order of time, so that the first rows are the oldest.
+    let mut rows: Vec<String> = visits().lines().skip(1).map(str::to_owned).collect();
+    let header = visits().lines().next().unwrap().to_owned();
+    rows.sort_by_key(|row| row.split(',').nth(1).unwrap().to_owned());
+    let all = format!("{header}\n{}\n", rows.join("\n"));
+    let without_minutes: String = all.lines().enumerate().fold(String::new(), |text, (at, line)| {
+        let (head, _) = line.rsplit_once(',').unwrap();
+        text + &if at == 0 { format!("{line}\n") } else { format!("{head},\n") }
+    });
+    for (text, expected) in [
+        (first_rows(&all, 12), "12 rows where"),
+        (first_rows(&all, rows.len() - 1), "rows where"),
+        (without_minutes, "`minutes` is empty"),
+        (format!("{header}\nx,no time,c0,a lot,1\n"), "break the contract"),
+        (String::new(), ""),
+    ] {
+        house.write("visits.csv", &text);
+        let error = house.try_run(false).await.unwrap_err().to_string();
+        assert!(error.contains(expected), "{error}");
+        assert_eq!(house.home.published("visits").unwrap().unwrap(), in_force, "{expected}");
+        assert_eq!(house.store.alias("visits", CHAMPION).await.unwrap().unwrap().version, champion, "{expected}");
+    }
+    // A gate that may be about the rows: a label that looks further than it says.
+    house.write("visits.csv", &visits());
+    house.write("domains/visits/label.sql", &LABEL.replace("30", "60"));
+    let failed = house.run().await;
+    assert!(failed.withheld.is_some_and(|why| why.contains("labels_no_look_ahead")), "{:?}", failed.gates);
+    assert_eq!(house.home.published("visits").unwrap().unwrap(), in_force);
+    house.write("domains/visits/label.sql", LABEL);
+    tokio::time::sleep(Duration::from_millis(2_500)).await;
+    assert!(service.condition().ready);
+    let again = house.answer(&service, visit("b", DAYS, "c0", 30.0)).await;
+    // One visit more than before, and not a customer without a past.
+    let probability = |answer: &Value| answer["prediction"]["probability"].as_f64().unwrap();
+    assert!((probability(&again) - probability(&answer)).abs() < 0.05, "{answer} {again}");
+    let stranger = house.answer(&service, visit("c", DAYS, "nobody", 30.0)).await;
+    assert!(probability(&again) - probability(&stranger) > 0.1, "{again} {stranger}");
+    // A person's word.
+    house.write("visits.csv", &first_rows(&all, rows.len() - 1));
+    let stopped = house.try_run(false).await.unwrap_err();
+    let PlatformError::HoldsLess { run_id, .. } = stopped else { panic!("{stopped}") };
+    assert!(house.home.rows_of_run("visits", &run_id).unwrap().join("visits.parquet").is_file());
+    let accepted = house.try_run(true).await.unwrap();
+    assert_eq!(accepted.run_id, run_id, "the stopped run goes on");
+    assert_eq!(house.home.published("visits").unwrap().unwrap().run_id, run_id);
+    service.stop().await;
 }

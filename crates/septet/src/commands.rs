@@ -9,7 +9,7 @@ use anyhow::{Context, bail};
 use clap::CommandFactory;
 use septet_domain::Domain;
 use septet_platform::{
-    CHAMPION, Home, PINNED, RunOptions, Signed, StepName, Store, VersionAction, change_version, check_domain,
+    CHAMPION, Home, PINNED, Run, RunOptions, Signed, StepName, Store, VersionAction, change_version, check_domain,
     new_run_id,
 };
 use septet_tables::{Engine, EngineSettings, Format, TableFile};
@@ -90,7 +90,10 @@ pub async fn run(settings: &Settings, arguments: &RunArguments, json: bool) -> a
     let workshop = Workshop::open(settings, &arguments.domain).await?;
     let options = options(&workshop.domain, arguments)?;
     let bars = Bars::new(json);
-    let report = septet_platform::start(workshop.run(options, new_run_id(), &bars), arguments.fresh).await?;
+    let run = workshop.run(options, new_run_id(), arguments.accept, &bars);
+    let report = septet_platform::start(run, arguments.fresh).await;
+    workshop.tell_of_run(settings, &report).await?;
+    let report = report?;
     let found = match arguments.no_monitor {
         true => None,
         false => workshop.look(settings, &bars).await?,
@@ -116,6 +119,7 @@ pub async fn step(
     step: Step,
     arguments: &RunArguments,
     run_id: &str,
+    refresh: bool,
     json: bool,
 ) -> anyhow::Result<ExitCode> {
     let safe = |c: char| c.is_ascii_alphanumeric() || "-_.:+".contains(c);
@@ -130,10 +134,18 @@ pub async fn step(
         Step::Validate => StepName::Validate,
         Step::Health => StepName::Health,
     };
+    if refresh && step != StepName::Load {
+        bail!("--refresh belongs to the step load");
+    }
     let workshop = Workshop::open(settings, &arguments.domain).await?;
     let options = options(&workshop.domain, arguments)?;
     let bars = Bars::new(json);
-    let report = septet_platform::step(workshop.run(options, run_id.to_owned(), &bars), step).await?;
+    let run = workshop.run(options, run_id.to_owned(), arguments.accept, &bars);
+    let report = septet_platform::step(Run { refresh, ..run }, step).await;
+    if step >= StepName::Load {
+        workshop.tell_of_run(settings, &report).await?;
+    }
+    let report = report?;
     if json {
         println!("{}", serde_json::to_string(&report)?);
     } else {
@@ -258,7 +270,33 @@ pub fn domains(settings: &Settings, json: bool) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-pub async fn sql(settings: &Settings, words: &[String], format: Output, json: bool) -> anyhow::Result<ExitCode> {
+/// The tables that a question is about: those in force, or those of one run, as far as it came.
+async fn register_tables(engine: &Engine, home: &Home, name: &str, run_id: Option<&str>) -> anyhow::Result<()> {
+    let folder = match run_id {
+        Some(run_id) => home.rows_of_run(name, run_id)?,
+        None => {
+            let published = home.published(name)?;
+            let none = || format!("`{name}` has no tables in force yet; first: septet run {name}");
+            home.tables_folder(name, &published.with_context(none)?.run_id)
+        }
+    };
+    for entry in std::fs::read_dir(&folder).with_context(|| folder.display().to_string())? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|ending| ending == "parquet") {
+            let table = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+            engine.register_file(&TableFile { name: table, path }).await?;
+        }
+    }
+    Ok(())
+}
+
+pub async fn sql(
+    settings: &Settings,
+    words: &[String],
+    run_id: Option<&str>,
+    format: Output,
+    json: bool,
+) -> anyhow::Result<ExitCode> {
     let home = Home::open(&settings.home)?;
     let engine = engine(settings, &home)?.with_files();
     let (domain, query) = match words {
@@ -266,15 +304,12 @@ pub async fn sql(settings: &Settings, words: &[String], format: Output, json: bo
         [query] => (None, query),
         _ => bail!("expected [DOMAIN] QUERY"),
     };
+    if domain.is_none() && run_id.is_some() {
+        bail!("--run belongs to a domain: septet sql DOMAIN --run ID QUERY");
+    }
     if let Some(domain) = domain {
         let name = domains_of(settings)?.load(domain)?.name().to_owned();
-        let published = home.published(&name)?;
-        let published =
-            published.with_context(|| format!("`{name}` has no published tables yet; first: septet run {name}"))?;
-        for table in published.tables.keys() {
-            let path = home.tables_folder(&name, &published.run_id).join(format!("{table}.parquet"));
-            engine.register_file(&TableFile { name: table.clone(), path }).await?;
-        }
+        register_tables(&engine, &home, &name, run_id).await?;
         // Read only for who asks: the log may be long.
         let asked = engine.reads(query)?;
         if asked.iter().any(|table| table == "decisions" || table == "outcomes") {
@@ -341,7 +376,7 @@ pub async fn bench(settings: &Settings, part: Part, arguments: &RunArguments, ou
     let workshop = Workshop::open(settings, &arguments.domain).await?;
     let options = options(&workshop.domain, arguments)?;
     let bars = Bars::new(true);
-    let run = workshop.run(options, new_run_id(), &bars);
+    let run = workshop.run(options, new_run_id(), false, &bars);
     let figures = match part {
         Part::Windows => septet_platform::bench::windows(&run, out).await?,
         Part::Train => septet_platform::bench::train(&run, out).await?,

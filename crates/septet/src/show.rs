@@ -65,6 +65,12 @@ pub fn run_report(report: &RunReport) {
             format!("is kept but does not answer; failed: {}", failed.join(", "))
         }
     };
+    if let Some(why) = &report.withheld {
+        let (domain, run) = (&report.domain, &report.run_id);
+        println!(
+            "\nThe run's tables are not in force: {why}.\nTo read them: septet sql {domain} --run {run} \"SELECT ...\""
+        );
+    }
     println!("\nVersion {} {verdict}.\nReport: {}", report.version, report.report.display());
 }
 

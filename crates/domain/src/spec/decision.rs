@@ -75,6 +75,9 @@ pub struct Gates {
     pub total_error_max: f64,
     /// How much worse than the champion on the same recent rows a version may be, in the measure that candidates are chosen by.
     pub champion_margin: f64,
+    /// How many rows less than those in force a run may bring, as a share, before a person must say `--accept`: above 0 where a
+    /// source gives only the newest months.
+    pub rows_lost_share_max: f64,
 }
 
 impl Default for Gates {
@@ -88,6 +91,7 @@ impl Default for Gates {
             // Our choice, about what a season moves.
             total_error_max: 0.25,
             champion_margin: 0.0,
+            rows_lost_share_max: 0.0,
         }
     }
 }

@@ -4,6 +4,7 @@
 use crate::error::arrow_error;
 use crate::inputs::contract::Event;
 use crate::registry::CHAMPION;
+use crate::registry::clock::now_micros;
 use crate::registry::home::Lock;
 use crate::serve::answerer::Answerer;
 use crate::serve::engine::{Current, EngineSettings, Message, Takeover, run};
@@ -263,6 +264,9 @@ impl Service {
         let champion = self.options.store.alias(name, CHAMPION).await?;
         let published = self.options.home.published(name)?;
         match (champion, published) {
+            (Some(champion), Some(published)) if published.is_between(Some(&champion.version), now_micros()) => {
+                Err(PlatformError::usage("tables and champion are being changed", "it takes a moment"))
+            }
             (Some(champion), Some(published)) => Ok((champion.version, published.run_id)),
             _ => {
                 Err(PlatformError::usage(format!("`{name}` has no champion yet"), format!("first: septet run {name}")))

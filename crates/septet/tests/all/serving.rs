@@ -594,9 +594,9 @@ fn a_hundred_thousand_payments_over_http_have_the_features_of_the_batch() {
     // Days whose labels are known, by the answers in the log and by the batch: the same average precision.
     let online = daily_average_precision(&machine, &domains, &[]);
     let newest = rows.last().unwrap()["paid_at"].as_str().unwrap().to_owned();
-    for step in ["extract", "transform", "load"] {
-        let words = ["step", "fraud", step, "--run", "whole", "--source", &source, "--layout", "fraud_handbook"];
-        machine.ok(&[&["--domains", &domains], &words[..]].concat());
+    for step in [&["extract"][..], &["transform"], &["load", "--refresh", "--accept"]] {
+        let words = ["--run", "whole", "--source", &source, "--layout", "fraud_handbook"];
+        machine.ok(&[&["--domains", &domains, "step", "fraud"], step, &words[..]].concat());
     }
     std::fs::remove_dir_all(machine.home().join("decisions")).unwrap();
     let offline = daily_average_precision(&machine, &domains, &["--as-of", &newest]);

@@ -26,9 +26,9 @@ fn publish_without(machine: &Machine, domains: &str, name: &str, gone: impl Fn(u
     }
     let file = machine.write(&format!("{name}.csv"), kept.join("\n") + "\n").display().to_string();
     let layout = machine.write("as_it_is.sql", format!("SELECT {columns} FROM source")).display().to_string();
-    for step in ["extract", "transform", "load"] {
-        let source = ["--run", name, "--source", &file, "--layout", &layout];
-        machine.ok(&[&["--domains", domains, "step", "fraud", step], &source[..]].concat());
+    let source = ["--run", name, "--source", &file, "--layout", &layout];
+    for step in [&["extract"][..], &["transform"], &["load", "--refresh", "--accept"]] {
+        machine.ok(&[&["--domains", domains, "step", "fraud"], step, &source[..]].concat());
     }
 }
 
