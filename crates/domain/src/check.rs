@@ -2,7 +2,7 @@
 //! known, that a domain's parts fit together. Finds everything that is wrong, not only the first.
 
 use crate::Duration;
-use crate::folder::Domain;
+use crate::domain::Domain;
 use crate::problem::{Place, Problem, did_you_mean};
 use crate::spec::*;
 use std::ops::Range;

@@ -5,6 +5,7 @@
 
 pub mod aspects;
 pub mod clauses;
+pub mod contrasts;
 pub mod features;
 pub mod sparse;
 pub mod tokens;

@@ -2,9 +2,8 @@
 //! where it stands in the original text, so that an answer can quote it.
 
 use std::borrow::Cow;
-use std::ops::Range;
 
-use crate::clauses::contrast_words;
+use std::ops::Range;
 
 /// Words that turn round what follows them. Words with `n't` do so without being listed. Ours, after VADER's list, less
 /// those that weaken rather than negate; `hardly any meat` is read as no meat.
@@ -172,24 +171,6 @@ fn lower_case(written: &str) -> Cow<'_, str> {
     if lower.is_ascii() || !lower.contains('’') { lower } else { Cow::Owned(lower.replace('’', "'")) }
 }
 
-/// Which tokens stand under a negation: from the word after the negating one to the next punctuation mark or contrast
-/// (`not good, but cheap`: only `good`). One per token. text: the one the tokens were read from.
-/// Source: Das & Chen 2001, Pang et al. 2002.
-pub fn negated(text: &str, tokens: &[Token<'_>]) -> Vec<bool> {
-    let mut negated = Vec::with_capacity(tokens.len());
-    let mut under = false;
-    for (at, token) in tokens.iter().enumerate() {
-        let gap = at.checked_sub(1).map_or("", |before| &text[tokens[before].bytes.end..token.bytes.start]);
-        let ends = gap.contains(['.', ',', ';', ':', '!', '?', '(', ')', '\n', '…', '—']);
-        under &= !ends && token.kind != TokenKind::Emoji && contrast_words(text, tokens, at) == 0;
-        negated.push(under);
-        // `not only good` says that it is good.
-        let is_only = tokens.get(at + 1).is_some_and(|next| matches!(&*next.lower, "only" | "just"));
-        under |= token.negates() && !is_only;
-    }
-    negated
-}
-
 /// Words (`good`) and, with `pairs`, neighbours (`not good`), in order. With `negated`, one per token, a word under a
 /// negation is marked: `not_good`. Calls `each` with every gram, so that nothing is kept that is only counted.
 pub fn for_each_gram(tokens: &[Token<'_>], pairs: bool, negated: Option<&[bool]>, mut each: impl FnMut(&str)) {
@@ -242,14 +223,6 @@ mod tests {
         assert_eq!(lower, expected, "{text:?}");
     }
 
-    fn grams(text: &str, negation: bool) -> Vec<String> {
-        let tokens = tokens(text);
-        let scope = negation.then(|| negated(text, &tokens));
-        let mut grams = Vec::new();
-        for_each_gram(&tokens, true, scope.as_deref(), |gram| grams.push(gram.to_owned()));
-        grams
-    }
-
     #[test]
     fn the_negating_words_are_in_the_order_the_search_needs() {
         assert!(NEGATING.is_sorted());
@@ -269,18 +242,6 @@ mod tests {
         let text = "Crème 👍 Brûlée";
         let last = tokens(text).pop().unwrap();
         assert_eq!((&text[last.bytes.clone()], last.characters), ("Brûlée", 8..14));
-    }
-
-    #[test]
-    fn negation_reaches_to_the_next_mark_or_contrast() {
-        let expected = ["not", "not_good", "not not_good", "but", "not_good but", "cheap", "but cheap"];
-        assert_eq!(grams("not good but cheap", true), expected);
-        assert_eq!(
-            grams("Isn't good, cheap", true),
-            ["isn't", "not_good", "isn't not_good", "cheap", "not_good cheap"]
-        );
-        assert_eq!(grams("not only good", true), ["not", "only", "not only", "good", "only good"]);
-        assert_eq!(grams("not good", false), ["not", "good", "not good"]);
     }
 
     #[test]
