@@ -1,7 +1,7 @@
 //! Sources to checked rows: `tables/INPUT.parquet`, and `tables/quarantine.parquet` for what breaks the contract.
 
 use crate::PlatformError;
-use crate::inputs::places::at_file;
+use crate::inputs::places::{at_file, names_made};
 use crate::registry::home::make_folder;
 use crate::run::demo::demo_file;
 use crate::run::{Made, Run};
@@ -32,6 +32,9 @@ pub async fn run(run: &Run<'_>) -> Result<Made, PlatformError> {
         let show = |reading: Reading| run.progress.done(reading.rows);
         let report = extract(&engine, &request, &show).await.map_err(|error| at_file(run.domain, &file, error))?;
         run.progress.end();
+        if at == 0 {
+            refuse_made_names(run, &layout_name, &report.extras)?;
+        }
         reports.push((name.clone(), report));
     }
     gather_quarantine(run, &folder, &reports).await?;
@@ -45,6 +48,17 @@ pub async fn run(run: &Run<'_>) -> Result<Made, PlatformError> {
         fingerprint,
         detail: json!({ "layout": layout_name, "simulated": simulated, "inputs": reports }),
     })
+}
+
+/// A column of the source under the name of a feature or window would be another thing in a rule than in the model.
+fn refuse_made_names(run: &Run, layout: &str, extras: &[String]) -> Result<(), PlatformError> {
+    let made = names_made(run.domain);
+    let clash = extras.iter().find_map(|name| Some((name, made.get(name)?)));
+    let Some((name, what)) = clash else { return Ok(()) };
+    Err(PlatformError::usage(
+        format!("column `{name}` of the source, which is beyond the contract, has the name of {what}"),
+        format!("give it another name in the SELECT of layout `{layout}`, or leave it out there"),
+    ))
 }
 
 /// The extracted tables under their name. Published ones are in readers' hands: a repeated extract may only find the
