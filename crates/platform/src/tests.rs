@@ -4,8 +4,8 @@
 use crate::monitor::{MonitorOptions, look};
 use crate::serve::{LogPlace, RequestOptions, Service, ServiceOptions};
 use crate::{
-    CHAMPION, Home, NoProgress, Run, RunOptions, RunReport, Scorer, Signed, Store, VersionAction, change_version,
-    check_domain, new_run_id, start,
+    CHAMPION, Home, NoProgress, PlatformError, Run, RunOptions, RunReport, Scorer, Signed, Store, VersionAction,
+    change_version, check_domain, new_run_id, start,
 };
 use septet_domain::{Domain, Domains};
 use septet_learn::bootstrap::SplitMix64;
@@ -15,6 +15,8 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
+
+mod beyond;
 
 const DOMAIN: &str = r#"
 name = "visits"
@@ -209,6 +211,10 @@ impl House {
     }
 
     async fn run(&self) -> RunReport {
+        self.try_run().await.unwrap()
+    }
+
+    async fn try_run(&self) -> Result<RunReport, PlatformError> {
         let file = self.folder.path().join(format!("{}.csv", self.name)).display().to_string();
         let sources = BTreeMap::from([(self.name.to_owned(), file)]);
         let options = RunOptions { sources, layout: Some("own".to_owned()), demo_small: false };
@@ -224,7 +230,7 @@ impl House {
             progress: &NoProgress,
             kept: Default::default(),
         };
-        start(run, true).await.unwrap()
+        start(run, true).await
     }
 
     fn scorer(&self, report: &RunReport) -> Scorer {

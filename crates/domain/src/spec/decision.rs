@@ -75,6 +75,9 @@ pub struct Gates {
     pub total_error_max: f64,
     /// How much worse than the champion on the same recent rows a version may be, in the measure that candidates are chosen by.
     pub champion_margin: f64,
+    /// Inputs that may tell the label, or the order of the target, nearly alone, because they are known when the answer is asked for.
+    #[schemars(with = "Vec<String>")]
+    pub may_reveal_label: Vec<Spanned<String>>,
 }
 
 impl Default for Gates {
@@ -88,6 +91,7 @@ impl Default for Gates {
             // Our choice, about what a season moves.
             total_error_max: 0.25,
             champion_margin: 0.0,
+            may_reveal_label: Vec::new(),
         }
     }
 }
