@@ -4,6 +4,7 @@
 use std::ops::Range;
 
 use crate::contrasts::{Opening, contrast, contrast_words};
+use crate::quotes::{is_apostrophe, is_quotation_mark};
 use crate::tokens::{Token, tokens};
 
 /// A full stop after one of these does not end a sentence; nor does one after a single letter.
@@ -30,7 +31,9 @@ pub fn sentences(text: &str) -> Vec<Range<usize>> {
         let ends = match character {
             '\n' | '\r' | '。' | '！' | '？' | '\u{2028}' | '\u{2029}' => true,
             '.' | '!' | '?' | '…' => {
-                let closes = |next: char| matches!(next, '.' | '!' | '?' | '…' | '"' | '”' | '’' | '\'' | ')' | ']');
+                let closes = |next: char| {
+                    matches!(next, '.' | '!' | '?' | '…' | ')' | ']') || is_apostrophe(next) || is_quotation_mark(next)
+                };
                 while let Some((_, next)) = characters.next_if(|&(_, next)| closes(next)) {
                     end += next.len_utf8();
                 }

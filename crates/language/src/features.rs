@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use crate::TEXT_BYTES_MAX;
 use crate::contrasts::negated;
+use crate::quotes::plain_quotes;
 use crate::sparse::SparseRows;
 use crate::tokens::{Token, character_grams, for_each_gram, tokens};
 use crate::vader::vader;
@@ -140,7 +141,7 @@ impl TextFeatures {
         weigh(words, 0, found, &mut row);
         weigh(known_runs, words.len(), runs, &mut row);
         if self.settings.sentiment {
-            let scores = vader(read.text);
+            let scores = vader(&plain_quotes(read.text));
             let scores = [scores.negative, scores.neutral, scores.positive, scores.compound];
             row.extend((self.grams() as u32..).zip(scores).filter(|&(_, score)| score != 0.0));
         }

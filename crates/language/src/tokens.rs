@@ -5,6 +5,8 @@ use std::borrow::Cow;
 
 use std::ops::Range;
 
+use crate::quotes::{is_apostrophe, plain_quotes};
+
 /// Words that turn round what follows them. Words with `n't` do so without being listed. Ours, after VADER's list, less
 /// those that weaken rather than negate; `hardly any meat` is read as no meat.
 const NEGATING: [&str; 24] = [
@@ -27,7 +29,7 @@ pub enum TokenKind {
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct Token<'a> {
-    /// In lower case, a curly apostrophe made straight.
+    /// In lower case, with `'` for every sign that means it.
     pub lower: Cow<'a, str>,
     pub kind: TokenKind,
     /// Where it stands in the text, in bytes; always on character boundaries.
@@ -115,7 +117,7 @@ impl Cursor<'_> {
         loop {
             self.step_while(is_word_character);
             match (self.peek(0), self.peek(1)) {
-                (Some(apostrophe @ ('\'' | '’')), Some(next)) if is_word_character(next) => self.step(apostrophe),
+                (Some(sign), Some(next)) if is_apostrophe(sign) && is_word_character(next) => self.step(sign),
                 _ => return,
             }
         }
@@ -142,7 +144,8 @@ impl Cursor<'_> {
 }
 
 fn is_word_character(character: char) -> bool {
-    character.is_alphanumeric() || character == '_' || is_mark(character)
+    // One apostrophe counts as a letter in Unicode; at a word's end it is a quotation mark like the others.
+    (character.is_alphanumeric() || character == '_' || is_mark(character)) && !is_apostrophe(character)
 }
 
 /// Accents written as characters of their own, which must not cut a word in two.
@@ -168,7 +171,10 @@ fn is_emoji_modifier(character: char) -> bool {
 
 fn lower_case(written: &str) -> Cow<'_, str> {
     let lower = crate::vader::lower_case(written);
-    if lower.is_ascii() || !lower.contains('’') { lower } else { Cow::Owned(lower.replace('’', "'")) }
+    match plain_quotes(&lower) {
+        Cow::Owned(plain) => Cow::Owned(plain),
+        Cow::Borrowed(_) => lower,
+    }
 }
 
 /// Words (`good`) and, with `pairs`, neighbours (`not good`), in order. With `negated`, one per token, a word under a
