@@ -3,7 +3,7 @@
 use crate::PlatformError;
 use crate::inputs::features::frame_row;
 use crate::inputs::{Inputs, TrainingData};
-use crate::judge::alone::{GIVES_AWAY, accusation, each_alone, gives_away};
+use crate::judge::alone::{GIVES_AWAY, accusation, each_alone, figures, gives_away};
 use crate::judge::evaluation::Evaluation;
 use crate::registry::CHAMPION;
 use crate::registry::home::{appear, write_whole};
@@ -289,9 +289,12 @@ fn no_leak(data: &TrainingData, manifest: &Manifest, allowed: &[Spanned<String>]
         return gate("no_leak", false, evidence);
     }
     let most = judged().max_by(|a, b| a.1.low.total_cmp(&b.1.low));
-    let most = most.map_or_else(|| "nothing can be said".to_owned(), |(name, found)| accusation(name, found));
-    let but = if allowed.is_empty() { String::new() } else { format!("; {} allowed", allowed.len()) };
-    gate("no_leak", true, format!("of {} inputs at the most {most}; refused above {GIVES_AWAY}{but}", alone.len()))
+    let most = most.map_or_else(
+        || "none says anything alone".to_owned(),
+        |(name, found)| format!("`{name}` says most alone: {} on {} held-out rows", figures(found), found.rows),
+    );
+    let but = if allowed.is_empty() { String::new() } else { format!("; {} allowed to say more", allowed.len()) };
+    gate("no_leak", true, format!("of {} inputs {most}; refused above {GIVES_AWAY}{but}", alone.len()))
 }
 
 /// The interval of our advantage over a baseline in a metric, and what it was judged on.
