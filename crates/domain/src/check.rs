@@ -2,9 +2,10 @@
 //! known, that a domain's parts fit together. Finds everything that is wrong, not only the first.
 
 use crate::Duration;
-use crate::folder::Domain;
+use crate::domain::Domain;
 use crate::problem::{Place, Problem, did_you_mean};
 use crate::spec::*;
+use std::collections::BTreeMap;
 use std::ops::Range;
 use toml::Spanned;
 
@@ -131,7 +132,9 @@ impl Check<'_> {
     fn windows(&mut self) {
         let Some(input) = self.domain.spec.input.values().next() else { return };
         let columns: Vec<&str> = input.columns.keys().map(|name| name.get_ref().as_str()).collect();
-        let mut outputs: Vec<String> = columns.iter().map(|&name| name.to_owned()).collect();
+        let of_input = |name: &&str| ((*name).to_owned(), "a column of the input".to_owned());
+        // Each with what it is.
+        let mut outputs: BTreeMap<String, String> = columns.iter().map(of_input).collect();
         for window in &self.domain.spec.window {
             self.refers("entity", &window.get_ref().entity, columns.iter().copied());
             if window.get_ref().over.iter().any(|over| over.micros() == 0) || window.get_ref().over.is_empty() {
@@ -143,12 +146,14 @@ impl Check<'_> {
                     Err(message) => self.say(text.span(), message, None),
                 }
                 let own = Window { columns: [(name.clone(), text.clone())].into(), ..window.get_ref().clone() };
+                let place = self.domain.place("domain.toml", name.span().start);
+                let what = format!("a column of the window at {}:{}", place.line, place.column);
                 for output in own.output_names() {
-                    if outputs.contains(&output) {
+                    if let Some(first) = outputs.insert(output.clone(), what.clone()) {
                         let hint = Some("give the window a `name` of its own".to_owned());
-                        self.say(name.span(), format!("two columns would be called `{output}`"), hint);
+                        let message = format!("two columns would be called `{output}`: this one and {first}");
+                        self.say(name.span(), message, hint);
                     }
-                    outputs.push(output);
                 }
             }
         }

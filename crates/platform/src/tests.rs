@@ -1,12 +1,11 @@
 //! What the seams promise, end to end on a small domain of the tests' own: a kind is a file and a line, kinds compete, a number
 //! is a target like a label, labels come from later rows, and a changed definition asks for no more than it must.
 
-use crate::PlatformError;
 use crate::monitor::{MonitorOptions, look};
 use crate::serve::{LogPlace, RequestOptions, Service, ServiceOptions};
 use crate::{
-    CHAMPION, Home, NoProgress, Run, RunOptions, RunReport, Scorer, Signed, Store, VersionAction, change_version,
-    check_domain, new_run_id, start,
+    CHAMPION, Home, NoProgress, PlatformError, Run, RunOptions, RunReport, Scorer, Signed, Store, VersionAction,
+    change_version, check_domain, new_run_id, start,
 };
 use septet_domain::{Domain, Domains};
 use septet_learn::bootstrap::SplitMix64;
@@ -16,6 +15,8 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
+
+mod beyond;
 
 const DOMAIN: &str = r#"
 name = "visits"

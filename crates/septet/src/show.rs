@@ -47,6 +47,7 @@ pub fn run_report(report: &RunReport) {
     }
     println!("\nRun {} of {}\n{steps}", report.run_id, report.domain);
     println!("\nOn the test folds, mean over folds, beside the best baseline:\n{}", metrics(&report.metrics));
+    beyond_contract(report);
     let mut gates = table(&["gate", "", "evidence"]);
     for gate in &report.gates {
         gates.add_row(vec![
@@ -72,6 +73,26 @@ pub fn run_report(report: &RunReport) {
         );
     }
     println!("\nVersion {} {verdict}.\nReport: {}", report.version, report.report.display());
+}
+
+/// Nobody has looked at what the source brings beyond the contract: it is told what was made of it.
+fn beyond_contract(report: &RunReport) {
+    let Some(train) = report.steps.iter().find(|step| step.name == "train") else { return };
+    let rows = |key: &str| {
+        let words = |row: &serde_json::Value| -> Vec<String> {
+            row.as_array().into_iter().flatten().map(|word| word.as_str().unwrap_or_default().to_owned()).collect()
+        };
+        train.detail[key].as_array().map(|rows| rows.iter().map(words).collect::<Vec<_>>()).unwrap_or_default()
+    };
+    let (taken, left_out) = (rows("beyond_contract"), rows("left_out"));
+    if !taken.is_empty() {
+        let mut inputs = table(&["taken as an input", "type", "alone, on the validation folds"]);
+        inputs.add_rows(taken);
+        println!("\nColumns of the source beyond the contract:\n{inputs}");
+    }
+    for row in left_out {
+        println!("left out: {}", row.join(", "));
+    }
 }
 
 fn cases(report: &RunReport) {

@@ -1,5 +1,6 @@
 //! What can go wrong between a source and a table, each with what to do about it.
 
+use crate::select_list::given_twice;
 use datafusion::error::DataFusionError;
 use std::path::PathBuf;
 
@@ -52,6 +53,11 @@ impl TablesError {
             return ours;
         }
         let message = plain(&error);
+        let same_name = message.contains("same name") || message.contains("duplicate") || message.contains("ambiguous");
+        if let Some((name, first, again)) = given_twice(sql).filter(|_| same_name) {
+            let message = format!("column `{name}` is given twice: first at {}:{}", first.line, first.column);
+            return TablesError::Sql { message, place: Some(again) };
+        }
         let place = span_of(&error).or_else(|| place_in_message(&message)).or_else(|| place_of_word(&message, sql));
         TablesError::Sql { message, place }
     }

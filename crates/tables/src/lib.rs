@@ -17,6 +17,7 @@ mod parquet;
 mod quarantine;
 mod reader;
 mod reference;
+mod select_list;
 mod side_by_side;
 mod values;
 
@@ -33,6 +34,7 @@ pub use parquet::{Written, batch_bytes, file_fingerprint, read_batch, write_batc
 pub use quarantine::{QuarantineRow, Reason};
 pub use reader::TextFormat;
 pub use reference::reference_markdown;
+pub use select_list::given_names;
 pub use values::{Fault, KEY_CHARACTERS_MAX, TEXT_CHARACTERS_MAX, expected, number_fault, text_fault, whole};
 
 /// Hidden columns that carry a row's place through a layout's SELECT.

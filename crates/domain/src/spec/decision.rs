@@ -78,6 +78,9 @@ pub struct Gates {
     /// How many rows less than those in force a run may bring, as a share, before a person must say `--accept`: above 0 where a
     /// source gives only the newest months.
     pub rows_lost_share_max: f64,
+    /// Inputs that may tell the label, or the order of the target, nearly alone, because they are known when the answer is asked for.
+    #[schemars(with = "Vec<String>")]
+    pub may_reveal_label: Vec<Spanned<String>>,
 }
 
 impl Default for Gates {
@@ -92,6 +95,7 @@ impl Default for Gates {
             total_error_max: 0.25,
             champion_margin: 0.0,
             rows_lost_share_max: 0.0,
+            may_reveal_label: Vec::new(),
         }
     }
 }

@@ -11,6 +11,7 @@ pub(crate) use numbers::figure;
 pub(crate) use pictures::day_axis;
 
 use crate::PlatformError;
+use crate::judge::alone::beyond_contract;
 use crate::registry::store::GateRecord;
 use crate::version::{Candidate, DecisionRule, FeatureSchema, FoldSummary, Manifest, MetricValue};
 use minijinja::syntax::SyntaxConfig;
@@ -112,6 +113,9 @@ struct View<'a> {
     learned: Vec<(&'a String, &'a f64)>,
     features: Vec<FeatureRow<'a>>,
     features_left_out: usize,
+    /// Name, type, what it says alone.
+    beyond_contract: Vec<[String; 3]>,
+    left_out: &'a [(String, String)],
 }
 
 impl<'a> View<'a> {
@@ -135,6 +139,8 @@ impl<'a> View<'a> {
             parameters: manifest.parameters.iter().map(|(name, value)| (name, plain(value))).collect(),
             learned: manifest.learned.iter().collect(),
             features: features(manifest),
+            beyond_contract: beyond_contract(manifest),
+            left_out: &manifest.left_out,
             features_left_out: manifest.features.len().saturating_sub(FEATURES_MAX),
         }
     }

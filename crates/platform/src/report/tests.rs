@@ -6,6 +6,7 @@ use crate::version::{Candidate, DecisionRule, FORMAT, FeatureSchema, FoldSummary
 use septet_domain::{Fingerprints, ParameterValue};
 use septet_learn::bootstrap::SplitMix64;
 use septet_learn::calibration::Calibrator;
+use septet_learn::univariate::{Read, Told, Univariate};
 use std::collections::BTreeMap;
 
 const HOSTILE: &str = "<b>&\"";
@@ -58,6 +59,10 @@ fn sample() -> Sample {
         charts: charts(),
         quarantine: vec![reason("amount", "holds text", 98), reason("", "line has 7 fields, expected 6", 37)],
     }
+}
+
+fn alone() -> Univariate {
+    Univariate { told: Told::RocAuc, read: Read::Values, value: 0.52, low: 0.49, high: 0.55, rows: 9_000 }
 }
 
 fn gate(name: &str, passed: bool, evidence: &str) -> GateRecord {
@@ -114,6 +119,8 @@ fn manifest() -> Manifest {
         fitted_on: None,
         features: names.map(feature).to_vec(),
         extras: vec!["is_weekend".to_owned()],
+        left_out: vec![("reference".to_owned(), "an identifier: 9 different texts in 9 rows".to_owned())],
+        alone: vec![("is_weekend".to_owned(), alone())],
         parameters: parameters(0.05, 5.0),
         candidates: vec![
             candidate(0.05, 3.0, 0.668),

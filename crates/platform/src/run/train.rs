@@ -4,6 +4,7 @@ use crate::PlatformError;
 use crate::error::arrow_error;
 use crate::inputs::TrainingData;
 use crate::inputs::history::nullable;
+use crate::judge::alone::{beyond_contract, check_exceptions, each_alone};
 use crate::judge::choose::{Outcome, train};
 use crate::judge::decide::decide;
 use crate::judge::estimate;
@@ -30,6 +31,7 @@ pub async fn run(run: &Run<'_>) -> Result<Made, PlatformError> {
     let data = prepare(run).await?;
     let tests: Vec<Vec<u32>> = data.plan.test.iter().map(|fold| fold.test.clone()).collect();
     let evaluation = Evaluation::new(&data, run.domain, &tests)?;
+    check_exceptions(run.domain, &data.frame.names)?;
     let fit = fit_name(run, &data.data_fingerprint, &data.layout);
     if let Some(known) = fitted_before(run, &fit)? {
         run.progress.say(&format!("what is learned from has not changed: deciding anew on the fit of {known}"));
@@ -48,16 +50,25 @@ pub async fn run(run: &Run<'_>) -> Result<Made, PlatformError> {
     files.push((name.to_owned(), profile));
     files.push((ANSWERS.to_owned(), answers_file(&outcome.validation, &outcome.test)?));
     files.extend(definition_files(run));
-    made(run, &data, &files, &version)
+    made(run, &data, &files, &manifest)
 }
 
-fn made(run: &Run, data: &TrainingData, files: &[(String, Vec<u8>)], version: &str) -> Result<Made, PlatformError> {
+fn made(
+    run: &Run,
+    data: &TrainingData,
+    files: &[(String, Vec<u8>)],
+    manifest: &Manifest,
+) -> Result<Made, PlatformError> {
     Ok(Made {
         rows_in: data.rows_read,
         rows_out: data.plan.test.first().map_or(0, |fold| fold.fitted_on(false).len()) as u64,
         quarantined: 0,
         fingerprint: write_version(run, files)?,
-        detail: json!({ "version": version }),
+        detail: json!({
+            "version": manifest.version,
+            "beyond_contract": beyond_contract(manifest),
+            "left_out": manifest.left_out,
+        }),
     })
 }
 
@@ -107,6 +118,8 @@ fn decide_anew(run: &Run, data: &TrainingData, evaluation: &Evaluation, known: &
         definition: run.domain.fingerprints(),
         decided_anew_from: Some(known.to_owned()),
         features: features(run, data),
+        left_out: data.left_out.clone(),
+        alone: each_alone(data),
         estimates,
         decision,
         metrics,
@@ -128,7 +141,7 @@ fn decide_anew(run: &Run, data: &TrainingData, evaluation: &Evaluation, known: &
     }
     files.push(("charts.json".to_owned(), to_json(&charts)?));
     files.extend(definition_files(run));
-    made(run, data, &files, &version)
+    made(run, data, &files, &manifest)
 }
 
 /// `answers.parquet`: what the chosen candidate said of the validation and the test folds, so that lines can be drawn on it again.
@@ -284,6 +297,8 @@ fn manifest(
         },
         features: features(run, data),
         extras: data.extras.clone(),
+        left_out: data.left_out.clone(),
+        alone: each_alone(data),
         parameters: outcome.parameters.0.clone(),
         learned: outcome.fitted.learned(),
         outputs: outcome.kind.outputs(&data.context),

@@ -3,6 +3,7 @@
 use crate::PlatformError;
 use crate::inputs::features::frame_row;
 use crate::inputs::{Inputs, TrainingData};
+use crate::judge::alone::{GIVES_AWAY, accusation, each_alone, figures, gives_away};
 use crate::judge::evaluation::Evaluation;
 use crate::registry::CHAMPION;
 use crate::registry::home::{appear, write_whole};
@@ -14,7 +15,8 @@ use crate::run::train::{read_answers, read_charts};
 use crate::run::{Made, Run, StepName};
 use crate::values::OwnedValue;
 use crate::values::to_json;
-use crate::version::{DecisionRule, Scorer};
+use crate::version::{DecisionRule, Manifest, Scorer};
+use septet_domain::Spanned;
 use septet_learn::frame::Column;
 use septet_learn::measures::Task;
 use septet_tables::ExtractReport;
@@ -24,6 +26,8 @@ use std::time::Instant;
 
 /// Rows timed one by one for the time gates.
 const TIMED_ROWS: usize = 2_000;
+/// Inputs that a gate tells one by one.
+const LEAKS_TOLD_MAX: usize = 5;
 
 pub async fn run(run: &Run<'_>) -> Result<Made, PlatformError> {
     let trained = run.report_of(StepName::Train).await?;
@@ -145,7 +149,7 @@ pub async fn papers_are_current(run: &Run<'_>, version: &str) -> Result<bool, Pl
 async fn gates(run: &Run<'_>, data: &TrainingData, scorer: &Scorer) -> Result<Vec<GateRecord>, PlatformError> {
     let limits = &run.domain.spec.gates;
     let manifest = &scorer.manifest;
-    let total = 6 + manifest.advantage.len() as u64;
+    let total = 7 + manifest.advantage.len() as u64;
     run.progress.begin("validate: gates", Some(total), "gates");
     let on = if data.plan.test.len() == 1 && data.plan.test[0].seen.is_empty() { "hold-out" } else { "test folds" };
     let on = if data.plan.test[0].seen.is_empty() { on } else { "keys held out" };
@@ -159,6 +163,7 @@ async fn gates(run: &Run<'_>, data: &TrainingData, scorer: &Scorer) -> Result<Ve
     let equal = equal?;
     gates.push(gate("batch_equals_online", equal.different == 0, equal.evidence));
     gates.extend(unchanged?);
+    gates.push(no_leak(data, manifest, &limits.may_reveal_label));
     run.progress.done(gates.len() as u64);
     gates.extend(calibration(scorer, limits.calibration_error_max));
     if let Some(total) = manifest.metrics.get("total_error") {
@@ -257,6 +262,32 @@ async fn no_look_ahead(run: &Run<'_>, data: &TrainingData) -> Result<Vec<GateRec
     let labels = labels.map(|found| gate("labels_no_look_ahead", found.different == 0, found.evidence));
     let features = gate("no_look_ahead", features.different == 0, features.evidence);
     Ok([features].into_iter().chain(labels).collect())
+}
+
+/// An input that alone tells the label is not had when the answer is asked for, or the question is none. `allowed`: those of which
+/// somebody has said that they are.
+fn no_leak(data: &TrainingData, manifest: &Manifest, allowed: &[Spanned<String>]) -> GateRecord {
+    // A version of an earlier program does not say.
+    let alone = if manifest.alone.is_empty() { each_alone(data) } else { manifest.alone.clone() };
+    let is_allowed = |name: &str| allowed.iter().any(|known| known.get_ref() == name);
+    let judged = || alone.iter().filter(|(name, _)| !is_allowed(name));
+    let leaks: Vec<String> =
+        judged().filter(|(_, found)| gives_away(found)).map(|(name, found)| accusation(name, found)).collect();
+    if !leaks.is_empty() {
+        let told = leaks[..leaks.len().min(LEAKS_TOLD_MAX)].join("; ");
+        let evidence = format!(
+            "{told}; refused above {GIVES_AWAY}: leave it out, or name it in [gates] may_reveal_label if it is known when an \
+             answer is asked for"
+        );
+        return gate("no_leak", false, evidence);
+    }
+    let most = judged().max_by(|a, b| a.1.low.total_cmp(&b.1.low));
+    let most = most.map_or_else(
+        || "none says anything alone".to_owned(),
+        |(name, found)| format!("`{name}` says most alone: {} on {} held-out rows", figures(found), found.rows),
+    );
+    let but = if allowed.is_empty() { String::new() } else { format!("; {} allowed to say more", allowed.len()) };
+    gate("no_leak", true, format!("of {} inputs {most}; refused above {GIVES_AWAY}{but}", alone.len()))
 }
 
 /// The interval of our advantage over a baseline in a metric, and what it was judged on.

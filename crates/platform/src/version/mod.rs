@@ -9,6 +9,7 @@ use septet_domain::{Domain, Fingerprints, ParameterValue};
 use septet_learn::calibration::Calibrator;
 use septet_learn::isotonic::Curve;
 use septet_learn::measures::{Better, Task};
+use septet_learn::univariate::Univariate;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -56,6 +57,12 @@ pub struct Manifest {
     pub features: Vec<FeatureSchema>,
     /// Columns beyond the contract among them.
     pub extras: Vec<String>,
+    /// Columns beyond the contract that are none, with why.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<(String, String)>,
+    /// What inputs say alone, on the validation folds.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub alone: Vec<(String, Univariate)>,
     pub parameters: BTreeMap<String, ParameterValue>,
     /// Numbers that the kind learned and a reader wants to see, with their standard errors as `NAME_error`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]

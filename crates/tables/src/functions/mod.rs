@@ -25,7 +25,7 @@ pub enum Over {
 }
 
 /// All of them; the page `docs/reference/sql.md` is made from this list.
-pub const FUNCTIONS: [Function; 3] = [text::VADER, text::ASPECTS, baskets::ASSOCIATION_RULES];
+pub const FUNCTIONS: [Function; 4] = [text::PLAIN_QUOTES, text::VADER, text::ASPECTS, baskets::ASSOCIATION_RULES];
 
 /// Makes them known to a session.
 pub fn register(context: &SessionContext) {

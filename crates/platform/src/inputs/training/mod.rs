@@ -6,7 +6,7 @@ mod keys;
 use super::Inputs;
 use super::contract::EventContract;
 use super::events::{made_labels, with_made_labels};
-use super::features::{FeatureSet, differing_values, frame_row, telling_extras};
+use super::features::{Beyond, FeatureSet, differing_values, frame_row, telling_extras};
 use super::history::{History, intern};
 use super::live::features_online;
 use super::places::{at_file, tables_behind};
@@ -41,6 +41,8 @@ pub struct TrainingData {
     pub plan: Plan,
     /// Columns beyond the contract that are features.
     pub extras: Vec<String>,
+    /// Those that are none, with why.
+    pub left_out: Vec<(String, String)>,
     /// Rows of the domain's first input.
     pub rows_read: u64,
     /// First and last time of the data, microseconds.
@@ -349,7 +351,7 @@ async fn of_events(
     let schema = history.batch.schema();
     let names = schema.fields().iter().map(|field| field.name().clone());
     let beyond: Vec<String> = names.filter(|name| input.columns.keys().all(|known| known.get_ref() != name)).collect();
-    let extras = telling_extras(&history, &beyond)?;
+    let Beyond { taken: extras, left_out } = telling_extras(&history, &beyond)?;
     let windows = compile_windows(engine, domain, &schema).await?;
     let codes = |name: &str| -> Result<Arc<Interned>, PlatformError> { history.intern(name) };
     let timeline = Timeline { times: &history.times, codes: &codes, task: context.task };
@@ -378,6 +380,7 @@ async fn of_events(
         context,
         plan: plan.shifted(range.start),
         extras,
+        left_out,
         rows_read: history.rows() as u64,
         span: history.times.first().copied().zip(history.times.last().copied()),
         data_fingerprint: extracted.fingerprint.clone(),
