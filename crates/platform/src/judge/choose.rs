@@ -12,7 +12,7 @@ use crate::split::Fold;
 use crate::version::{Candidate, DecisionRule, FoldSummary, MetricValue};
 use rayon::prelude::*;
 use septet_domain::{Choose, Domain, ParameterValue};
-use septet_learn::calibration::{self, Calibrator};
+use septet_learn::calibration::{self, Calibrator, ProbabilityInterval};
 use septet_learn::frame::Frame;
 use septet_learn::measures::{Answers, Prepared, Task};
 use std::collections::BTreeMap;
@@ -25,6 +25,8 @@ pub struct Outcome {
     pub kind: &'static dyn Kind,
     pub fitted: Box<dyn Fitted>,
     pub calibrator: Calibrator,
+    /// Of a label: how far its probabilities could be off.
+    pub interval: Option<ProbabilityInterval>,
     pub decision: Option<DecisionRule>,
     pub parameters: Parameters,
     pub candidates: Vec<Candidate>,
@@ -62,7 +64,7 @@ pub fn train(
     let tick = || progress.done(done.fetch_add(1, Ordering::Relaxed) + 1);
     let Choice { tried, candidates, best, answers, fitted } = choose(domain, data, groups, &tick)?;
     let Tried { kind, parameters } = tried[best].clone();
-    let calibrator = calibrate(data, &answers);
+    let (calibrator, interval) = calibrate(data, &answers);
     let validation: Vec<Answers> =
         answers.into_iter().map(|one| calibrated(one, data.context.task, &calibrator)).collect();
     let judged = |(at, fold): (usize, &Fold)| {
@@ -108,6 +110,7 @@ pub fn train(
         kind,
         fitted,
         calibrator,
+        interval,
         parameters,
         candidates,
         validation,
@@ -335,32 +338,33 @@ fn measured(data: &TrainingData, rows: &[u32], answers: &Answers) -> f64 {
 
 /// A label's log-odds as the probability that they stand for.
 pub fn uncalibrated(answers: Answers, task: Task) -> Answers {
-    with_chances(answers, task, |chance| chance)
+    with_chances(answers, task, crate::version::sigmoid)
 }
 
 fn calibrated(answers: Answers, task: Task, calibrator: &Calibrator) -> Answers {
-    with_chances(answers, task, |chance| calibrator.apply(chance))
+    with_chances(answers, task, |log_odds| calibrator.apply(log_odds))
 }
 
 fn with_chances(mut answers: Answers, task: Task, of: impl Fn(f64) -> f64) -> Answers {
     if task == Task::Label
         && let Some(raw) = &answers.score
     {
-        answers.chance = Some(raw.iter().map(|&raw| of(crate::version::sigmoid(raw))).collect());
+        answers.chance = Some(raw.iter().map(|&raw| of(raw)).collect());
     }
     answers
 }
 
 /// Fitted on what the chosen candidate said of the validation folds, which it was not trained on.
-fn calibrate(data: &TrainingData, answers: &[Answers]) -> Calibrator {
+fn calibrate(data: &TrainingData, answers: &[Answers]) -> (Calibrator, Option<ProbabilityInterval>) {
     if data.context.task != Task::Label {
-        return Calibrator::Identity;
+        return (Calibrator::Identity, None);
     }
-    let raw = answers.iter().filter_map(|answers| answers.score.as_ref()).flatten();
-    let score: Vec<f64> = raw.map(|&raw| crate::version::sigmoid(raw)).collect();
+    let log_odds: Vec<f64> = answers.iter().filter_map(|answers| answers.score.as_ref()).flatten().copied().collect();
     let rows = data.plan.validation.iter().flat_map(|fold| &fold.test);
     let truth: Vec<bool> = rows.map(|&row| data.target()[row as usize] == 1.0).collect();
-    calibration::fit(&score, &truth)
+    let calibrator = calibration::fit(&log_odds, &truth);
+    let interval = ProbabilityInterval::fit(&log_odds, &truth, &calibrator);
+    (calibrator, Some(interval))
 }
 
 fn strongest(data: &TrainingData, baselines: Vec<(String, Vec<Answers>)>) -> Option<(String, Answers)> {

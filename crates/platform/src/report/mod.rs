@@ -6,13 +6,13 @@ pub(crate) mod numbers;
 mod pictures;
 pub(crate) mod svg;
 
-pub use charts::Charts;
+pub use charts::{Charts, IntervalsHeld};
 pub(crate) use numbers::figure;
 pub(crate) use pictures::day_axis;
 
 use crate::PlatformError;
 use crate::registry::store::GateRecord;
-use crate::version::{Candidate, DecisionRule, FeatureSchema, FoldSummary, Manifest, MetricValue};
+use crate::version::{BudgetHeld, Candidate, DecisionRule, FeatureSchema, FoldSummary, Manifest, MetricValue};
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::Value;
 use minijinja::{AutoEscape, Environment, UndefinedBehavior};
@@ -291,6 +291,7 @@ struct DecisionView<'a> {
     precision: Option<f64>,
     recall: Option<f64>,
     flagged_share: Option<f64>,
+    budgets: &'a [BudgetHeld],
 }
 
 impl DecisionView<'_> {
@@ -303,6 +304,7 @@ impl DecisionView<'_> {
             flagged,
             precision: precision(rule),
             recall: recall(rule),
+            budgets: &rule.budgets,
             flagged_share: (rows > 0).then(|| flagged as f64 / rows as f64),
         }
     }
