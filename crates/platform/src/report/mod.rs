@@ -11,6 +11,7 @@ pub(crate) use numbers::figure;
 pub(crate) use pictures::day_axis;
 
 use crate::PlatformError;
+use crate::judge::choose::EVENTS_FEW;
 use crate::registry::store::GateRecord;
 use crate::version::{BudgetHeld, Candidate, DecisionRule, FeatureSchema, FoldSummary, Manifest, MetricValue};
 use minijinja::syntax::SyntaxConfig;
@@ -105,6 +106,8 @@ struct View<'a> {
     test_folds_in_validation: usize,
     folds: Vec<FoldRow<'a>>,
     newest: Option<&'a FoldSummary>,
+    /// Folds that say little.
+    thin: Vec<&'a FoldSummary>,
     candidates: Candidates<'a>,
     decision: Option<DecisionView<'a>>,
     books: Books<'a>,
@@ -129,6 +132,7 @@ impl<'a> View<'a> {
             test_folds_in_validation: test_folds_in_validation(manifest),
             folds: manifest.folds.iter().map(FoldRow::new).collect(),
             newest: manifest.folds.iter().find(|fold| fold.part == "test"),
+            thin: manifest.folds.iter().filter(|fold| manifest.task == "label" && says_little(fold)).collect(),
             candidates: Candidates::new(manifest),
             decision: manifest.decision.as_ref().map(DecisionView::new),
             books: Books::new(input),
@@ -239,6 +243,10 @@ impl FoldRow<'_> {
             test_share: share(fold.test_positives, fold.test_rows),
         }
     }
+}
+
+fn says_little(fold: &FoldSummary) -> bool {
+    fold.test_positives.min(fold.test_rows.saturating_sub(fold.test_positives)) < EVENTS_FEW
 }
 
 /// What was tried: the parameters that differ as columns.
