@@ -10,7 +10,6 @@ use crate::version::{BudgetHeld, DecisionRule};
 use septet_domain::{Costs, Decision};
 use septet_learn::measures::Answers;
 use septet_learn::metrics::Confusion;
-use std::collections::BTreeMap;
 
 /// Standard deviations that hold 99 of 100 samples: a gate that cries once in a hundred runs is still listened to.
 const DEVIATIONS: f64 = 2.576;
@@ -21,8 +20,10 @@ const DAYS_MIN: usize = 5;
 struct Validated {
     /// Probability and truth, fold after fold.
     rows: Vec<(f64, bool)>,
-    /// Fold and day of each.
-    days: Vec<(usize, i64)>,
+    /// For each row a day, counted from its fold's first row over all folds: none is cut by midnight.
+    days: Vec<usize>,
+    /// Days of all folds.
+    day_count: usize,
     /// Rows that come in a day, whether or not they are in a fold.
     rows_per_day: f64,
 }
@@ -71,12 +72,17 @@ pub fn decide(decision: &Decision, data: &TrainingData, validation: &[Answers], 
 impl Validated {
     fn new(data: &TrainingData, validation: &[Answers]) -> Validated {
         let folds = &data.plan.validation;
-        let mut made = Validated { rows: vec![], days: vec![], rows_per_day: rows_per_day(&data.times, folds) };
-        for (at, (fold, answers)) in folds.iter().zip(validation).enumerate() {
+        let rows_per_day = rows_per_day(&data.times, folds);
+        let mut made = Validated { rows: vec![], days: vec![], day_count: 0, rows_per_day };
+        for (fold, answers) in folds.iter().zip(validation) {
+            let time = |row: u32| data.times[row as usize];
+            let Some((first, last)) = ends(&data.times, fold) else { continue };
+            let days = (((last - first) as f64 / DAY as f64).round() as usize).max(1);
             for (&row, &probability) in fold.test.iter().zip(answers.chance.as_deref().unwrap_or_default()) {
                 made.rows.push((probability, data.target()[row as usize] == 1.0));
-                made.days.push((at, data.times[row as usize].div_euclid(DAY)));
+                made.days.push(made.day_count + (((time(row) - first) / DAY) as usize).min(days - 1));
             }
+            made.day_count += days;
         }
         made
     }
@@ -92,24 +98,19 @@ impl Validated {
         let is_flagged = |probability: f64| probability >= line;
         let flagged = newest.iter().filter(|probability| is_flagged(**probability)).count() as u64;
         let mut drawn_on = 0;
-        let mut by_day: BTreeMap<(usize, i64), u64> = self.days.iter().map(|day| (*day, 0)).collect();
-        for (_, day) in self.rows.iter().zip(&self.days).filter(|(row, _)| is_flagged(row.0)) {
-            *by_day.entry(*day).or_default() += 1;
+        let mut by_day = vec![0; self.day_count];
+        for (_, &day) in self.rows.iter().zip(&self.days).filter(|(row, _)| is_flagged(row.0)) {
+            by_day[day] += 1;
             drawn_on += 1;
         }
-        let bursts = bursts(&by_day.into_values().collect::<Vec<_>>());
-        let (low, high) = range_by_chance(expected, drawn_on, bursts);
+        let (low, high) = range_by_chance(expected, drawn_on, bursts(&by_day));
         BudgetHeld { action: action.to_owned(), per_day, flagged, expected, low, high }
     }
 }
 
 /// Rows that come in a day in the time of some folds, in one of them or not. Rows of less than a day count as a day's.
 fn rows_per_day(times: &[i64], folds: &[Fold]) -> f64 {
-    let ends = |fold: &Fold| {
-        let own = || fold.test.iter().map(|&row| times[row as usize]);
-        Some((own().min()?, own().max()?))
-    };
-    let mut spans: Vec<(i64, i64)> = folds.iter().filter_map(ends).collect();
+    let mut spans: Vec<(i64, i64)> = folds.iter().filter_map(|fold| ends(times, fold)).collect();
     spans.sort_unstable();
     spans.dedup_by(|next, kept| {
         let overlap = next.0 <= kept.1;
@@ -124,6 +125,12 @@ fn rows_per_day(times: &[i64], folds: &[Fold]) -> f64 {
     // Between n rows lie n - 1 times.
     let between = (rows - spans.len().min(rows)) as f64;
     if days < 1.0 { rows as f64 } else { between / days }
+}
+
+/// First and last time of a fold's test rows.
+fn ends(times: &[i64], fold: &Fold) -> Option<(i64, i64)> {
+    let own = || fold.test.iter().map(|&row| times[row as usize]);
+    Some((own().min()?, own().max()?))
 }
 
 /// The line at or above which a share of the probabilities lies, as near as ties allow and at least one of them; of two lines
@@ -292,7 +299,8 @@ mod tests {
         let map = calibration::fit(&score, &truth);
         let validated = Validated {
             rows: past.iter().map(|row| (map.apply(row.1), row.2)).collect(),
-            days: past.iter().map(|row| (0, row.0)).collect(),
+            days: past.iter().map(|row| row.0 as usize).collect(),
+            day_count: 91,
             rows_per_day: past.len() as f64 / 91.0,
         };
         (validated, next.iter().map(|row| map.apply(row.1)).collect())
