@@ -37,7 +37,7 @@ pub enum Changed {
 /// What a command on runs needs, opened once.
 pub struct Workshop {
     pub home: Home,
-    store: Store,
+    pub store: Store,
     pub domain: Domain,
     memory_max: usize,
     threads: usize,

@@ -6,14 +6,15 @@ pub(crate) mod numbers;
 mod pictures;
 pub(crate) mod svg;
 
-pub use charts::Charts;
+pub use charts::{Charts, IntervalsHeld};
 pub(crate) use numbers::figure;
 pub(crate) use pictures::day_axis;
 
 use crate::PlatformError;
 use crate::judge::alone::beyond_contract;
+use crate::judge::choose::EVENTS_FEW;
 use crate::registry::store::GateRecord;
-use crate::version::{Candidate, DecisionRule, FeatureSchema, FoldSummary, Manifest, MetricValue};
+use crate::version::{BudgetHeld, Candidate, DecisionRule, FeatureSchema, FoldSummary, Manifest, MetricValue};
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::Value;
 use minijinja::{AutoEscape, Environment, UndefinedBehavior};
@@ -106,6 +107,8 @@ struct View<'a> {
     test_folds_in_validation: usize,
     folds: Vec<FoldRow<'a>>,
     newest: Option<&'a FoldSummary>,
+    /// Folds that say little.
+    thin: Vec<&'a FoldSummary>,
     candidates: Candidates<'a>,
     decision: Option<DecisionView<'a>>,
     books: Books<'a>,
@@ -133,6 +136,7 @@ impl<'a> View<'a> {
             test_folds_in_validation: test_folds_in_validation(manifest),
             folds: manifest.folds.iter().map(FoldRow::new).collect(),
             newest: manifest.folds.iter().find(|fold| fold.part == "test"),
+            thin: manifest.folds.iter().filter(|fold| manifest.task == "label" && says_little(fold)).collect(),
             candidates: Candidates::new(manifest),
             decision: manifest.decision.as_ref().map(DecisionView::new),
             books: Books::new(input),
@@ -247,6 +251,10 @@ impl FoldRow<'_> {
     }
 }
 
+fn says_little(fold: &FoldSummary) -> bool {
+    fold.test_positives.min(fold.test_rows.saturating_sub(fold.test_positives)) < EVENTS_FEW
+}
+
 /// What was tried: the parameters that differ as columns.
 #[derive(Serialize)]
 struct Candidates<'a> {
@@ -297,6 +305,7 @@ struct DecisionView<'a> {
     precision: Option<f64>,
     recall: Option<f64>,
     flagged_share: Option<f64>,
+    budgets: &'a [BudgetHeld],
 }
 
 impl DecisionView<'_> {
@@ -309,6 +318,7 @@ impl DecisionView<'_> {
             flagged,
             precision: precision(rule),
             recall: recall(rule),
+            budgets: &rule.budgets,
             flagged_share: (rows > 0).then(|| flagged as f64 / rows as f64),
         }
     }

@@ -82,9 +82,19 @@ pub struct Prediction<'a> {
     /// Of a label, or of what a kind of counts says it is of.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub probability: Option<f64>,
+    /// Of the probability of a label.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub interval: Option<Ends>,
     /// Of a number.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub value: Option<f64>,
+}
+
+/// Where the true share of positives lies among rows of this score, for nine of ten rows.
+#[derive(Clone, Copy, Serialize)]
+pub struct Ends {
+    pub low: f64,
+    pub high: f64,
 }
 
 #[derive(Serialize)]
@@ -117,6 +127,8 @@ pub struct Scored {
     pub features: Vec<OwnedValue>,
     /// What is served: a probability, or a number.
     pub probability: f64,
+    /// Of the probability of a label.
+    interval: Option<Ends>,
     /// None where the domain decides nothing.
     pub action: Option<String>,
     /// Where it came with the score; else it is made when reasons are asked for.
@@ -206,7 +218,8 @@ impl Answerer {
             let action = decision.map(|decision| decision.action(probability).to_owned());
             let outputs = self.scorer.outputs(&features)?;
             let (rules, answer) = (Vec::new(), Map::new());
-            scored.push(Scored { features, probability, action, explanation, outputs, rules, answer });
+            let interval = score.interval.map(|(low, high)| Ends { low, high });
+            scored.push(Scored { features, probability, interval, action, explanation, outputs, rules, answer });
         }
         self.rule(events, &mut scored)?;
         Ok(scored)
@@ -280,6 +293,7 @@ impl Answerer {
             prediction: Prediction {
                 target: manifest.probability_of.as_deref().unwrap_or(&manifest.target),
                 probability: (self.scorer.task != Task::Number).then_some(scored.probability),
+                interval: scored.interval,
                 value: (self.scorer.task == Task::Number).then_some(scored.probability),
             },
             decision: scored.action.as_deref().map(|action| Decided {
