@@ -6,11 +6,12 @@ use crate::inputs::contract::Event;
 use crate::registry::CHAMPION;
 use crate::registry::home::Lock;
 use crate::serve::answerer::Answerer;
-use crate::serve::engine::{Current, EngineSettings, Message, Takeover, run};
-use crate::serve::log::LogPlace;
+use crate::serve::engine::{Message, Takeover, run};
+use crate::serve::keys::key_hash;
 use crate::serve::messages::{Feedback, OutcomeStatus, Refusal, Replies, RequestOptions};
 use crate::serve::quality::RequestQuality;
-use crate::serve::rebuild::{Rebuilding, count_logged, key_hash, tables};
+use crate::serve::rebuild::{Rebuilding, count_logged, tables};
+use crate::serve::shared::{Current, EngineSettings, ServiceOptions};
 use crate::{Home, PlatformError, Store};
 use septet_domain::Domain;
 use septet_tables::TableFile;
@@ -29,21 +30,6 @@ const CHAMPION_POLL: Duration = Duration::from_secs(1);
 const FEEDBACK_ROWS_MAX: usize = 128;
 /// Rebuilding is tried again after this long when it went wrong.
 const RETRY: Duration = Duration::from_secs(5);
-
-/// What a service is started with.
-#[derive(Clone)]
-pub struct ServiceOptions {
-    pub home: Home,
-    pub store: Arc<Store>,
-    pub domain: Arc<Domain>,
-    pub memory_max: usize,
-    pub log: LogPlace,
-    pub clock_skew_max_micros: i64,
-    /// Reply before the answer is on disk.
-    pub log_after: bool,
-    /// Requests that may wait for the engine.
-    pub queue_max: usize,
-}
 
 pub struct Service {
     options: ServiceOptions,
