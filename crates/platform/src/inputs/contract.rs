@@ -171,6 +171,12 @@ impl EventContract {
         }
     }
 
+    /// The cells of a request that was read before; none if it breaks this contract.
+    pub fn cells_of(&self, text: &str) -> Option<Vec<Cell>> {
+        let (cells, violations) = read_fields(&self.columns, &serde_json::from_str(text).ok()?, "");
+        violations.is_empty().then_some(cells)
+    }
+
     /// A request of a case: it says what matters to it, and what it leaves out is null.
     pub fn read_case(&self, value: &Value) -> Result<Event, Vec<Violation>> {
         if self.question.is_some() {

@@ -11,7 +11,7 @@ use crate::serve::log::DecisionLog;
 use crate::serve::log_rows::{Decision, Outcome};
 use crate::serve::messages::{Answered, Feedback, OutcomeStatus, Refusal, Replies, Reply, RequestOptions, Timing};
 use crate::serve::rebuild::{Loaded, catch_up, label_cell};
-use crate::serve::repeats::{Recent, Rows, conflict, same_input};
+use crate::serve::repeats::{Admission, Asked, Recent, Rows};
 use crate::serve::shared::{Current, EngineSettings};
 use crate::serve::writer::{Batch, Order, Waiting, micros, write};
 use serde_json::Value;
@@ -123,16 +123,6 @@ struct Job {
     reply: oneshot::Sender<Replies>,
 }
 
-/// What becomes of one event of a batch.
-enum Admission {
-    Refused(Refusal),
-    Repeated(Arc<Answered>),
-    /// Repeats an event of the same batch.
-    RepeatsRow(usize),
-    /// It is a row of the batch to be answered.
-    Row(usize),
-}
-
 impl EngineState {
     fn predict(&mut self, jobs: Vec<Job>) {
         let start = Instant::now();
@@ -215,24 +205,14 @@ impl EngineState {
                 None => return Admission::Refused(Refusal::NotReady),
             },
         };
-        if let Some(row) = rows.repeated(&event, &wish) {
-            let (other, _) = &rows.events[row];
-            return match same_input(&other.input, &event.input) {
-                true => Admission::RepeatsRow(row),
-                false => Admission::Refused(conflict(&wish, other.key == event.key)),
-            };
-        }
-        match self.recent.earlier(&event, &wish, &self.loaded.logged_keys, &self.reader) {
-            Err(error) => {
-                error!(%error, "the decision log cannot be read");
-                // The rebuild comes with new connections.
-                self.current.gauges.broken.store(true, Ordering::Release);
-                Admission::Refused(Refusal::LogUnavailable)
-            }
-            Ok(Some(Ok(answered))) => Admission::Repeated(answered),
-            Ok(Some(Err(refusal))) => Admission::Refused(refusal),
-            Ok(None) => Admission::Row(rows.push(event, wish)),
-        }
+        let Loaded { answerer, logged_keys, .. } = &self.loaded;
+        let asked = Asked { contract: answerer.contract(), recent: &self.recent, logged_keys, reader: &self.reader };
+        asked.admit(event, wish, rows).unwrap_or_else(|error| {
+            error!(%error, "the decision log cannot be read");
+            // The rebuild comes with new connections.
+            self.current.gauges.broken.store(true, Ordering::Release);
+            Admission::Refused(Refusal::LogUnavailable)
+        })
     }
 
     fn answer(&mut self, rows: &[(Event, RequestOptions)]) -> Result<Recorded, PlatformError> {
