@@ -1,6 +1,8 @@
 //! What the seams promise, end to end on a small domain of the tests' own: a kind is a file and a line, kinds compete, a number
 //! is a target like a label, labels come from later rows, and a changed definition asks for no more than it must.
 
+mod next_files;
+
 use crate::monitor::{MonitorOptions, look};
 use crate::serve::{LogPlace, RequestOptions, Service, ServiceOptions};
 use crate::{
@@ -209,6 +211,10 @@ impl House {
     }
 
     async fn run(&self) -> RunReport {
+        self.try_run().await.unwrap()
+    }
+
+    async fn try_run(&self) -> Result<RunReport, crate::PlatformError> {
         let file = self.folder.path().join(format!("{}.csv", self.name)).display().to_string();
         let sources = BTreeMap::from([(self.name.to_owned(), file)]);
         let options = RunOptions { sources, layout: Some("own".to_owned()), demo_small: false };
@@ -224,7 +230,7 @@ impl House {
             progress: &NoProgress,
             kept: Default::default(),
         };
-        start(run, true).await.unwrap()
+        start(run, true).await
     }
 
     fn scorer(&self, report: &RunReport) -> Scorer {

@@ -14,7 +14,7 @@ pub const PROBLEM_JSON: &str = "application/problem+json";
 /// Code, status, title.
 type Entry = (&'static str, u16, &'static str);
 
-pub const CODES: [Entry; 20] = [
+pub const CODES: [Entry; 21] = [
     ("body_not_json", 400, "The body is not JSON"),
     ("body_not_text", 400, "The body is not the text its media type promises"),
     ("query_not_known", 400, "The query string has something this address does not take"),
@@ -31,6 +31,7 @@ pub const CODES: [Entry; 20] = [
     ("media_type_unsupported", 415, "The media type is not one this address takes"),
     ("contract_broken", 422, "The request breaks the contract"),
     ("internal", 500, "Something broke on our side"),
+    ("model_failed", 500, "The model could not answer"),
     ("overloaded", 503, "Too much waits already"),
     ("not_ready", 503, "Not ready to answer yet"),
     ("log_unavailable", 503, "The answer could not be recorded, so there is none"),
@@ -98,6 +99,11 @@ impl Problem {
             Refusal::LogUnavailable => {
                 Problem::new("log_unavailable", "the decision log cannot be written or read; ask again later")
             }
+            Refusal::ModelFailed => Problem::new(
+                "model_failed",
+                "the model, a feature, a rule or answer.sql failed on these values; nothing was recorded, and the windows are \
+                 rebuilt",
+            ),
             Refusal::Internal => Problem::new("internal", "the failure is in the log under this trace id"),
         }
     }

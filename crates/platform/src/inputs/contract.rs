@@ -3,6 +3,7 @@
 
 use super::cells::read_fields;
 pub use super::cells::{Cell, EventColumn, Violation, escaped};
+use super::history::History;
 use super::places::contract_schema;
 use super::series::{SeriesInputs, SeriesRequest};
 use crate::PlatformError;
@@ -11,7 +12,8 @@ use crate::registry::clock::now_micros;
 use crate::registry::ids::fresh_id;
 use crate::values::OwnedValue;
 use septet_domain::{ColumnType, Domain};
-use septet_tables::arrow::array::RecordBatch;
+use septet_tables::arrow::array::{RecordBatch, new_null_array};
+use septet_tables::arrow::compute::cast;
 use septet_tables::arrow::datatypes::{Field, Schema, SchemaRef};
 use septet_tables::{integer, number, truth};
 use serde_json::{Map, Value};
@@ -257,6 +259,17 @@ impl EventContract {
         }
         let nothing: Arc<str> = Arc::from("");
         Ok(rows.into_iter().map(|cells| self.event(cells, nothing.clone())).collect())
+    }
+
+    /// A history in the contract's columns: those of another contract may be others, or of other types.
+    pub fn of_its_columns(&self, history: &History) -> Result<History, PlatformError> {
+        let column = |field: &Arc<Field>| match history.batch.column_by_name(field.name()) {
+            Some(column) => cast(column, field.data_type()).map_err(arrow_error),
+            None => Ok(new_null_array(field.data_type(), history.rows())),
+        };
+        let columns = self.schema.fields().iter().map(column).collect::<Result<Vec<_>, _>>()?;
+        let batch = RecordBatch::try_new(self.schema.clone(), columns).map_err(arrow_error)?;
+        Ok(History::new(batch, history.times.clone()))
     }
 
     /// Events as one batch of the contract's schema.

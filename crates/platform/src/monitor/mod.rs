@@ -320,6 +320,7 @@ impl Evaluator<'_> {
             watches.push(look);
         }
         findings.extend(self.freshness());
+        findings.extend(self.changed_columns());
         findings.sort_by(|a, b| b.active.cmp(&a.active).then_with(|| b.found.cmp(&a.found)));
         let mut panels = Vec::new();
         for (name, sql) in self.domain().files_in("monitor", ".sql") {

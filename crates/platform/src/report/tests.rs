@@ -114,6 +114,7 @@ fn manifest() -> Manifest {
         fitted_on: None,
         features: names.map(feature).to_vec(),
         extras: vec!["is_weekend".to_owned()],
+        tables: None,
         parameters: parameters(0.05, 5.0),
         candidates: vec![
             candidate(0.05, 3.0, 0.668),

@@ -2,6 +2,7 @@
 
 use crate::PlatformError;
 use crate::inputs::places::at_file;
+use crate::own_names::{refuse_declared, refuse_extras};
 use crate::registry::home::make_folder;
 use crate::run::demo::demo_file;
 use crate::run::{Made, Run};
@@ -18,6 +19,7 @@ pub async fn run(run: &Run<'_>) -> Result<Made, PlatformError> {
     // A half extract of a killed attempt is of no use.
     let _ = std::fs::remove_dir_all(&folder);
     make_folder(&folder)?;
+    refuse_declared(&run.engine()?, run.domain).await?;
     let (layout_name, simulated) = (layout_name(run), simulated(run));
     let mut reports = Vec::new();
     for (at, (name, input)) in run.domain.spec.input.iter().enumerate() {
@@ -32,6 +34,9 @@ pub async fn run(run: &Run<'_>) -> Result<Made, PlatformError> {
         let show = |reading: Reading| run.progress.done(reading.rows);
         let report = extract(&engine, &request, &show).await.map_err(|error| at_file(run.domain, &file, error))?;
         run.progress.end();
+        if at == 0 {
+            refuse_extras(&run.engine()?, run.domain, &report.extras).await?;
+        }
         reports.push((name.clone(), report));
     }
     gather_quarantine(run, &folder, &reports).await?;

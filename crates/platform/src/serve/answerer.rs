@@ -8,11 +8,11 @@ use crate::inputs::contract::{Event, EventContract};
 use crate::inputs::history::nullable;
 use crate::kinds::{Explanation, TermContribution};
 use crate::registry::home::Home;
-use crate::registry::tables::register_all;
 use crate::serve::decision::{compile_answer, compile_rules, decision_schema, json_of};
 use crate::serve::lookup::Lookups;
 use crate::serve::words::{Phrase, effect, phrases};
 use crate::values::OwnedValue;
+use crate::version::learned_tables::register_as_learned;
 use crate::version::profiles::{LiveFeatures, Profiles};
 use crate::version::{Manifest, Scorer};
 use septet_domain::Domain;
@@ -33,6 +33,8 @@ pub struct Answerer {
     pub scorer: Scorer,
     /// The run whose published tables hold the history.
     pub run_id: String,
+    /// What of the published tables no longer fits the version, in sentences.
+    pub notes: Vec<String>,
     lookups: Lookups,
     rules: Option<RowExpressions>,
     answer: Option<RowExpressions>,
@@ -126,7 +128,8 @@ impl Answerer {
         let folder = home.version_folder(domain, version);
         let scorer = Scorer::load(&folder)?;
         let domain = Arc::new(crate::version::definition(&folder, domain)?);
-        register_all(engine, &domain, &home.tables_folder(domain.name(), run_id)).await?;
+        let tables = home.tables_folder(domain.name(), run_id);
+        let notes = register_as_learned(engine, &domain, &tables, &scorer.manifest).await?;
         let inputs = Inputs::load(engine, &domain, &scorer.manifest.extras, number).await?;
         let lookups = Lookups::load(engine, &domain, &inputs.contract).await?;
         let schema = decision_schema(&domain, &inputs, &lookups, &scorer.manifest.outputs, scorer.task);
@@ -136,6 +139,7 @@ impl Answerer {
         let live_features = Profiles::load(&folder)?.map(LiveFeatures::new);
         Ok(Answerer {
             inputs,
+            notes,
             lookups,
             rules,
             answer,

@@ -83,18 +83,33 @@ pub(super) async fn compile_answer(
     compiled.map(Some).map_err(|error| at_file(domain, FILE, error))
 }
 
+/// Names of the columns that rules and `answer.sql` read beside the request's own.
+pub async fn columns_of_decision(
+    engine: &Engine,
+    domain: &Domain,
+    inputs: &Inputs,
+) -> Result<Vec<String>, PlatformError> {
+    let schema = planned_schema(engine, domain, inputs).await?;
+    let own = inputs.contract.columns.iter().filter(|column| !column.label()).count();
+    Ok(schema.fields().iter().skip(own).map(|field| field.name().clone()).collect())
+}
+
 /// Plans rules and `answer.sql` of a domain that has no version yet: features are taken for numbers.
 pub async fn check_decision(engine: &Engine, domain: &Domain, inputs: &Inputs) -> Result<(), PlatformError> {
+    let schema = planned_schema(engine, domain, inputs).await?;
+    compile_rules(engine, domain, &schema).await?;
+    compile_answer(engine, domain, &schema).await?;
+    Ok(())
+}
+
+async fn planned_schema(engine: &Engine, domain: &Domain, inputs: &Inputs) -> Result<SchemaRef, PlatformError> {
     let context = crate::inputs::training::context(domain)?;
     let choices = domain.spec.model.kinds();
     let kinds = choices.iter().filter_map(|choice| kinds::find(choice.kind.get_ref()));
     let mut outputs: Vec<String> = kinds.flat_map(|kind| kind.outputs(&context)).collect();
     outputs.dedup();
     let lookups = Lookups::load(engine, domain, &inputs.contract).await?;
-    let schema = decision_schema(domain, inputs, &lookups, &outputs, context.task);
-    compile_rules(engine, domain, &schema).await?;
-    compile_answer(engine, domain, &schema).await?;
-    Ok(())
+    Ok(decision_schema(domain, inputs, &lookups, &outputs, context.task))
 }
 
 /// One value of a column as JSON.

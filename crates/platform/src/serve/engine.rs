@@ -154,7 +154,7 @@ impl EngineState {
                 );
                 // The windows may have counted it, the log has not.
                 self.current.gauges.broken.store(true, Ordering::Release);
-                fates.iter_mut().flatten().for_each(|fate| *fate = Admission::Refused(Refusal::Internal));
+                fates.iter_mut().flatten().for_each(|fate| *fate = Admission::Refused(Refusal::ModelFailed));
                 Recorded::default()
             }
         };

@@ -21,7 +21,7 @@ pub use crate::inputs::RowsOf;
 pub use crate::inputs::contract::{Cell, Event, EventColumn, EventContract, Unread, Violation, escaped};
 pub use crate::registry::ids::fresh_id;
 pub use answerer::{Answerer, Scored};
-pub use decision::check_decision;
+pub use decision::{check_decision, columns_of_decision};
 pub use log::{DecisionLog, LogPlace, forget_newest};
 pub use log_rows::{Decision, Outcome};
 pub use messages::{Feedback, OutcomeStatus, Refusal, Replies, Reply, RequestOptions, Timing};

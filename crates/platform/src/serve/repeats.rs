@@ -186,7 +186,7 @@ mod tests {
 
     fn payment(contract: &EventContract, (key, wish, changes, _): &Sent) -> (Event, RequestOptions) {
         let mut payment = json!({
-            "payment_id": key, "paid_at": "2026-05-04T10:00:00Z", "customer_id": "c", "terminal_id": "t", "amount": 240,
+            "payment_id": if key.is_empty() { "q" } else { key }, "paid_at": "2026-05-04T10:00:00Z", "customer_id": "c", "terminal_id": "t", "amount": 240,
         });
         if let Some(csv) = changes.as_str() {
             let names = ["payment_id", "paid_at", "customer_id", "terminal_id", "amount"];

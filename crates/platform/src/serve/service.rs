@@ -12,9 +12,9 @@ use crate::serve::messages::{Feedback, OutcomeStatus, Refusal, Replies, RequestO
 use crate::serve::quality::RequestQuality;
 use crate::serve::rebuild::{Rebuilding, count_logged, tables};
 use crate::serve::shared::{Current, EngineSettings, ServiceOptions};
+use crate::version::learned_tables::register_as_learned;
 use crate::{Home, PlatformError, Store};
 use septet_domain::Domain;
-use septet_tables::TableFile;
 use septet_tables::arrow::array::{ArrayRef, RecordBatch, StringArray};
 use septet_tables::arrow::datatypes::{DataType, Field, Schema};
 use std::collections::HashMap;
@@ -22,7 +22,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::{RwLock, mpsc, oneshot};
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
 /// How often it is looked whether another version has become champion.
 const CHAMPION_POLL: Duration = Duration::from_secs(1);
@@ -182,8 +182,8 @@ impl Service {
         let _alone = self.history.lock().await;
         let (table, input) = answerer.domain.spec.first_input();
         let engine = tables(&self.options)?;
-        let path = self.options.home.tables_folder(self.options.domain.name(), &answerer.run_id);
-        engine.register_file(&TableFile { name: table.clone(), path: path.join(format!("{table}.parquet")) }).await?;
+        let folder = self.options.home.tables_folder(self.options.domain.name(), &answerer.run_id);
+        register_as_learned(&engine, &answerer.domain, &folder, answerer.manifest()).await?;
         let schema = Arc::new(Schema::new(vec![Field::new("wanted_key", DataType::Utf8, false)]));
         let column: ArrayRef = Arc::new(StringArray::from(keys));
         let batch = RecordBatch::try_new(schema.clone(), vec![column]).map_err(arrow_error)?;
@@ -305,6 +305,8 @@ impl Service {
                 }
             }
         }
+        let notes = self.answerer().map(|answerer| answerer.notes.clone()).unwrap_or_default();
+        notes.iter().for_each(|note| warn!(domain = self.options.domain.name(), "{note}"));
         self.say("answering");
         self.ready.store(!self.stopping.load(Ordering::Acquire), Ordering::Release);
         let seconds = start.elapsed().as_secs_f64();

@@ -5,7 +5,7 @@
 use crate::PlatformError;
 use crate::serve::log::{DecisionLog, WriteAhead};
 use crate::serve::log_rows::{Decision, Outcome};
-use crate::serve::messages::{OutcomeStatus, Refusal, Replies};
+use crate::serve::messages::{OutcomeStatus, Refusal, Replies, Reply};
 use crate::serve::shared::Current;
 use std::fs::File;
 use std::sync::Arc;
@@ -298,7 +298,9 @@ impl Waiting {
     fn refuse(self) {
         match self {
             Waiting::Predict { replies, reply } => {
-                drop(reply.send(replies.iter().map(|_| Err(Refusal::LogUnavailable)).collect()));
+                // What was refused before has its own reason.
+                let unrecorded = |reply: Result<Reply, Refusal>| reply.and(Err(Refusal::LogUnavailable));
+                drop(reply.send(replies.into_iter().map(unrecorded).collect()));
             }
             Waiting::Feedback { reply, .. } => drop(reply.send(Err(Refusal::LogUnavailable))),
         }

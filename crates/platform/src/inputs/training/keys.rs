@@ -76,6 +76,7 @@ pub(super) async fn of_series(
         context,
         plan,
         extras: Vec::new(),
+        tables: Vec::new(),
         rows_read,
         span: Some((first, rows.end)),
         data_fingerprint: extracted.fingerprint,
