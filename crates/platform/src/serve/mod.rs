@@ -19,6 +19,7 @@ mod writer;
 
 pub use crate::inputs::RowsOf;
 pub use crate::inputs::contract::{Cell, Event, EventColumn, EventContract, Unread, Violation, escaped};
+pub use crate::inputs::document::{Document, fault, given_twice, read_document};
 pub use crate::registry::ids::fresh_id;
 pub use answerer::{Answerer, Scored};
 pub use decision::{check_decision, columns_of_decision};

@@ -41,15 +41,13 @@ async fn the_champion_answers_by_its_own_contract_whatever_the_next_file_looks_l
     let first = house.run().await;
     assert!(first.promoted, "{:?}", first.gates);
     let asked = |id: &str| {
-        let mut visit = visit(id, DAYS + 40, "c3", 33.0);
+        let mut visit = visit(id, DAYS + 40, id, 33.0);
         visit["score"] = json!(2.5);
         visit
     };
     let service = house.serve().await;
     let before = house.answer(&service, asked("x1")).await;
     assert_eq!(service.answerer().unwrap().notes, Vec::<String>::new());
-    service.stop().await;
-    drop(service);
     let version = &first.version;
     let lines = visits().lines().count() - 1;
     let rows = format!("{},{:03}", lines / 1000, lines % 1000);
@@ -63,8 +61,13 @@ async fn the_champion_answers_by_its_own_contract_whatever_the_next_file_looks_l
         (visits_with("score", |_| String::new()), format!("{was}; it is missing in all {rows} rows of table `visits`")),
     ];
     for (number, (text, note)) in next_files.into_iter().enumerate() {
-        house.publish(&text).await;
-        let service = house.serve().await;
+        let published = house.publish(&text).await.run_id;
+        for _ in 0..400 {
+            if service.answerer().unwrap().run_id == published && service.ready() {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
         let after = house.answer(&service, asked(&format!("y{number}"))).await;
         assert_eq!(after["prediction"], before["prediction"], "{note}");
         assert_eq!(after["model"]["version"], json!(version));
@@ -73,8 +76,6 @@ async fn the_champion_answers_by_its_own_contract_whatever_the_next_file_looks_l
         let contract = &service.answerer().unwrap();
         let names: Vec<&str> = contract.contract().columns.iter().map(|column| column.name.as_str()).collect();
         assert!(names.contains(&"score"), "{names:?}");
-        service.stop().await;
-        drop(service);
         let look = house.look().await;
         let found = look.findings.iter().find(|finding| finding.watch == "columns").unwrap();
         assert_eq!((found.sentence.as_str(), found.active), (note.as_str(), true));
@@ -105,5 +106,5 @@ async fn a_declared_column_with_a_name_of_the_products_own_is_refused_with_its_p
     let engine =
         Engine::new(&EngineSettings { memory_max: 1 << 30, spill_folder: house.home.spill_folder(), partitions: 1 });
     let error = check_domain(&engine.unwrap(), &house.domain()).await.unwrap_err().to_string();
-    assert!(error.contains("domain.toml:16:1: column `source` of `visits` has the name of a column of"), "{error}");
+    assert!(error.contains("domain.toml:17:1: column `source` of `visits` has the name of a column of"), "{error}");
 }
