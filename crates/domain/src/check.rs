@@ -336,7 +336,7 @@ impl Check<'_> {
 
     fn watches(&mut self) {
         let mut known: Vec<String> =
-            ["rows", "quarantined", "outliers", "freshness", "label_share", "performance", "drift"]
+            ["rows", "quarantined", "outliers", "freshness", "columns", "label_share", "performance", "drift"]
                 .map(str::to_owned)
                 .into();
         known.extend(self.domain.spec.window.iter().map(|window| format!("new_{}", window.get_ref().entity.get_ref())));
@@ -345,7 +345,7 @@ impl Check<'_> {
             let name = watch.name.get_ref();
             if known.contains(name) {
                 let hint = Some(
-                    "every domain is watched for rows, quarantined, outliers, freshness, label_share, performance, drift and new_ENTITY"
+                    "every domain is watched for rows, quarantined, outliers, freshness, columns, label_share, performance, drift and new_ENTITY"
                         .to_owned(),
                 );
                 self.say(watch.name.span(), format!("two watches are called `{name}`"), hint);

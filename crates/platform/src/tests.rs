@@ -1,6 +1,8 @@
 //! What the seams promise, end to end on a small domain of the tests' own: a kind is a file and a line, kinds compete, a number
 //! is a target like a label, labels come from later rows, and a changed definition asks for no more than it must.
 
+mod next_files;
+
 use crate::inputs::features::frame_row;
 use crate::monitor::{MonitorOptions, look};
 use crate::run::prepare::prepare;

@@ -106,6 +106,14 @@ impl Engine {
         Ok(())
     }
 
+    /// Makes a query the table of a name, which the query itself may read.
+    pub async fn replace(&self, name: &str, sql: &str) -> Result<(), TablesError> {
+        let view = self.select(sql).await.map_err(|error| TablesError::from_sql(error, sql))?.into_view();
+        self.forget(name)?;
+        self.context.register_table(format!("\"{name}\""), view)?;
+        Ok(())
+    }
+
     /// Takes a table out, if there is one of this name.
     pub fn forget(&self, name: &str) -> Result<(), TablesError> {
         self.context.deregister_table(format!("\"{name}\""))?;

@@ -49,7 +49,7 @@ pub struct Changes {
 /// Brings the alerts of a look's watches to what it found.
 pub async fn reconcile(store: &Store, look: &MonitoringReport, channels: &Channels) -> Result<Changes, PlatformError> {
     let mut watches: HashSet<String> = look.watches.iter().map(|watch| watch.name.clone()).collect();
-    watches.extend(["drift", "freshness"].map(str::to_owned));
+    watches.extend(["drift", "freshness", "columns"].map(str::to_owned));
     reconcile_findings(store, &look.domain, &look.findings, &watches, channels).await
 }
 

@@ -3,7 +3,7 @@
 use crate::PlatformError;
 use septet_domain::{Domain, Input, Place, Problem, Problems};
 use septet_tables::arrow::datatypes::{Field, Schema, SchemaRef};
-use septet_tables::{Engine, TablesError, arrow_type, given_names};
+use septet_tables::{Engine, TablesError, arrow_type};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -48,18 +48,6 @@ fn cycle(domain: &Domain, reads: &BTreeMap<String, BTreeSet<String>>, done: &[St
     let place = Place::start_of(&domain.path_of(&format!("tables/{at}.sql")));
     let message = format!("tables read each other in a circle: {}", names.join(" -> "));
     PlatformError::Domain(Problems(vec![Problem { place, message, hint: None }]))
-}
-
-/// Names that are given to columns made of a row, each with what it is: the source must not bring a column of its own under one
-/// of them. None where features are made of several rows, beside which no column of the source stands.
-pub fn names_made(domain: &Domain) -> BTreeMap<String, &'static str> {
-    if domain.spec.series.is_some() {
-        return BTreeMap::new();
-    }
-    let features = domain.files.get("features.sql").map_or(Vec::new(), |sql| given_names(sql));
-    let features = features.into_iter().map(|(name, _)| (name, "a feature of features.sql"));
-    let windows = domain.spec.window.iter().flat_map(|window| window.get_ref().output_names());
-    features.chain(windows.map(|name| (name, "a column of a [[window]]"))).collect()
 }
 
 /// An engine's error, with the domain's file and the place in it.

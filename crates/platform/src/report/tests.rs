@@ -121,6 +121,7 @@ fn manifest() -> Manifest {
         extras: vec!["is_weekend".to_owned()],
         left_out: vec![("reference".to_owned(), "an identifier: 9 different texts in 9 rows".to_owned())],
         alone: vec![("is_weekend".to_owned(), alone())],
+        tables: None,
         parameters: parameters(0.05, 5.0),
         candidates: vec![
             candidate(0.05, 3.0, 0.668),

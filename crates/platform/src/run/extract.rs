@@ -1,7 +1,8 @@
 //! Sources to checked rows: `tables/INPUT.parquet`, and `tables/quarantine.parquet` for what breaks the contract.
 
 use crate::PlatformError;
-use crate::inputs::places::{at_file, names_made};
+use crate::inputs::places::at_file;
+use crate::own_names::{refuse_declared, refuse_extras};
 use crate::registry::home::make_folder;
 use crate::run::demo::demo_file;
 use crate::run::{Made, Run};
@@ -18,6 +19,7 @@ pub async fn run(run: &Run<'_>) -> Result<Made, PlatformError> {
     // A half extract of a killed attempt is of no use.
     let _ = std::fs::remove_dir_all(&folder);
     make_folder(&folder)?;
+    refuse_declared(&run.engine()?, run.domain).await?;
     let (layout_name, simulated) = (layout_name(run), simulated(run));
     let mut reports = Vec::new();
     for (at, (name, input)) in run.domain.spec.input.iter().enumerate() {
@@ -39,7 +41,7 @@ pub async fn run(run: &Run<'_>) -> Result<Made, PlatformError> {
         }
         let report = report.map_err(|error| at_file(run.domain, &file, error))?;
         if at == 0 {
-            refuse_made_names(run, &layout_name, &report.extras)?;
+            refuse_extras(&run.engine()?, run.domain, &report.extras).await?;
         }
         reports.push((name.clone(), report));
     }
@@ -54,17 +56,6 @@ pub async fn run(run: &Run<'_>) -> Result<Made, PlatformError> {
         fingerprint,
         detail: json!({ "layout": layout_name, "simulated": simulated, "inputs": reports }),
     })
-}
-
-/// A column of the source under the name of a feature or window would be another thing in a rule than in the model.
-fn refuse_made_names(run: &Run, layout: &str, extras: &[String]) -> Result<(), PlatformError> {
-    let made = names_made(run.domain);
-    let clash = extras.iter().find_map(|name| Some((name, made.get(name)?)));
-    let Some((name, what)) = clash else { return Ok(()) };
-    Err(PlatformError::usage(
-        format!("column `{name}` of the source, which is beyond the contract, has the name of {what}"),
-        format!("give it another name in the SELECT of layout `{layout}`, or leave it out there"),
-    ))
 }
 
 /// The extracted tables under their name. Published ones are in readers' hands: a repeated extract may only find the

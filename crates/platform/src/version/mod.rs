@@ -1,10 +1,12 @@
 //! A version: everything needed to answer and to repeat it, as a folder of data. Loading executes nothing.
 
+pub mod learned_tables;
 pub mod profiles;
 
 use crate::PlatformError;
 use crate::kinds::{self, Explanation, Fitted, VersionFiles};
 use crate::values::OwnedValue;
+use learned_tables::LearnedTable;
 use septet_domain::{Domain, Fingerprints, ParameterValue};
 use septet_learn::calibration::{Calibrator, ProbabilityInterval};
 use septet_learn::isotonic::Curve;
@@ -64,6 +66,9 @@ pub struct Manifest {
     /// What inputs say alone, on the validation folds.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub alone: Vec<(String, Univariate)>,
+    /// The tables that requests are answered from, as they were; none of a version of an earlier program.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tables: Option<Vec<LearnedTable>>,
     pub parameters: BTreeMap<String, ParameterValue>,
     /// Numbers that the kind learned and a reader wants to see, with their standard errors as `NAME_error`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]

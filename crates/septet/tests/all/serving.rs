@@ -147,7 +147,7 @@ fn everything_that_is_wrong_with_a_request_is_said_at_once() {
             "POST",
             "/feedback",
             &json_type[..],
-            r#"{"payment_id":"never","is_fraud":"yes"}"#,
+            r#"{"payment_id":"never","is_fraud":"perhaps"}"#,
             422,
             "contract_broken",
             vec!["/is_fraud"],

@@ -77,6 +77,7 @@ pub(super) async fn of_series(
         plan,
         extras: Vec::new(),
         left_out: Vec::new(),
+        tables: Vec::new(),
         rows_read,
         span: Some((first, rows.end)),
         data_fingerprint: extracted.fingerprint,

@@ -19,6 +19,7 @@ use crate::progress::Progress;
 use crate::split::{DAY, Plan, Timeline, floor_day, plan};
 use crate::values::Interned;
 use crate::values::OwnedValue;
+use crate::version::learned_tables::{LearnedTable, learned_tables, read_plain};
 use keys::of_series;
 use septet_domain::{ColumnType, Domain, Layout, Monotone, Series, Spanned, SplitBy};
 use septet_learn::frame::Frame;
@@ -43,6 +44,8 @@ pub struct TrainingData {
     pub extras: Vec<String>,
     /// Those that are none, with why.
     pub left_out: Vec<(String, String)>,
+    /// The tables that requests will be answered from, as they are.
+    pub tables: Vec<LearnedTable>,
     /// Rows of the domain's first input.
     pub rows_read: u64,
     /// First and last time of the data, microseconds.
@@ -105,10 +108,12 @@ impl TrainingData {
         progress: &dyn Progress,
     ) -> Result<TrainingData, PlatformError> {
         let layout = domain.spec.layout.get(&extracted.layout);
-        match &domain.spec.series {
-            Some(spec) => of_series(engine, domain, spec, extracted, progress).await,
-            None => of_events(engine, domain, layout, &extracted, progress).await,
-        }
+        read_plain(engine, domain.spec.first_input().0).await?;
+        let data = match &domain.spec.series {
+            Some(spec) => of_series(engine, domain, spec, extracted, progress).await?,
+            None => of_events(engine, domain, layout, &extracted, progress).await?,
+        };
+        Ok(TrainingData { tables: learned_tables(engine, domain).await?, ..data })
     }
 
     /// What is predicted: 0 or 1 for a label; NaN where it is not known.
@@ -225,6 +230,7 @@ impl TrainingData {
     ) -> Result<(Comparison, Option<Comparison>), PlatformError> {
         match &self.source {
             Source::Events(own) => {
+                read_plain(engine, domain.spec.first_input().0).await?;
                 let before = History::read(engine, domain).await?;
                 let before = with_made_labels(engine, domain, before, cut).await?;
                 let last = before.rows();
@@ -253,7 +259,7 @@ impl TrainingData {
         match &self.source {
             Source::Events(own) => {
                 let range = own.first_row + first as usize..own.first_row + last as usize + 1;
-                let frame = other.frame(&own.history, range)?;
+                let frame = other.frame(&other.contract.of_its_columns(&own.history)?, range)?;
                 let rows: Vec<u32> = rows.iter().map(|row| row - first).collect();
                 Ok(frame.map(|frame| frame.take(&rows)))
             }
@@ -381,6 +387,7 @@ async fn of_events(
         plan: plan.shifted(range.start),
         extras,
         left_out,
+        tables: Vec::new(),
         rows_read: history.rows() as u64,
         span: history.times.first().copied().zip(history.times.last().copied()),
         data_fingerprint: extracted.fingerprint.clone(),
