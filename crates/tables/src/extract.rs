@@ -168,7 +168,8 @@ fn finish(
     file.finish()?;
     let max = request.input.quarantine_share_max;
     if quarantine.total as f64 > max * (rows_in - filtered) as f64 {
-        let (quarantined, most_often) = (quarantine.total, quarantine.most_often());
+        let (quarantined, most_often) =
+            (quarantine.total, quarantine.most_often(|column| is_personal(request.input, column)));
         return Err(TablesError::TooManyBroken {
             input: request.input_name.to_owned(),
             quarantined,
@@ -193,6 +194,14 @@ fn finish(
         fingerprint: written.fingerprint,
         extras,
     })
+}
+
+/// Whether a value of the column, or of none a whole line, may be of a person: a source's own columns are any of them.
+fn is_personal(input: &Input, column: Option<&str>) -> bool {
+    match column.and_then(|column| input.columns.iter().find(|(name, _)| name.get_ref() == column)) {
+        Some((_, column)) => column.personal.is_some(),
+        None => input.columns.values().any(|column| column.personal.is_some()),
+    }
 }
 
 /// The layout's SELECT with the hidden place columns added, where its shape allows that.
@@ -261,7 +270,7 @@ impl SourceState {
         }
         Err(TablesError::Engine(format!(
             "more than {QUARANTINE_ROWS_MAX} rows break the contract; most often: {}",
-            quarantine.most_often()
+            quarantine.most_often(|_| true)
         )))
     }
 }

@@ -31,7 +31,7 @@ pub use location::{Location, local_files, redacted};
 pub use output::{Format, print};
 pub use parquet::{Written, batch_bytes, file_fingerprint, read_batch, write_batch};
 pub use quarantine::{QuarantineRow, Reason};
-pub use reader::TextFormat;
+pub use reader::{Delimiter, Encoding, TextFormat};
 pub use reference::reference_markdown;
 pub use values::{Fault, KEY_CHARACTERS_MAX, TEXT_CHARACTERS_MAX, expected, number_fault, text_fault, whole};
 

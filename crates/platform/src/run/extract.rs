@@ -6,7 +6,7 @@ use crate::registry::home::make_folder;
 use crate::run::demo::demo_file;
 use crate::run::{Made, Run};
 use septet_domain::{Layout, did_you_mean};
-use septet_tables::{ExtractReport, ExtractRequest, Location, Reading, TableFile, TextFormat, extract};
+use septet_tables::{ExtractReport, ExtractRequest, Location, Reading, TableFile, TablesError, TextFormat, extract};
 use serde_json::json;
 use std::path::Path;
 
@@ -30,7 +30,7 @@ pub async fn run(run: &Run<'_>) -> Result<Made, PlatformError> {
         let engine = run.engine()?;
         run.progress.begin(&format!("extract {name}"), None, "rows");
         let show = |reading: Reading| run.progress.done(reading.rows);
-        let report = extract(&engine, &request, &show).await.map_err(|error| at_file(run.domain, &file, error))?;
+        let report = extract(&engine, &request, &show).await.map_err(|error| told(run, &file, error))?;
         run.progress.end();
         reports.push((name.clone(), report));
     }
@@ -45,6 +45,18 @@ pub async fn run(run: &Run<'_>) -> Result<Made, PlatformError> {
         fingerprint,
         detail: json!({ "layout": layout_name, "simulated": simulated, "inputs": reports }),
     })
+}
+
+/// An extract's error, with its place or with where the rows that broke are to be seen.
+fn told(run: &Run, file: &str, error: TablesError) -> PlatformError {
+    match error {
+        TablesError::TooManyBroken { .. } => {
+            let (domain, run_id) = (run.domain.name(), &run.run_id);
+            let see = format!("see them with: septet sql {domain} --run {run_id} \"SELECT * FROM quarantine\"");
+            PlatformError::usage(error.to_string(), see)
+        }
+        error => at_file(run.domain, file, error),
+    }
 }
 
 /// The extracted tables under their name. Published ones are in readers' hands: a repeated extract may only find the
