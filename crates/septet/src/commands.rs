@@ -31,18 +31,21 @@ fn engine(settings: &Settings, home: &Home) -> anyhow::Result<Engine> {
     Ok(Engine::new(&settings)?)
 }
 
+/// An engine for what leaves nothing behind, with the folder that it spills to: its own, gone when it is dropped.
+pub fn engine_in_passing(settings: &Settings, partitions: usize) -> anyhow::Result<(Engine, tempfile::TempDir)> {
+    let folder = tempfile::Builder::new().prefix("septet-").tempdir().context("the folder for temporary files")?;
+    let spill_folder = folder.path().to_owned();
+    let settings = EngineSettings { memory_max: settings.memory_max, spill_folder, partitions };
+    Ok((Engine::new(&settings)?, folder))
+}
+
 pub async fn check(settings: &Settings, only: Option<&str>, json: bool) -> anyhow::Result<ExitCode> {
     let domains = domains_of(settings)?;
     let names = only.map_or_else(|| domains.names(), |name| vec![name.to_owned()]);
-    let spill = std::env::temp_dir().join("septet-check");
     let mut failed = false;
     let mut answers = Vec::new();
     for name in names {
-        let engine = Engine::new(&EngineSettings {
-            memory_max: settings.memory_max,
-            spill_folder: spill.clone(),
-            partitions: 1,
-        })?;
+        let (engine, _spill) = engine_in_passing(settings, 1)?;
         let checked = match domains.load(&name) {
             Ok(domain) => check_domain(&engine, &domain).await,
             Err(problems) => Err(problems.into()),
@@ -373,14 +376,18 @@ pub fn domains(settings: &Settings, json: bool) -> anyhow::Result<ExitCode> {
 }
 
 pub async fn sql(settings: &Settings, words: &[String], format: Output, json: bool) -> anyhow::Result<ExitCode> {
-    let home = Home::open(&settings.home)?;
-    let engine = engine(settings, &home)?.with_files();
     let (domain, query) = match words {
-        [domain, query] => (Some(domain), query),
+        [domain, query] => (Some((domain, Home::open(&settings.home)?)), query),
         [query] => (None, query),
         _ => bail!("expected [DOMAIN] QUERY"),
     };
-    if let Some(domain) = domain {
+    // A query of a file needs no home, and makes none.
+    let (engine, _spill) = match &domain {
+        Some((_, home)) => (engine(settings, home)?, None),
+        None => engine_in_passing(settings, 1).map(|(engine, spill)| (engine, Some(spill)))?,
+    };
+    let engine = engine.with_files();
+    if let Some((domain, home)) = domain {
         let name = domains_of(settings)?.load(domain)?.name().to_owned();
         let published = home.published(&name)?;
         let published =
@@ -400,6 +407,7 @@ pub async fn sql(settings: &Settings, words: &[String], format: Output, json: bo
             }
         }
     }
+    engine.name_files(query).await?;
     let (schema, mut batches) = engine.query(query).await?;
     if batches.is_empty() {
         batches.push(septet_tables::arrow::array::RecordBatch::new_empty(schema));
@@ -440,7 +448,7 @@ pub fn reference(settings: &Settings, page: Page) -> anyhow::Result<ExitCode> {
         Page::Kinds => septet_platform::kinds::reference_markdown(),
         Page::Settings => reference_markdown(),
         Page::Problems => septet_server::problem::reference_markdown(),
-        Page::Sql => septet_tables::reference_markdown(&engine(settings, &Home::open(&settings.home)?)?)?,
+        Page::Sql => septet_tables::reference_markdown(&engine_in_passing(settings, 1)?.0)?,
     };
     print!("{page}");
     Ok(ExitCode::SUCCESS)

@@ -12,6 +12,7 @@ mod extract;
 mod functions;
 mod kept;
 mod location;
+mod named;
 mod output;
 mod parquet;
 mod quarantine;
