@@ -1,21 +1,25 @@
 //! Reads files row by row into text columns with each row's place, so that one broken line costs one
 //! line. Types are the contract's business, not the file's; Parquet keeps the types it has.
 
+use crate::guess::{Claim, JsonKinds};
+use crate::json_row::{self, JsonValue};
+use crate::parts;
 use crate::quarantine::{QuarantineRow, Reason};
 use crate::{ROW_COLUMN, SOURCE_COLUMN, TablesError};
-use datafusion::arrow::array::{ArrayRef, Int64Array, RecordBatch, RecordBatchReader, StringArray, StringBuilder};
+use datafusion::arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray, StringBuilder};
 use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use datafusion::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use flate2::read::MultiGzDecoder;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-const BATCH_ROWS: usize = 8_192;
+pub(crate) const BATCH_ROWS: usize = 8_192;
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 /// Lines that one CSV row may span by quoted line breaks: more is an unclosed quote that swallows other rows.
 const LINES_PER_ROW_MAX: u64 = 1_000;
+/// Where a field says which column of the reader it is, through a layout's SELECT.
+const COLUMN_KEY: &str = "septet.column";
 /// NDJSON rows looked at for keys. A key that first comes later sends its row to quarantine.
 const KEY_ROWS: usize = 10_000;
 
@@ -84,6 +88,8 @@ pub struct Reader {
     pub schema: SchemaRef,
     /// Bytes of all files, for progress.
     pub bytes: u64,
+    /// What is said of each column that is read as text; none where a file's own types are kept.
+    claims: Vec<Claim>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -111,14 +117,37 @@ impl Reader {
         let own = match kind {
             Kind::Csv => text_schema(&csv_header(&files[0], &format)?),
             Kind::Json => text_schema(&json_keys(&files, &format)?),
-            Kind::Parquet => {
-                parquet_reader(&files[0])?.schema().fields().iter().map(|field| field.as_ref().clone()).collect()
-            }
+            Kind::Parquet => parts::columns(&files)?,
         };
+        let claim = |_: &Field| match kind {
+            Kind::Json => Claim::Json(Arc::new(JsonKinds::default())),
+            Kind::Csv | Kind::Parquet => Claim::Written,
+        };
+        let claims = if kind == Kind::Parquet { Vec::new() } else { own.iter().map(claim).collect() };
         let bytes = files.iter().filter_map(|file| file.metadata().ok()).map(|facts| facts.len()).sum();
         let place = [Field::new(SOURCE_COLUMN, DataType::Utf8, false), Field::new(ROW_COLUMN, DataType::Int64, false)];
         let schema = Arc::new(Schema::new(own.into_iter().chain(place).collect::<Vec<_>>()));
-        Ok(Reader { files, kind, format, schema, bytes })
+        Ok(Reader { files, kind, format, schema, bytes, claims })
+    }
+
+    /// The same with what a database says of its columns, in their order.
+    pub(crate) fn with_claims(self, claims: Vec<Claim>) -> Reader {
+        if claims.len() == self.columns() { Reader { claims, ..self } } else { self }
+    }
+
+    /// What the source says of a text column that a SELECT over it yields.
+    pub(crate) fn claim_of(&self, field: &Field) -> Claim {
+        let column = field.metadata().get(COLUMN_KEY).and_then(|at| at.parse::<usize>().ok());
+        match column.and_then(|at| self.claims.get(at)) {
+            Some(claim) => claim.clone(),
+            None if self.kind == Kind::Parquet => Claim::Text,
+            None => Claim::Written,
+        }
+    }
+
+    /// Whether its files are text, whose types nobody has said.
+    pub(crate) fn reads_text(path: &Path) -> bool {
+        matches!(kind_of(path), Ok(Kind::Csv | Kind::Json))
     }
 
     /// Reads everything into the sink; the number of rows read, broken ones included.
@@ -128,7 +157,7 @@ impl Reader {
             rows += match self.kind {
                 Kind::Csv => self.read_csv(file, sink)?,
                 Kind::Json => self.read_json(file, sink)?,
-                Kind::Parquet => self.read_parquet(file, sink)?,
+                Kind::Parquet => parts::read(file, &self.schema, sink)?,
             };
         }
         Ok(rows)
@@ -185,6 +214,7 @@ impl Reader {
         let read = counted.read.clone();
         let mut lines = BufReader::new(counted.decoded);
         let mut rows = Rows::new(self.columns(), &location, &self.format);
+        rows.claims = &self.claims;
         let mut line = Vec::new();
         loop {
             line.clear();
@@ -203,39 +233,6 @@ impl Reader {
         rows.hand_over(&self.schema, &read, sink)?;
         Ok(rows.row)
     }
-
-    fn read_parquet(&self, path: &Path, sink: &mut dyn Sink) -> Result<u64, TablesError> {
-        let location = path.display().to_string();
-        let mut row = 0;
-        let reader = parquet_reader(path)?;
-        let own = &self.schema.fields()[..self.columns()];
-        if reader
-            .schema()
-            .fields()
-            .iter()
-            .map(|field| (field.name(), field.data_type()))
-            .ne(own.iter().map(|f| (f.name(), f.data_type())))
-        {
-            let what = "has other columns than the first file".to_owned();
-            return Err(TablesError::Source { location, what });
-        }
-        let total = row_count(path)?.max(1);
-        let bytes = path.metadata().map_or(0, |facts| facts.len());
-        for batch in reader {
-            let batch = batch.map_err(|error| damaged(&location, row as u64, &error))?;
-            let count = batch.num_rows() as i64;
-            let mut columns = batch.columns().to_vec();
-            columns.push(Arc::new(StringArray::from(vec![location.as_str(); count as usize])));
-            columns.push(Arc::new(Int64Array::from_iter_values(row + 1..=row + count)));
-            row += count;
-            sink.bytes(bytes * count as u64 / total);
-            let batch = RecordBatch::try_new(self.schema.clone(), columns);
-            if !sink.batch(batch.map_err(|error| TablesError::Engine(error.to_string()))?) {
-                break;
-            }
-        }
-        Ok(row as u64)
-    }
 }
 
 /// Text columns being filled.
@@ -245,12 +242,14 @@ struct Rows<'a> {
     row: u64,
     location: &'a str,
     null_words: &'a [String],
+    /// Of NDJSON, to note what its values say they are.
+    claims: &'a [Claim],
 }
 
 impl<'a> Rows<'a> {
     fn new(columns: usize, location: &'a str, format: &'a TextFormat) -> Rows<'a> {
         let columns = (0..columns).map(|_| StringBuilder::new()).collect();
-        Rows { columns, places: Vec::new(), row: 0, location, null_words: &format.null_words }
+        Rows { columns, places: Vec::new(), row: 0, location, null_words: &format.null_words, claims: &[] }
     }
 
     fn full(&self) -> bool {
@@ -286,21 +285,30 @@ impl<'a> Rows<'a> {
     fn push_json(&mut self, line: &[u8], names: &[String], sink: &mut dyn Sink) -> bool {
         self.row += 1;
         let text = || String::from_utf8_lossy(line).trim_end().to_owned();
-        let object = match serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(line) {
-            Ok(object) => object,
+        let fields = match json_row::fields(line) {
+            Ok(fields) => fields,
             Err(error) => return sink.broken(self.broken(None, text(), format!("not a JSON object: {error}"))),
         };
-        if let Some(key) = object.keys().find(|key| !names.contains(key)) {
+        if let Some((key, _)) = fields.iter().find(|(key, _)| !names.contains(key)) {
             let message = format!("key `{key}` does not occur in the first {KEY_ROWS} rows");
             return sink.broken(self.broken(Some(key), text(), message));
         }
-        for (builder, name) in self.columns.iter_mut().zip(names) {
-            let value = match object.get(name) {
-                None | Some(serde_json::Value::Null) => None,
-                Some(serde_json::Value::String(text)) => Some(text.clone()),
-                Some(other) => Some(other.to_string()),
+        for (at, (builder, name)) in self.columns.iter_mut().zip(names).enumerate() {
+            // Most rows have their keys in the same order.
+            let usual = fields.get(at).filter(|(key, _)| key == name);
+            let value = usual.or_else(|| fields.iter().find(|(key, _)| key == name)).map(|(_, value)| value);
+            let (kind, value) = match value {
+                None | Some(JsonValue::Null) => (0, None),
+                Some(JsonValue::Text(text)) => (JsonKinds::TEXT, Some(text.as_str())),
+                Some(JsonValue::Nested(text)) => (JsonKinds::TEXT, Some(*text)),
+                Some(JsonValue::Number(text)) => (JsonKinds::NUMBER, Some(*text)),
+                Some(JsonValue::Truth(text)) => (JsonKinds::TRUTH, Some(*text)),
             };
-            builder.append_option(value.filter(|value| !is_null(value, self.null_words)));
+            let value = value.filter(|value| !is_null(value, self.null_words));
+            if let (Some(Claim::Json(kinds)), true) = (self.claims.get(at), value.is_some()) {
+                kinds.saw(kind);
+            }
+            builder.append_option(value);
         }
         self.places.push(self.row as i64);
         true
@@ -342,7 +350,11 @@ fn kind_of(path: &Path) -> Result<Kind, TablesError> {
 }
 
 fn text_schema(names: &[String]) -> Vec<Field> {
-    names.iter().map(|name| Field::new(name, DataType::Utf8, true)).collect()
+    let field = |(at, name): (usize, &String)| {
+        let column = std::collections::HashMap::from([(COLUMN_KEY.to_owned(), at.to_string())]);
+        Field::new(name, DataType::Utf8, true).with_metadata(column)
+    };
+    names.iter().enumerate().map(field).collect()
 }
 
 /// A file decompressed and decoded to UTF-8, and the compressed bytes read so far.
@@ -474,24 +486,6 @@ fn json_keys(files: &[PathBuf], format: &TextFormat) -> Result<Vec<String>, Tabl
     Ok(names)
 }
 
-fn parquet_reader(path: &Path) -> Result<impl RecordBatchReader + use<>, TablesError> {
-    parquet_builder(path)?
-        .with_batch_size(BATCH_ROWS)
-        .build()
-        .map_err(|error| damaged(&path.display().to_string(), 0, &error))
-}
-
-fn parquet_builder(path: &Path) -> Result<ParquetRecordBatchReaderBuilder<File>, TablesError> {
-    let location = path.display().to_string();
-    let file = File::open(path)
-        .map_err(|error| TablesError::Open { location: location.clone(), reason: error.to_string() })?;
-    ParquetRecordBatchReaderBuilder::try_new(file).map_err(|error| damaged(&location, 0, &error))
-}
-
-fn row_count(path: &Path) -> Result<u64, TablesError> {
-    Ok(parquet_builder(path)?.metadata().file_metadata().num_rows().max(0) as u64)
-}
-
-fn damaged(location: &str, row: u64, error: &dyn std::fmt::Display) -> TablesError {
+pub(crate) fn damaged(location: &str, row: u64, error: &dyn std::fmt::Display) -> TablesError {
     TablesError::Damaged { location: location.to_owned(), row, reason: error.to_string() }
 }
