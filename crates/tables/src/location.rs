@@ -170,37 +170,6 @@ async fn fetch(store: &dyn ObjectStore, key: &ObjectPath, file: &Path) -> Result
     out.flush().await.map_err(|error| text(&error))
 }
 
-/// Runs a query by COPY into a CSV file, whose header names the columns and whose null is `\N`.
-pub async fn fetch_postgres(url: &str, query: &str, file: &Path) -> Result<(), TablesError> {
-    let open = |reason: String| TablesError::Open { location: redacted(url), reason };
-    let mut config: tokio_postgres::Config =
-        url.parse().map_err(|error: tokio_postgres::Error| open(explain(&error)))?;
-    if config.get_password().is_none()
-        && let Ok(password) = std::env::var("PGPASSWORD")
-    {
-        config.password(password);
-    }
-    let (client, connection) = config.connect(tokio_postgres::NoTls).await.map_err(|error| open(explain(&error)))?;
-    let connection = tokio::spawn(connection);
-    let copy = format!("COPY ({}) TO STDOUT WITH (FORMAT csv, HEADER, NULL '\\N')", query.trim().trim_end_matches(';'));
-    let stream = client.copy_out(copy.as_str()).await.map_err(|error| open(explain(&error)))?;
-    let mut stream = Box::pin(stream);
-    let mut out = tokio::fs::File::create(file).await.map_err(|error| TablesError::io(file, error))?;
-    while let Some(chunk) = stream.next().await {
-        let chunk = chunk.map_err(|error| open(explain(&error)))?;
-        out.write_all(&chunk).await.map_err(|error| TablesError::io(file, error))?;
-    }
-    out.flush().await.map_err(|error| TablesError::io(file, error))?;
-    drop(client);
-    let _ = connection.await;
-    Ok(())
-}
-
-/// The server's own words: the client's top message is only "db error".
-fn explain(error: &tokio_postgres::Error) -> String {
-    error.as_db_error().map_or_else(|| error.to_string(), |inner| inner.message().to_owned())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

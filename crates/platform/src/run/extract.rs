@@ -32,6 +32,7 @@ pub async fn run(run: &Run<'_>) -> Result<Made, PlatformError> {
         let show = |reading: Reading| run.progress.done(reading.rows);
         let report = extract(&engine, &request, &show).await.map_err(|error| told(run, &file, error))?;
         run.progress.end();
+        report.notes.iter().for_each(|note| run.progress.say(note));
         reports.push((name.clone(), report));
     }
     gather_quarantine(run, &folder, &reports).await?;

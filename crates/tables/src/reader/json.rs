@@ -2,7 +2,6 @@
 
 use super::unpack::Window;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
-use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::io::{BufRead, Error, ErrorKind, Read, Result};
@@ -38,7 +37,7 @@ impl Keys {
     }
 
     /// `hint` is where it is if the objects have one order of keys.
-    fn place(&self, name: &str, hint: usize) -> Option<usize> {
+    pub(super) fn place(&self, name: &str, hint: usize) -> Option<usize> {
         match self.names.get(hint) {
             Some(here) if here == name => Some(hint),
             _ => self.places.get(name).copied(),
@@ -47,8 +46,8 @@ impl Keys {
 
     /// Adds the keys of an object; what is none is left out.
     pub(super) fn look(&mut self, text: &[u8]) -> Result<()> {
-        let Ok(Object(fields)) = serde_json::from_slice::<Object<IgnoredAny>>(text) else { return Ok(()) };
-        for (at, (name, _)) in fields.iter().enumerate() {
+        let Ok(Names(names)) = serde_json::from_slice::<Names>(text) else { return Ok(()) };
+        for (at, name) in names.iter().enumerate() {
             if self.place(name, at).is_none() {
                 self.add(name);
             }
@@ -60,61 +59,37 @@ impl Keys {
     }
 }
 
-/// An object's keys and values in their order.
-struct Object<'a, T>(Vec<(Cow<'a, str>, T)>);
+/// An object's keys in their order.
+struct Names<'a>(Vec<Cow<'a, str>>);
 
 #[derive(serde::Deserialize)]
 struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
 
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<'de, T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Object<'de, T>, D::Error> {
-        struct Fields<T>(std::marker::PhantomData<T>);
+impl<'de> Deserialize<'de> for Names<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Names<'de>, D::Error> {
+        struct Fields;
 
-        impl<'de, T: Deserialize<'de>> Visitor<'de> for Fields<T> {
-            type Value = Object<'de, T>;
+        impl<'de> Visitor<'de> for Fields {
+            type Value = Names<'de>;
 
             fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.write_str("an object")
             }
 
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> std::result::Result<Object<'de, T>, A::Error> {
-                let mut fields = Vec::with_capacity(16);
-                while let Some(Key(name)) = map.next_key()? {
-                    fields.push((name, map.next_value()?));
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> std::result::Result<Names<'de>, A::Error> {
+                let mut names = Vec::with_capacity(16);
+                while let Some((Key(name), IgnoredAny)) = map.next_entry()? {
+                    names.push(name);
                 }
-                Ok(Object(fields))
+                Ok(Names(names))
             }
         }
-        deserializer.deserialize_map(Fields(std::marker::PhantomData))
+        deserializer.deserialize_map(Fields)
     }
-}
-
-/// The texts of an object's values, by key; what is wrong with it otherwise.
-pub(super) fn cells<'a>(text: &'a str, keys: &Keys) -> std::result::Result<Vec<Option<Cow<'a, str>>>, String> {
-    let Object(fields) = serde_json::from_str::<Object<&RawValue>>(text).map_err(|error| error.to_string())?;
-    let mut cells: Vec<Option<Cow<str>>> = vec![None; keys.names.len()];
-    let mut said = vec![false; keys.names.len()];
-    for (at, (name, value)) in fields.into_iter().enumerate() {
-        let place = keys.place(&name, at).ok_or_else(|| format!("key `{name}` came while it was read"))?;
-        if std::mem::replace(&mut said[place], true) {
-            return Err(format!("key `{name}` is there twice"));
-        }
-        cells[place] = cell(value.get()).map_err(|error| error.to_string())?;
-    }
-    Ok(cells)
-}
-
-fn cell(value: &str) -> serde_json::Result<Option<Cow<'_, str>>> {
-    Ok(match value.as_bytes().first() {
-        Some(b'n') => None,
-        Some(b'"') => Some(serde_json::from_str::<Key>(value)?.0),
-        Some(b'{' | b'[') => Some(Cow::Owned(compact(value))),
-        _ => Some(Cow::Borrowed(value)),
-    })
 }
 
 /// The same JSON without blanks between its parts: a table has lists and objects as one text.
-fn compact(json: &str) -> String {
+pub(super) fn compact(json: &str) -> String {
     let (mut quoted, mut escaped) = (false, false);
     json.chars()
         .filter(|letter| {

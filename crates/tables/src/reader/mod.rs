@@ -5,12 +5,13 @@ mod csv;
 mod decode;
 mod format;
 mod json;
-mod parquet;
 mod rows;
 #[cfg(test)]
 mod tests;
 mod unpack;
 
+use crate::guess::{Claim, JsonKinds};
+use crate::parts;
 use crate::quarantine::QuarantineRow;
 use crate::{ROW_COLUMN, SOURCE_COLUMN, TablesError};
 use datafusion::arrow::array::RecordBatch;
@@ -25,7 +26,9 @@ use unpack::Packing;
 pub use decode::Encoding;
 pub use format::{Delimiter, TextFormat};
 
-const BATCH_ROWS: usize = 8_192;
+pub(crate) const BATCH_ROWS: usize = 8_192;
+/// Where a field says which column of the reader it is, through a layout's SELECT.
+const COLUMN_KEY: &str = "septet.column";
 /// Characters of a column's name in a message: a file read in the wrong way is one column, and its name the whole file.
 pub(crate) const NAME_CHARACTERS_MAX: usize = 60;
 /// Columns that a message lists.
@@ -42,6 +45,8 @@ pub struct Reader {
     pub schema: SchemaRef,
     /// Bytes of all files, for progress.
     pub bytes: u64,
+    /// What is said of each column that is read as text; none where a file's own types are kept.
+    claims: Vec<Claim>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,12 +74,37 @@ impl Reader {
         let own = match kind {
             Kind::Csv => text_schema(&first_header(&files, &format)?),
             Kind::Json => text_schema(&json_keys(&files, &format)?),
-            Kind::Parquet => parquet::columns(&files[0])?,
+            Kind::Parquet => parts::columns(&files)?,
         };
+        let claim = |_: &Field| match kind {
+            Kind::Json => Claim::Json(Arc::new(JsonKinds::default())),
+            Kind::Csv | Kind::Parquet => Claim::Written,
+        };
+        let claims = if kind == Kind::Parquet { Vec::new() } else { own.iter().map(claim).collect() };
         let bytes = files.iter().filter_map(|file| file.metadata().ok()).map(|facts| facts.len()).sum();
         let place = [Field::new(SOURCE_COLUMN, DataType::Utf8, false), Field::new(ROW_COLUMN, DataType::Int64, false)];
         let schema = Arc::new(Schema::new(own.into_iter().chain(place).collect::<Vec<_>>()));
-        Ok(Reader { files, kind, format, schema, bytes })
+        Ok(Reader { files, kind, format, schema, bytes, claims })
+    }
+
+    /// The same with what a database says of its columns, in their order.
+    pub(crate) fn with_claims(self, claims: Vec<Claim>) -> Reader {
+        if claims.len() == self.columns() { Reader { claims, ..self } } else { self }
+    }
+
+    /// What the source says of a text column that a SELECT over it yields.
+    pub(crate) fn claim_of(&self, field: &Field) -> Claim {
+        let column = field.metadata().get(COLUMN_KEY).and_then(|at| at.parse::<usize>().ok());
+        match column.and_then(|at| self.claims.get(at)) {
+            Some(claim) => claim.clone(),
+            None if self.kind == Kind::Parquet => Claim::Text,
+            None => Claim::Written,
+        }
+    }
+
+    /// Whether its files are text, whose types nobody has said.
+    pub(crate) fn reads_text(path: &Path) -> bool {
+        matches!(kind_of(path), Ok(Kind::Csv | Kind::Json))
     }
 
     /// Reads everything into the sink; the number of rows read, broken ones included.
@@ -84,7 +114,7 @@ impl Reader {
             rows += match self.kind {
                 Kind::Csv => self.read_csv(file, sink)?,
                 Kind::Json => self.read_json(file, sink)?,
-                Kind::Parquet => parquet::read(file, &self.schema, sink)?,
+                Kind::Parquet => parts::read(file, &self.schema, sink)?,
             };
         }
         Ok(rows)
@@ -100,7 +130,7 @@ impl Reader {
 
     fn read_csv(&self, path: &Path, sink: &mut dyn Sink) -> Result<u64, TablesError> {
         let location = path.display().to_string();
-        let mut rows = Rows::new(&self.schema, &location, &self.format);
+        let mut rows = Rows::new(self, &location);
         let Some(mut text) = CsvFile::open(path, &self.format)? else { return Ok(0) };
         let (names, found) = (self.names(), text.header.iter().map(String::as_str).collect::<Vec<_>>());
         same_columns(path, &self.files[0], &names, &found)?;
@@ -123,7 +153,7 @@ impl Reader {
 
     fn read_json(&self, path: &Path, sink: &mut dyn Sink) -> Result<u64, TablesError> {
         let location = path.display().to_string();
-        let mut rows = Rows::new(&self.schema, &location, &self.format);
+        let mut rows = Rows::new(self, &location);
         let keys = json::Keys::of(self.names().into_iter().map(str::to_owned));
         let opened = Opened::new(path, &self.format)?;
         let mut texts = json::Texts::new(opened.text).map_err(|error| unreadable(&location, 0, &error))?;
@@ -177,7 +207,11 @@ pub(crate) fn kind_of(path: &Path) -> Result<Kind, TablesError> {
 }
 
 fn text_schema(names: &[String]) -> Vec<Field> {
-    names.iter().map(|name| Field::new(name, DataType::Utf8, true)).collect()
+    let field = |(at, name): (usize, &String)| {
+        let column = std::collections::HashMap::from([(COLUMN_KEY.to_owned(), at.to_string())]);
+        Field::new(name, DataType::Utf8, true).with_metadata(column)
+    };
+    names.iter().enumerate().map(field).collect()
 }
 
 /// A text file, unpacked and decoded to UTF-8, and the packed bytes read so far.
@@ -388,6 +422,6 @@ fn unreadable(location: &str, row: u64, error: &std::io::Error) -> TablesError {
     }
 }
 
-fn damaged(location: &str, row: u64, error: &dyn std::fmt::Display) -> TablesError {
+pub(crate) fn damaged(location: &str, row: u64, error: &dyn std::fmt::Display) -> TablesError {
     TablesError::Damaged { location: location.to_owned(), row, reason: error.to_string() }
 }

@@ -1,10 +1,13 @@
 //! Text columns being filled, row by row, with each row's place.
 
-use super::{BATCH_ROWS, ByteCount, Sink, csv, json};
+use super::{BATCH_ROWS, ByteCount, Reader, Sink, csv, json};
 use crate::TablesError;
+use crate::guess::{Claim, JsonKinds};
+use crate::json_row::{self, JsonValue};
 use crate::quarantine::{QuarantineRow, Reason};
 use datafusion::arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray, StringBuilder};
 use datafusion::arrow::datatypes::SchemaRef;
+use std::borrow::Cow;
 use std::sync::Arc;
 
 pub(super) struct Rows<'a> {
@@ -17,13 +20,16 @@ pub(super) struct Rows<'a> {
     /// Name of the text's encoding.
     encoding: String,
     schema: &'a SchemaRef,
+    /// Of JSON, to note what its values say they are.
+    claims: &'a [Claim],
 }
 
 impl<'a> Rows<'a> {
-    pub(super) fn new(schema: &'a SchemaRef, location: &'a str, format: &'a super::TextFormat) -> Rows<'a> {
+    pub(super) fn new(reader: &'a Reader, location: &'a str) -> Rows<'a> {
+        let Reader { schema, format, claims, .. } = reader;
         let columns = (2..schema.fields().len()).map(|_| StringBuilder::new()).collect();
         let (null_words, encoding) = (format.null_words.as_slice(), format.encoding.name());
-        Rows { columns, places: Vec::new(), row: 0, location, null_words, encoding, schema }
+        Rows { columns, places: Vec::new(), row: 0, location, null_words, encoding, schema, claims }
     }
 
     pub(super) fn full(&self) -> bool {
@@ -82,17 +88,33 @@ impl<'a> Rows<'a> {
     }
 
     pub(super) fn push_json(&mut self, text: &[u8], line: u64, keys: &json::Keys, sink: &mut dyn Sink) -> bool {
-        let Ok(words) = std::str::from_utf8(text) else {
-            let message = self.not_text(line);
-            return self.push_broken(text, message, sink);
-        };
-        let cells = match json::cells(words, keys) {
-            Ok(cells) => cells,
+        if std::str::from_utf8(text).is_err() {
+            return self.push_broken(text, self.not_text(line), sink);
+        }
+        let fields = match json_row::fields(text) {
+            Ok(fields) => fields,
             Err(what) => return self.push_broken(text, format!("line {line} is not a JSON object: {what}"), sink),
         };
         self.row += 1;
-        for (builder, cell) in self.columns.iter_mut().zip(cells) {
-            builder.append_option(cell.filter(|cell| !is_null(cell, self.null_words)));
+        let mut values: Vec<Option<JsonValue>> = (0..self.columns.len()).map(|_| None).collect();
+        for (at, (name, value)) in fields.into_iter().enumerate() {
+            // The file has changed since its keys were read, or this one would be there.
+            let Some(place) = keys.place(&name, at) else { continue };
+            values[place] = Some(value);
+        }
+        for (at, (builder, value)) in self.columns.iter_mut().zip(values).enumerate() {
+            let (kind, value) = match value {
+                None | Some(JsonValue::Null) => (0, None),
+                Some(JsonValue::Text(text)) => (JsonKinds::TEXT, Some(Cow::Owned(text))),
+                Some(JsonValue::Nested(text)) => (JsonKinds::TEXT, Some(Cow::Owned(json::compact(text)))),
+                Some(JsonValue::Number(text)) => (JsonKinds::NUMBER, Some(Cow::Borrowed(text))),
+                Some(JsonValue::Truth(text)) => (JsonKinds::TRUTH, Some(Cow::Borrowed(text))),
+            };
+            let value = value.filter(|value| !is_null(value, self.null_words));
+            if let (Some(Claim::Json(kinds)), true) = (self.claims.get(at), value.is_some()) {
+                kinds.saw(kind);
+            }
+            builder.append_option(value);
         }
         self.places.push(self.row as i64);
         true

@@ -164,7 +164,7 @@ fn one_bad_line_of_json_costs_one_row_and_a_late_key_is_a_column() {
         found.broken.iter().map(|(row, what)| (*row, what.split(':').next().unwrap())).collect();
     assert_eq!(told[0], (8, "line 8 is not UTF-8; set the layout's encoding, such as windows-1252"));
     assert_eq!(told[1], (21, "line 21 is not a JSON object"));
-    assert!(found.broken[2].1.contains("key `id` is there twice"), "{:?}", found.broken);
+    assert!(found.broken[2].1.contains("key `id` comes twice"), "{:?}", found.broken);
     let one = read("one.ndjson", b"\xef\xbb\xbf{\"channel\":\"web\",\"n\":null}");
     assert_eq!((one.columns, one.rows), (vec!["channel".into(), "n".into()], vec![vec!["web".into(), String::new()]]));
     let error = refused("x.ndjson", "[ERROR] no\nnothing\n", TextFormat::default());
