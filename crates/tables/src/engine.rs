@@ -89,9 +89,9 @@ impl Engine {
     }
 
     pub async fn register_file(&self, table: &TableFile) -> Result<(), TablesError> {
-        let path = table.path.to_str().ok_or_else(|| TablesError::io(&table.path, "the path is not UTF-8"))?;
         let name = format!("\"{}\"", table.name);
-        Ok(self.context.register_parquet(name, path, ParquetReadOptions::default()).await?)
+        let url = crate::named::url_of(&table.path)?;
+        Ok(self.context.register_parquet(name, url.as_str(), ParquetReadOptions::default()).await?)
     }
 
     /// Makes batches of one schema a table.

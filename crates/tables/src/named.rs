@@ -45,7 +45,7 @@ impl Engine {
 }
 
 /// The file's address, in which no sign of its name means anything else.
-fn url_of(file: &Path) -> Result<ListingTableUrl, TablesError> {
+pub(crate) fn url_of(file: &Path) -> Result<ListingTableUrl, TablesError> {
     let path = std::path::absolute(file).map_err(|error| TablesError::io(file, error))?;
     let url = url::Url::from_file_path(&path).map_err(|()| TablesError::io(file, "the path has no address"))?;
     Ok(ListingTableUrl::parse(url.as_str())?)

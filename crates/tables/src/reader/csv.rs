@@ -16,6 +16,8 @@ const LINE_BYTES_MAX: usize = 256 << 20;
 const DELIMITERS_OF_ROWS: usize = 12;
 /// The same where the lines' first fields look like the row's own, such as `B010799` and `B010000`.
 const DELIMITERS_OF_ALIKE_ROWS: usize = 3;
+/// The same where all of their fields do.
+const DELIMITERS_OF_EQUAL_ROWS: usize = 2;
 
 /// The fields of one row.
 #[derive(Debug, Default)]
@@ -318,43 +320,51 @@ impl<R: Read> Records<R> {
     fn swallowed(&mut self, columns: usize, record: &Record, taken: &[Waiting]) -> bool {
         self.probe.clear();
         self.probe.feed(&self.current, Marks { quote: None, ..self.marks });
-        let first = self.probe.fields().next().map(shape);
-        let mut rows = 0;
-        let mut alike = 0;
+        let first = Look::of(&self.probe);
+        let (mut rows, mut alike, mut equal) = (0, 0, 0);
         for taken in taken {
-            let shape = self.shape_of_row(columns, &taken.line);
-            rows += usize::from(shape.is_some());
-            alike += usize::from(shape.is_some() && shape == first);
+            self.probe.clear();
+            let open = self.probe.feed(&taken.line, self.marks);
+            if self.probe.len() + usize::from(open) == columns {
+                rows += 1;
+                let look = Look::of(&self.probe);
+                equal += usize::from(look.all == first.all);
+                alike += usize::from(look.all == first.all || look.first == first.first);
+            }
         }
         let most = |count: usize| count * 10 >= taken.len() * 9;
         let delimiters = rows * columns.saturating_sub(1);
         if record.len() != columns {
             return rows * 2 >= taken.len() && (columns >= 4 || alike * 2 >= taken.len());
         }
-        let alike = most(alike) && delimiters >= DELIMITERS_OF_ALIKE_ROWS;
-        alike || most(rows) && columns >= 4 && delimiters >= DELIMITERS_OF_ROWS
-    }
-
-    /// What the first field of a line looks like, if the line is a row by itself.
-    fn shape_of_row(&mut self, columns: usize, line: &[u8]) -> Option<Vec<u8>> {
-        self.probe.clear();
-        let open = self.probe.feed(line, self.marks);
-        let row = self.probe.len() + usize::from(open) == columns;
-        row.then(|| shape(self.probe.fields().next().unwrap_or(line)))
+        most(equal) && delimiters >= DELIMITERS_OF_EQUAL_ROWS
+            || most(alike) && delimiters >= DELIMITERS_OF_ALIKE_ROWS
+            || most(rows) && delimiters >= DELIMITERS_OF_ROWS && columns >= 4
     }
 }
 
-/// `a9-9` of `Order77-1`.
-fn shape(field: &[u8]) -> Vec<u8> {
-    let mut shape: Vec<u8> = field
-        .iter()
-        .map(|byte| match byte {
-            b'0'..=b'9' => b'9',
-            b'a'..=b'z' | b'A'..=b'Z' | 0x80.. => b'a',
-            other => *other,
-        })
-        .filter(|byte| !matches!(byte, b'"' | b'\''))
-        .collect();
+/// What a row's fields are written with.
+struct Look {
+    /// Of the first field: digits, letters and signs, such as `a9-9` of `Order77-1`.
+    first: Vec<u8>,
+    /// Of each field: words and signs, such as `a-a-a` of a date or of most long identifiers.
+    all: Vec<Vec<u8>>,
+}
+
+impl Look {
+    fn of(record: &Record) -> Look {
+        let fine = |byte: u8| if byte.is_ascii_digit() { b'9' } else { b'a' };
+        let first = record.fields().next().map(|field| shape(field, fine)).unwrap_or_default();
+        Look { first, all: record.fields().map(|field| shape(field, |_| b'a')).collect() }
+    }
+}
+
+/// The field with each run of one class of characters as one; quotation marks are left out.
+fn shape(field: &[u8], class: impl Fn(u8) -> u8) -> Vec<u8> {
+    let is_word = |byte: u8| byte.is_ascii_alphanumeric() || byte >= 0x80;
+    let marks = |byte: &u8| !matches!(byte, b'"' | b'\'');
+    let mut shape: Vec<u8> =
+        field.iter().copied().filter(marks).map(|byte| if is_word(byte) { class(byte) } else { byte }).collect();
     shape.dedup();
     shape
 }

@@ -369,10 +369,10 @@ fn same_columns(file: &Path, first: &Path, expected: &[&str], found: &[&str]) ->
     let more: Vec<&str> = found.iter().filter(|name| !expected.contains(name)).copied().collect();
     let mut what = Vec::new();
     if !missing.is_empty() {
-        what.push(format!("has no column {}, which `{}` has", listed(&missing), first.display()));
+        what.push(format!("has no {}, which `{}` has", listed(&missing), first.display()));
     }
     if !more.is_empty() {
-        what.push(format!("has the column {}, which `{}` has not", listed(&more), first.display()));
+        what.push(format!("has {}, which `{}` has not", listed(&more), first.display()));
     }
     if what.is_empty() {
         return Ok(());

@@ -250,6 +250,28 @@ fn a_stray_quotation_mark_costs_its_own_row_and_says_its_line() {
 }
 
 #[test]
+fn a_pair_of_stray_marks_is_told_whatever_the_identifiers_look_like() {
+    let row = |at: usize| {
+        format!("{:x}-{:x}-{:x},{}.{:02},x\n", at * 7_919 + 40_961, at * 31 + 161, at * 131 + 10, at % 9, at % 90)
+    };
+    for apart in [1, 2, 20] {
+        let mut lines: Vec<String> = (0..100).map(row).collect();
+        lines[50] = lines[50].replacen(',', ",\"", 1);
+        lines[50 + apart] = lines[50 + apart].replacen(",x", "\",x", 1);
+        let found = read("x.csv", format!("id,amount,kind\n{}", lines.concat()));
+        assert_eq!(
+            found.broken.iter().map(|(row, _)| *row).collect::<Vec<_>>(),
+            [51, 51 + apart as i64],
+            "{apart} apart"
+        );
+    }
+    // A mark that is missing at the end of a row where every field has its marks.
+    let found = read("x.csv", "id,text\n\"a\",\"b\"\n\"c\",\"d\n\"e\",\"f, g\"\n\"h\",\"i\"\n");
+    assert_eq!(found.rows, [["a", "b"], ["e", "f, g"], ["h", "i"]]);
+    assert_eq!(found.broken.len(), 1);
+}
+
+#[test]
 fn text_of_several_lines_in_quotes_stays_one_field() {
     let long = (0..300).map(|at| format!("Line {at}, with commas, and more.")).collect::<Vec<_>>().join("\n");
     let text = format!(
@@ -308,7 +330,13 @@ fn packed_files_are_read_to_their_end_whatever_members_and_padding_they_have() {
         assert!(refused(name, pack(&pack(whole)), TextFormat::default()).contains("packed twice"));
     }
     assert_eq!(read("not-named-so.csv", gzip(whole)).rows.len(), 2);
-    for (bytes, what) in [(&b"BZh91AY"[..], "bzip2"), (b"PK\x03\x04..", "Excel"), (b"PAR1....", "name it .parquet")] {
+    let tar = [&[b'x'; 100][..], &[0; 157], b"ustar\0", &[0; 300]].concat();
+    for (bytes, what) in [
+        (&b"BZh91AY"[..], "bzip2"),
+        (b"PK\x03\x04..", "Excel"),
+        (b"PAR1....", "name it .parquet"),
+        (&tar, "tar archive"),
+    ] {
         assert!(refused("x.csv", bytes, TextFormat::default()).contains(what));
     }
 }
@@ -350,7 +378,7 @@ fn parts_without_a_line_are_skipped_and_parts_of_another_header_are_named() {
     assert_eq!(found.rows, [["1", "2"], ["3", "4"]]);
     let files = [("1.csv", part("a,b\n1,2\n")), ("2.csv", part("a,c\n1,2\n"))];
     let error = read_as(&files, TextFormat::default()).unwrap_err();
-    assert!(error.contains("has no column `b`") && error.contains("has the column `c`"), "{error}");
+    assert!(error.contains("has no `b`, which") && error.contains("has `c`, which"), "{error}");
     let empty = read_as(&[("0.csv", vec![]), ("1.csv", vec![])], TextFormat::default()).unwrap_err();
     assert!(empty.contains("begins with a header"), "{empty}");
 }

@@ -97,6 +97,9 @@ const OTHER_KINDS: [(&[u8], &str); 5] = [
     (b"PAR1", "is a Parquet file by its content; name it .parquet"),
 ];
 
+/// Where a tar archive says that it is one.
+const TAR_AT: usize = 257;
+
 /// The unpacked bytes of a text file. `named` is what its name says of the packing.
 pub(super) fn unpacked(file: impl Read + 'static, named: Option<Packing>) -> Result<Box<dyn Read>> {
     let mut window = Window::new(file);
@@ -112,7 +115,10 @@ pub(super) fn unpacked(file: impl Read + 'static, named: Option<Packing>) -> Res
         _ => Box::new(window),
     };
     let mut plain = Window::new(plain);
-    let head = plain.peek(6)?;
+    let head = plain.peek(TAR_AT + 5)?;
+    if head.get(TAR_AT..).is_some_and(|name| name == b"ustar") {
+        return Err(told("is a tar archive; unpack the files in it".to_owned()));
+    }
     if Packing::of(head).is_some() {
         return Err(told("is packed twice; unpack it once".to_owned()));
     }
