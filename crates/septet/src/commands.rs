@@ -4,7 +4,7 @@ use crate::arguments::{Action, Arguments, Output, Page, Part, RunArguments, Step
 use crate::bars::Bars;
 use crate::settings::{SETTINGS, Settings, reference_markdown};
 use crate::show;
-use crate::workshop::{Workshop, domains_of, engine};
+use crate::workshop::{Workshop, domains_of, engine, engine_in_passing};
 use anyhow::{Context, bail};
 use clap::CommandFactory;
 use septet_domain::Domain;
@@ -12,7 +12,7 @@ use septet_platform::{
     CHAMPION, Home, PINNED, Run, RunOptions, Signed, StepName, Store, VersionAction, change_version, check_domain,
     new_run_id,
 };
-use septet_tables::{Engine, EngineSettings, Format, TableFile};
+use septet_tables::{Engine, Format, TableFile};
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -23,15 +23,10 @@ pub use crate::doctor::doctor;
 pub async fn check(settings: &Settings, only: Option<&str>, json: bool) -> anyhow::Result<ExitCode> {
     let domains = domains_of(settings)?;
     let names = only.map_or_else(|| domains.names(), |name| vec![name.to_owned()]);
-    let spill = std::env::temp_dir().join("septet-check");
     let mut failed = false;
     let mut answers = Vec::new();
     for name in names {
-        let engine = Engine::new(&EngineSettings {
-            memory_max: settings.memory_max,
-            spill_folder: spill.clone(),
-            partitions: 1,
-        })?;
+        let (engine, _spill) = engine_in_passing(settings, 1)?;
         let checked = match domains.load(&name) {
             Ok(domain) => check_domain(&engine, &domain).await,
             Err(problems) => Err(problems.into()),
@@ -305,17 +300,21 @@ pub async fn sql(
     format: Output,
     json: bool,
 ) -> anyhow::Result<ExitCode> {
-    let home = Home::open(&settings.home)?;
-    let engine = engine(settings, &home)?.with_files();
     let (domain, query) = match words {
-        [domain, query] => (Some(domain), query),
+        [domain, query] => (Some((domain, Home::open(&settings.home)?)), query),
         [query] => (None, query),
         _ => bail!("expected [DOMAIN] QUERY"),
     };
     if domain.is_none() && run_id.is_some() {
         bail!("--run belongs to a domain: septet sql DOMAIN --run ID QUERY");
     }
-    if let Some(domain) = domain {
+    // A query of a file needs no home, and makes none.
+    let (engine, _spill) = match &domain {
+        Some((_, home)) => (engine(settings, home)?, None),
+        None => engine_in_passing(settings, 1).map(|(engine, spill)| (engine, Some(spill)))?,
+    };
+    let engine = engine.with_files();
+    if let Some((domain, home)) = domain {
         let name = domains_of(settings)?.load(domain)?.name().to_owned();
         register_tables(&engine, &home, &name, run_id).await?;
         // Read only for who asks: the log may be long.
@@ -329,6 +328,7 @@ pub async fn sql(
             }
         }
     }
+    engine.name_files(query).await?;
     let (schema, mut batches) = engine.query(query).await?;
     if batches.is_empty() {
         batches.push(septet_tables::arrow::array::RecordBatch::new_empty(schema));
@@ -369,7 +369,7 @@ pub fn reference(settings: &Settings, page: Page) -> anyhow::Result<ExitCode> {
         Page::Kinds => septet_platform::kinds::reference_markdown(),
         Page::Settings => reference_markdown(),
         Page::Problems => septet_server::problem::reference_markdown(),
-        Page::Sql => septet_tables::reference_markdown(&engine(settings, &Home::open(&settings.home)?)?)?,
+        Page::Sql => septet_tables::reference_markdown(&engine_in_passing(settings, 1)?.0)?,
     };
     print!("{page}");
     Ok(ExitCode::SUCCESS)

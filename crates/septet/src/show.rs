@@ -252,20 +252,28 @@ pub fn deliveries(deliveries: &[DeliveryRecord]) {
 }
 
 pub fn file_drift(found: &FileDrift) {
-    let mut shown = table(&["column", "test", "score", "level", ""]);
+    let mut shown = table(&["column", "test", "score", "level", "", "why"]);
     for column in &found.columns {
         shown.add_row(vec![
             Cell::new(&column.name),
             Cell::new(column.method.unwrap_or("-")),
             right(number(column.score)),
             right(number(column.level)),
-            Cell::new(match column.drifted {
-                Some(true) => "DRIFT",
-                Some(false) => "ok",
-                None => "cannot be compared",
-            }),
+            Cell::new(if column.drifted { "DRIFT" } else { "ok" }),
+            Cell::new(column.why.as_deref().unwrap_or_default()),
         ]);
     }
-    let verdict = if found.drifted { "the data set has drifted" } else { "the data set has not drifted" };
-    println!("{shown}\n{} of {} columns: {verdict}", found.columns_drifted, found.columns.len());
+    println!("{shown}\n{}", drift_verdict(found));
+}
+
+fn drift_verdict(found: &FileDrift) -> String {
+    let FileDrift { columns, columns_drifted, columns_not_compared, drifted, .. } = found;
+    let counts = format!("{columns_drifted} of {} columns have drifted", columns.len());
+    match (drifted, columns_not_compared) {
+        (true, 0) => format!("{counts}: the data set has drifted"),
+        (true, lost) => format!("{counts}, {lost} of them cannot be compared: the data set has drifted"),
+        (false, 0) => format!("{counts}: the data set has not drifted"),
+        // Half of the columns make a drifted data set; one that is not there any more makes none that has not.
+        (false, lost) => format!("{counts}, {lost} of them cannot be compared: see why before you rely on the others"),
+    }
 }

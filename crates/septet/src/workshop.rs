@@ -2,6 +2,7 @@
 
 use crate::bars::Bars;
 use crate::settings::Settings;
+use anyhow::Context;
 use septet_domain::{Domain, Domains};
 use septet_grade::Subject;
 use septet_platform::alerts::{Channels, Mail, deliver, reconcile, reconcile_findings};
@@ -19,6 +20,14 @@ pub fn domains_of(settings: &Settings) -> anyhow::Result<Domains> {
 pub fn engine(settings: &Settings, home: &Home) -> anyhow::Result<Engine> {
     let settings = EngineSettings { memory_max: settings.memory_max, spill_folder: home.spill_folder(), partitions: 1 };
     Ok(Engine::new(&settings)?)
+}
+
+/// An engine for what leaves nothing behind, with the folder that it spills to: its own, gone when it is dropped.
+pub fn engine_in_passing(settings: &Settings, partitions: usize) -> anyhow::Result<(Engine, tempfile::TempDir)> {
+    let folder = tempfile::Builder::new().prefix("septet-").tempdir().context("the folder for temporary files")?;
+    let spill_folder = folder.path().to_owned();
+    let settings = EngineSettings { memory_max: settings.memory_max, spill_folder, partitions };
+    Ok((Engine::new(&settings)?, folder))
 }
 
 /// What of a domain's definition is other than a version's.

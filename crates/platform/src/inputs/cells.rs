@@ -170,7 +170,7 @@ impl EventColumn {
         Err((fault.reason().word(), format!("{value} is {}", fault.detail(Some(spec)))))
     }
 
-    fn expected(&self) -> &'static str {
+    pub(super) fn expected(&self) -> &'static str {
         expected(self.kind)
     }
 }

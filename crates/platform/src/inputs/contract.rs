@@ -138,14 +138,27 @@ impl EventContract {
     /// Reads the text of a JSON object; `pointer` is where it stands in the caller's document.
     pub fn read_json(&self, text: &str, pointer: &str) -> Result<Event, Unread> {
         let input: Arc<str> = text.trim().into();
-        let at_once = self.cells_at_once(text).map(|cells| self.event(cells, input.clone()));
-        if let Some(event) = at_once {
-            return Ok(event);
+        let lost = if super::json::may_lose_digits(text) { super::json::lost_digits(text) } else { Vec::new() };
+        if lost.is_empty()
+            && let Some(cells) = self.cells_at_once(text)
+        {
+            return Ok(self.event(cells, input));
         }
         let Document { value, twice } = read_document(text, pointer)?;
         let read = self.read(&value, input, pointer);
-        let wrong = [twice, read.as_ref().err().cloned().unwrap_or_default()].concat();
+        let lost = self.lost_digits(&lost, pointer);
+        let wrong = [twice, lost, read.as_ref().err().cloned().unwrap_or_default()].concat();
         if wrong.is_empty() { read.map_err(Unread::Violations) } else { Err(Unread::Violations(wrong)) }
+    }
+
+    fn lost_digits(&self, lost: &[String], pointer: &str) -> Vec<Violation> {
+        let wrong = |name: &String| {
+            let column = self.columns.iter().find(|column| column.name == *name && !column.label())?;
+            let pointer = format!("{pointer}/{}", escaped(name));
+            let detail = format!("expected {}, found one of more digits than that holds", column.expected());
+            Some(Violation { pointer, code: "type", detail })
+        };
+        lost.iter().filter_map(wrong).collect()
     }
 
     /// The cells of a text that keeps the contract, without a document in between; none where anything is unusual.
@@ -229,7 +242,7 @@ impl EventContract {
                     })
                 }
                 Some(ColumnType::Number) => number(text, '.').map(Value::from),
-                Some(ColumnType::Integer) => integer(text).map(Value::from),
+                Some(ColumnType::Integer) => integer(text, '.').map(Value::from),
                 Some(ColumnType::Bool) => truth(text).map(Value::from),
                 _ => None,
             };
@@ -333,6 +346,37 @@ mod tests {
             ("/amount", "type"),
         ];
         assert_eq!(found, expected.map(|(pointer, code)| (pointer.to_owned(), code)));
+    }
+
+    #[test]
+    fn a_number_of_which_digits_would_be_lost_is_refused() {
+        for (amount, taken) in [
+            ("9007199254740992", true),
+            ("9007199254740993", false),
+            ("18446744073709551615", false),
+            ("18446744073709551616", true),
+            ("18446744073709551617", false),
+            ("123456789012345678901234567890", false),
+            ("0.12345678901234567890123", true),
+        ] {
+            let mut spec = contract();
+            let at = spec.columns.iter().position(|column| column.name == "amount").unwrap();
+            spec.columns[at].spec.iter_mut().for_each(|spec| (spec.min, spec.max) = (None, None));
+            let text = PAYMENT.replace("12.5", amount);
+            assert_eq!(spec.read_json(&text, "").is_ok(), taken, "{amount}");
+            let fields: Map<String, Value> = serde_json::from_str(PAYMENT).unwrap();
+            let fields: Vec<(&str, &str)> =
+                fields.iter().map(|(name, value)| (name.as_str(), value.as_str().unwrap_or(amount))).collect();
+            assert_eq!(spec.read_text(&fields, "").is_ok(), taken, "{amount} as text");
+        }
+    }
+
+    #[test]
+    fn a_second_sixty_is_a_time_only_after_a_leap_second() {
+        for (time, taken) in [("2026-05-04T10:00:60Z", false), ("2016-12-31T23:59:60Z", true)] {
+            let text = PAYMENT.replace("2026-05-04T10:00:00Z", time);
+            assert_eq!(contract().read_json(&text, "").is_ok(), taken, "{time}");
+        }
     }
 
     #[test]

@@ -39,7 +39,8 @@ pub async fn run(run: &Run<'_>) -> Result<Made, PlatformError> {
             let names: Vec<&String> = reports.iter().map(|(name, _)| name).chain([name]).collect();
             gather_quarantine(run, &folder, &names).await?;
         }
-        let report = report.map_err(|error| at_file(run.domain, &file, error))?;
+        let report = report.map_err(|error| told(run, &file, error))?;
+        report.notes.iter().for_each(|note| run.progress.say(note));
         if at == 0 {
             refuse_extras(&run.engine()?, run.domain, &report.extras).await?;
         }
@@ -56,6 +57,18 @@ pub async fn run(run: &Run<'_>) -> Result<Made, PlatformError> {
         fingerprint,
         detail: json!({ "layout": layout_name, "simulated": simulated, "inputs": reports }),
     })
+}
+
+/// An extract's error, with its place or with where the rows that broke are to be seen.
+fn told(run: &Run, file: &str, error: TablesError) -> PlatformError {
+    match error {
+        TablesError::TooManyBroken { .. } => {
+            let (domain, run_id) = (run.domain.name(), &run.run_id);
+            let see = format!("see them with: septet sql {domain} --run {run_id} \"SELECT * FROM quarantine\"");
+            PlatformError::usage(error.to_string(), see)
+        }
+        error => at_file(run.domain, file, error),
+    }
 }
 
 /// The extracted tables under their name. Published ones are in readers' hands: a repeated extract may only find the

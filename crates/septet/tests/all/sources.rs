@@ -209,13 +209,34 @@ fn a_damaged_or_missing_source_is_an_error_that_names_the_place() {
 }
 
 #[test]
-fn a_quote_that_is_never_closed_is_an_error_and_swallows_nothing() {
+fn a_stray_quotation_mark_costs_its_own_row() {
     let machine = Machine::new();
     let mut lines: Vec<String> = csv(&rows(5_000)).lines().map(str::to_owned).collect();
     lines[100] = "P00099,2026-01-01 00:00:00,\"C1,T1,4,false".into();
+    lines[4_999] = lines[4_999].replace(",C", ",\"C");
     machine.write("open.csv", lines.join("\n"));
-    let error = extract_error(&machine, "open.csv", "demo");
-    assert!(error.contains("a quote that begins on line 101 is not closed within 1000 lines"), "{error}");
+    let report = extract(&machine, "open.csv", "demo", "r1");
+    let count = |key: &str| report[key].as_u64().unwrap();
+    assert_eq!((count("rows_in"), count("rows_out"), count("quarantined")), (5_000, 4_998, 2));
+}
+
+#[test]
+fn a_failed_extract_shows_a_row_and_how_to_see_the_others() {
+    let machine = Machine::new();
+    let trailing: String = csv(&rows(30)).lines().enumerate().fold(String::new(), |mut text, (at, line)| {
+        writeln!(text, "{line}{}", if at > 0 { "," } else { "" }).unwrap();
+        text
+    });
+    machine.write("trailing.csv", trailing);
+    let words = ["step", "fraud", "extract", "--run", "r7", "--source", "trailing.csv", "--layout", "demo"];
+    let error = machine.error(&words);
+    for part in [
+        "unparseable (30 rows); such as row 1 of `trailing.csv`: line 2 has 7 fields, expected 6; the last is empty",
+        "septet sql fraud --run r7 \"SELECT * FROM quarantine\"",
+    ] {
+        assert!(error.contains(part), "expected `{part}` in\n{error}");
+    }
+    assert!(!error.contains("P00000"), "a line may hold personal values: {error}");
 }
 
 #[test]

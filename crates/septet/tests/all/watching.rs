@@ -299,6 +299,8 @@ fn two_files_are_compared_column_by_column() {
     assert_eq!((&found["columns_drifted"], &found["drifted"]), (&json!(1), &json!(true)));
     assert_eq!(found["columns"][0]["method"], "wasserstein");
     assert!(machine.error(&["drift", &before, "none.csv"]).contains("`none.csv` is not there"));
+    assert_eq!(machine.number(&[&format!("SELECT count(DISTINCT kind) AS n FROM '{now}'")]), 3.0);
+    assert!(!machine.home().exists(), "a question about files leaves nothing behind");
 }
 
 #[test]
