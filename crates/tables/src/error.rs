@@ -91,6 +91,7 @@ fn find_ours(error: &DataFusionError) -> Option<TablesError> {
         TablesError::Damaged { location, row, reason } => {
             Some(TablesError::Damaged { location: location.clone(), row: *row, reason: reason.clone() })
         }
+        TablesError::Sql { message, place } => Some(TablesError::Sql { message: message.clone(), place: *place }),
         other => Some(TablesError::Engine(other.to_string())),
     }
 }

@@ -374,3 +374,7 @@ fn give_types(from: &Path, to: &Path, guesses: &[Guess]) -> Result<Written, Tabl
     std::fs::remove_file(from).map_err(|error| TablesError::io(from, error))?;
     Ok(written)
 }
+
+#[cfg(test)]
+#[path = "extract_tests.rs"]
+mod tests;
