@@ -230,7 +230,7 @@ async fn fill(sheet: &mut Sheet<'_>, settings: &Settings, workshop: &Workshop, s
     results.push(("beats_baselines", gate(&["beats_"]), command.clone(), start));
     results.push(("parity", gate(&["batch_equals_online"]), command.clone(), start));
     results.push(("no_look_ahead", gate(&["no_look_ahead"]), command.clone(), start));
-    results.push(("calibration", gate(&["calibration", "model_size", "decides"]), command.clone(), start));
+    results.push(("calibration", gate(&["calibration", "model_size", "decides", "budget"]), command.clone(), start));
     let start = Instant::now();
     let served = stage.serve_and_ask(settings).await;
     let of = |pick: fn(&crate::rehearsed::Served) -> &Evidence| -> anyhow::Result<Evidence> {

@@ -3,6 +3,7 @@
 mod demo;
 mod extract;
 mod health;
+mod limits;
 mod load;
 pub mod prepare;
 mod train;
