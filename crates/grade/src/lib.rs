@@ -218,7 +218,7 @@ async fn gate_lines(sandbox: &Sandbox) -> (Vec<Found>, anyhow::Result<Evidence>)
         ("beats_baselines", gate(&["beats_"]), command.clone(), start),
         ("parity", gate(&["batch_equals_online"]), command.clone(), start),
         ("no_look_ahead", gate(&["no_look_ahead", "no_leak"]), command.clone(), start),
-        ("calibration", gate(&["calibration", "model_size", "decides"]), command, start),
+        ("calibration", gate(&["calibration", "model_size", "decides", "budget"]), command, start),
     ];
     (found, gate(&["prediction_time", "explanation_time"]))
 }

@@ -106,15 +106,21 @@ pub async fn run(settings: &Settings, arguments: &RunArguments, json: bool) -> a
             show::findings(&found);
         }
     }
-    // A run in small proves nothing either way: what answers after it is no matter.
-    if arguments.small || workshop.store.alias(workshop.domain.name(), CHAMPION).await?.is_some() {
-        return Ok(ExitCode::SUCCESS);
+    let champion = workshop.store.alias(workshop.domain.name(), CHAMPION).await?;
+    match unanswered(workshop.domain.name(), champion.is_some(), arguments.small) {
+        None => Ok(ExitCode::SUCCESS),
+        Some(words) => {
+            eprintln!("{words}");
+            Ok(ExitCode::from(1))
+        }
     }
-    eprintln!(
-        "Nothing answers for `{}`: no version of it has passed its gates, and none was promoted by hand.",
-        workshop.domain.name()
-    );
-    Ok(ExitCode::from(1))
+}
+
+/// What is said after a run that leaves a domain without an answer; none in small, which proves nothing either way.
+fn unanswered(domain: &str, has_champion: bool, small: bool) -> Option<String> {
+    (!has_champion && !small).then(|| {
+        format!("Nothing answers for `{domain}`: no version of it has passed its gates, and none was promoted by hand.")
+    })
 }
 
 pub async fn step(
@@ -391,4 +397,18 @@ pub async fn bench(settings: &Settings, part: Part, arguments: &RunArguments, ou
     };
     println!("{figures}");
     Ok(ExitCode::SUCCESS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_that_leaves_nothing_answering_says_so_but_in_small() {
+        assert!(
+            unanswered("cards", false, false).is_some_and(|words| words.starts_with("Nothing answers for `cards`"))
+        );
+        assert_eq!(unanswered("cards", true, false), None);
+        assert_eq!(unanswered("cards", false, true), None);
+    }
 }

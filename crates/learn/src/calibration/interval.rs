@@ -160,8 +160,10 @@ mod tests {
         assert!(lower(50_000, 1_000_000, 0.05) > 0.0496 && upper(50_000, 1_000_000, 0.05) < 0.0504);
     }
 
+    type Truth = fn(f64) -> f64;
+
     /// What a score truly stands for: as for boosted trees, as it says, and by steps that no smooth curve follows.
-    const TRUTHS: [(&str, fn(f64) -> f64); 3] = [
+    const TRUTHS: [(&str, Truth); 3] = [
         ("too sure", true_probability),
         ("as it says", logistic),
         ("steps", |score| if score < -3.0 { 0.02 } else { 0.15 }),

@@ -97,23 +97,16 @@ fn newton_direction<const D: usize>(points: &[([f64; D], f64)], plane: &Plane<D>
     for (row, target) in points {
         let probability = logistic(plane.margin(row));
         let (error, variance) = ((probability - target) / count, probability * (1.0 - probability) / count);
-        let value = |at: usize| if at < D { row[at] } else { 1.0 };
-        for at in 0..=D {
-            gradient[at] += error * value(at);
-            for other in 0..=at {
-                hessian[at][other] += variance * value(at) * value(other);
-            }
+        let values = || row.iter().chain(&[1.0]);
+        for ((line, part), value) in hessian.iter_mut().zip(&mut gradient).zip(values()) {
+            *part += error * value;
+            line.iter_mut().zip(values()).for_each(|(cell, other)| *cell += variance * value * other);
         }
     }
     if gradient.iter().all(|part| part.abs() < NEWTON_GRADIENT_MIN) {
         return None;
     }
-    for at in 0..=D {
-        hessian[at][at] += NEWTON_RIDGE;
-        for other in 0..at {
-            hessian[other][at] = hessian[at][other];
-        }
-    }
+    hessian.iter_mut().enumerate().for_each(|(at, line)| line[at] += NEWTON_RIDGE);
     let step = solved(hessian, gradient.into_iter().map(|part| -part).collect())?;
     Some(Plane { weights: std::array::from_fn(|column| step[column]), intercept: step[D] })
 }

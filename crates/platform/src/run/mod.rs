@@ -4,6 +4,7 @@ mod demo;
 mod extract;
 mod health;
 mod in_force;
+mod limits;
 mod load;
 pub mod prepare;
 mod train;

@@ -1,7 +1,6 @@
 //! Gates: what a version must hold before it may answer. One that fails is kept and marked.
 
 use crate::PlatformError;
-use crate::inputs::features::frame_row;
 use crate::inputs::{Inputs, TrainingData};
 use crate::judge::alone::{GIVES_AWAY, accusation, each_alone, figures, gives_away};
 use crate::judge::evaluation::Evaluation;
@@ -10,30 +9,21 @@ use crate::registry::home::{appear, write_whole};
 use crate::registry::store::GateRecord;
 use crate::registry::tables::register_inputs;
 use crate::report::{self, ReportInput};
+use crate::run::limits::{budget, calibration, decides, gate, limited, times};
 use crate::run::prepare::{known_at, prepare, prepare_anew};
 use crate::run::train::{read_answers, read_charts};
 use crate::run::{Made, Run, StepName};
-use crate::values::OwnedValue;
 use crate::values::to_json;
 use crate::version::learned_tables::register_as_learned;
-use crate::version::{BudgetHeld, DecisionRule, Manifest, Scorer};
+use crate::version::{Manifest, Scorer};
 use septet_domain::Spanned;
-use septet_learn::calibration::calibration_error_by_chance;
 use septet_learn::frame::Column;
-use septet_learn::measures::{CALIBRATION_BINS, Task};
 use septet_tables::ExtractReport;
 use serde_json::json;
 use std::path::Path;
-use std::time::Instant;
 
-/// Rows timed one by one for the time gates.
-const TIMED_ROWS: usize = 2_000;
 /// Inputs that a gate tells one by one.
 const LEAKS_TOLD_MAX: usize = 5;
-/// Steps of the loop that says how slow a machine is now: about as long as a prediction.
-const REFERENCE_STEPS: usize = 1_000;
-/// What the loop takes on the machine that the limits are meant for: two idle cores, 2026-11-28.
-const REFERENCE_LOOP_US: f64 = 18.0;
 
 pub async fn run(run: &Run<'_>) -> Result<Made, PlatformError> {
     let trained = run.report_of(StepName::Train).await?;
@@ -171,7 +161,8 @@ async fn gates(run: &Run<'_>, data: &TrainingData, scorer: &Scorer) -> Result<Ve
     gates.extend(unchanged?);
     gates.push(no_leak(data, manifest, &limits.may_reveal_label));
     run.progress.done(gates.len() as u64);
-    gates.extend(calibration(run, data, scorer, limits.calibration_error_max)?);
+    let answers = run_answers(run, data, scorer)?;
+    gates.extend(calibration(scorer, &answers, limits.calibration_error_max));
     if let Some(total) = manifest.metrics.get("total_error") {
         let (off, max) = (100.0 * total.value, 100.0 * limits.total_error_max);
         let evidence = format!("sum over the test rows off by {off:.1} %; at most {max:.0} %");
@@ -189,16 +180,6 @@ async fn gates(run: &Run<'_>, data: &TrainingData, scorer: &Scorer) -> Result<Ve
     gates.extend(times(data, scorer, limits.prediction_us_max, limits.explanation_us_max)?);
     run.progress.end();
     Ok(gates)
-}
-
-fn gate(name: &str, passed: bool, evidence: String) -> GateRecord {
-    GateRecord { name: name.to_owned(), passed, evidence }
-}
-
-/// A gate with a limit of the domain's own: where it fails, it says which key to change and what it is.
-fn limited(name: &str, passed: bool, evidence: String, key: &str, limit: f64) -> GateRecord {
-    let evidence = if passed { evidence } else { format!("{evidence}; to allow it: `{key}` of [gates], now {limit}") };
-    gate(name, passed, evidence)
 }
 
 /// The version beside the champion on the newest test fold, rows that neither has learned from: refused where the whole interval of
@@ -316,111 +297,4 @@ fn beats(metric: &str, on: &str, baseline: &str, advantage: Option<(f64, f64)>) 
         None => "the difference could not be resampled".to_owned(),
     };
     GateRecord { name: format!("beats_{baseline}"), passed: advantage.is_some_and(|(low, _)| low > 0.0), evidence }
-}
-
-/// The calibration error may be as large as the domain says, or as a perfectly calibrated model's is by chance on these rows.
-fn calibration(run: &Run, data: &TrainingData, scorer: &Scorer, max: f64) -> Result<Option<GateRecord>, PlatformError> {
-    if scorer.task == Task::Number {
-        return Ok(None);
-    }
-    let error = scorer.manifest.metrics.get("calibration_error").map_or(f64::NAN, |metric| metric.value);
-    let answers = run_answers(run, data, scorer)?;
-    let chances: Vec<&[f64]> = answers.iter().filter_map(|answers| answers.chance.as_deref()).collect();
-    let by_chance = calibration_error_by_chance(&chances, CALIBRATION_BINS, scorer.manifest.seed).unwrap_or(0.0);
-    let evidence = format!(
-        "calibration error {error:.4} on the test folds; at most {max}, or {by_chance:.4}, which a perfectly calibrated model \
-         exceeds by chance once in 100 such samples"
-    );
-    Ok(Some(limited("calibration", error <= max.max(by_chance), evidence, "calibration_error_max", max)))
-}
-
-/// A rule that flags most rows decides nothing (a budget of 100 alerts a day on 90 payments a day, say), nor does one that flags none.
-fn decides(decision: &DecisionRule, share_max: f64) -> GateRecord {
-    let flagged = decision.true_positive + decision.false_positive;
-    let rows = flagged + decision.true_negative + decision.false_negative;
-    let evidence = format!(
-        "at the threshold {:.4} ({}), {flagged} of {rows} rows of the newest test fold get `{}`; at least 1, at most {:.0} %",
-        decision.threshold,
-        decision.policy,
-        decision.positive,
-        100.0 * share_max
-    );
-    if flagged == 0 {
-        return gate(
-            "decides",
-            false,
-            format!("{evidence}; to allow more: flags_per_day, costs or threshold of [decision]"),
-        );
-    }
-    limited("decides", flagged as f64 <= share_max * rows as f64, evidence, "flagged_share_max", share_max)
-}
-
-/// Each budget on rows that its line was not drawn on: neither many more alerts than people can look at, nor far fewer.
-fn budget(decision: &DecisionRule, off_max: f64) -> Option<GateRecord> {
-    let one = |held: &BudgetHeld| {
-        format!(
-            "{} rows at or above the line of `{}`, {:.0} are {} a day there, {:.0} to {:.0} by chance (99 of 100 samples)",
-            held.flagged, held.action, held.expected, held.per_day, held.low, held.high
-        )
-    };
-    let is_met = |held: &BudgetHeld| {
-        let beyond = off_max * held.expected;
-        (held.low - beyond..=held.high + beyond).contains(&(held.flagged as f64))
-    };
-    let evidence = decision.budgets.iter().map(one).collect::<Vec<_>>().join("; ");
-    let met = decision.budgets.iter().all(is_met);
-    let evidence = format!("{evidence}; at most {:.0} % off beyond that", 100.0 * off_max);
-    (!decision.budgets.is_empty()).then(|| limited("budget", met, evidence, "budget_off_max", off_max))
-}
-
-fn times(
-    data: &TrainingData,
-    scorer: &Scorer,
-    prediction_max: f64,
-    explanation_max: f64,
-) -> Result<[GateRecord; 2], PlatformError> {
-    let rows: Vec<Vec<OwnedValue>> =
-        (0..data.frame.rows().min(TIMED_ROWS)).map(|row| frame_row(&data.frame, row)).collect();
-    let median = |times: &mut Vec<f64>| {
-        times.sort_by(f64::total_cmp);
-        times[times.len() / 2]
-    };
-    let (mut predictions, mut explanations, mut loops) = (Vec::new(), Vec::new(), Vec::new());
-    let begun = Instant::now();
-    // A kind that draws futures is timed on as many rows as a second has.
-    for row in rows.iter().take_while(|_| begun.elapsed().as_millis() < 300) {
-        loops.push(timed_us(reference_loop).0);
-        let (time, answer) = timed_us(|| Ok::<_, PlatformError>((scorer.score(row)?, scorer.outputs(row)?)));
-        answer?;
-        predictions.push(time);
-        let (time, reasons) = timed_us(|| scorer.explain(row));
-        reasons?;
-        explanations.push(time);
-    }
-    let timed = predictions.len();
-    let slower = median(&mut loops) / REFERENCE_LOOP_US;
-    let gate = |name: &str, measured: f64, key: &str, max: f64| {
-        let found = measured / slower;
-        let evidence = format!(
-            "median {found:.1} us of the reference machine ({measured:.1} us here, {slower:.1} times as slow) of {timed} rows, \
-             features given; at most {max} us"
-        );
-        limited(name, found <= max, evidence, key, max)
-    };
-    Ok([
-        gate("prediction_time", median(&mut predictions), "prediction_us_max", prediction_max),
-        gate("explanation_time", median(&mut explanations), "explanation_us_max", explanation_max),
-    ])
-}
-
-/// How long it takes, in microseconds, and what it gives.
-fn timed_us<T>(work: impl FnOnce() -> T) -> (f64, T) {
-    let start = Instant::now();
-    let made = std::hint::black_box(work());
-    (start.elapsed().as_secs_f64() * 1e6, made)
-}
-
-/// Work of one kind beside which answers are timed: a busy or slow machine slows both. Logistic steps that wait for each other.
-fn reference_loop() -> f64 {
-    (0..REFERENCE_STEPS).fold(0.3, |value: f64, _| 1.0 / (1.0 + (1.5 - 3.0 * std::hint::black_box(value)).exp()))
 }

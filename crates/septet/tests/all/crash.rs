@@ -28,6 +28,7 @@ fn assert_whole(machine: &Machine) {
                 "domain",
                 "encoder.json",
                 "gates.json",
+                "interval.json",
                 "manifest.json",
                 "model.txt",
                 "profile.json",

@@ -267,7 +267,7 @@ fn columns_beyond_the_contract_become_features_by_themselves() {
         .collect();
     machine.write("extended.csv", extended);
     machine.write("all.sql", "SELECT * FROM source");
-    let report = machine.json(&["run", "fraud", "--source", "extended.csv", "--layout", "all.sql", "--json"]);
+    let report = machine.judged(&["run", "fraud", "--source", "extended.csv", "--layout", "all.sql", "--json"]);
     let manifest = machine.home().join("models/fraud").join(report["version"].as_str().unwrap()).join("manifest.json");
     let manifest: Value = serde_json::from_slice(&std::fs::read(manifest).unwrap()).unwrap();
     assert_eq!(manifest["extras"], serde_json::json!(["channel", "score"]));
