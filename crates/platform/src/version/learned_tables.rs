@@ -178,18 +178,30 @@ async fn changes(
     if asked.is_empty() {
         return Ok(Vec::new());
     }
-    let counts = asked.iter().enumerate().map(|(at, column)| {
-        let present = if now(column).is_some() { quoted(&column.name) } else { "NULL".to_owned() };
-        format!("count({present}) AS present_{at}, count({}) AS read_{at}", read_by(column, found, true))
-    });
-    let counts: Vec<String> = counts.collect();
-    let sql = format!("SELECT count(*) AS rows, {} FROM {}", counts.join(", "), quoted(&table.name));
+    // Columns that are gone have nothing to count, and what is of its old type can be read.
+    let (mut counts, mut values) = (String::new(), "1 AS one".to_owned());
+    for (at, column) in asked.iter().enumerate() {
+        let Some(now) = now(column) else { continue };
+        let mut count = |name: String, value: String| {
+            // Named first: the engine calls a count of a cast value like one of the value.
+            values.push_str(&format!(", {value} AS {name}"));
+            counts.push_str(&format!(", count({name}) AS {name}"));
+        };
+        count(format!("present_{at}"), quoted(&column.name));
+        if now.kind != column.kind {
+            count(format!("read_{at}"), read_by(column, found, true));
+        }
+    }
+    let sql = format!("SELECT count(*) AS rows{counts} FROM (SELECT {values} FROM {}) AS counted", quoted(&table.name));
     let (_, batches) = engine.query(&sql).await?;
     let row = batches.iter().find(|batch| batch.num_rows() == 1).ok_or_else(|| arrow_error("expected one row"))?;
-    let count = |at: usize| row.column(at).as_primitive_opt::<Int64Type>().map_or(0, |counts| counts.value(0) as u64);
-    let rows = count(0);
+    let count = |name: &str| {
+        Some(row.column_by_name(name)?.as_primitive_opt::<Int64Type>().map_or(0, |counts| counts.value(0) as u64))
+    };
+    let rows = count("rows").unwrap_or(0);
     let told = |(at, column): (usize, &&LearnedColumn)| {
-        let (present, read) = (count(1 + 2 * at), count(2 + 2 * at));
+        let present = count(&format!("present_{at}")).unwrap_or(0);
+        let read = count(&format!("read_{at}")).unwrap_or(present);
         let was = format!("`{}` was {} in version `{version}`", column.name, with_article(&column.kind));
         if now(column).is_none() {
             return Some(format!("{was}; table `{}` has no such column any more: it is read as missing", table.name));
@@ -275,4 +287,74 @@ pub async fn register_as_learned(
     }
     notes.extend(read_as_learned(engine, &manifest.version, tables, &manifest.extras).await?);
     Ok(notes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use septet_tables::EngineSettings;
+
+    async fn check(learned: &[(&str, &str)], found: &str, expected: &str) -> Vec<String> {
+        let spill_folder = std::env::temp_dir().join("septet-learned-tables");
+        let engine = Engine::new(&EngineSettings { memory_max: 1 << 28, spill_folder, partitions: 1 }).unwrap();
+        let (schema, batches) = engine.query(found).await.unwrap();
+        engine.register_batches("t", schema, batches).unwrap();
+        let column = |(name, kind): &(&str, &str)| LearnedColumn { name: (*name).to_owned(), kind: (*kind).to_owned() };
+        let columns: Vec<LearnedColumn> = learned.iter().map(column).collect();
+        let needed: Vec<String> = learned.iter().map(|(name, _)| (*name).to_owned()).collect();
+        let table = LearnedTable { name: "t".to_owned(), columns: columns.clone() };
+        let notes = read_as_learned(&engine, "v", &[table], &needed).await.unwrap();
+        assert_eq!(columns_of(&engine, "t").await.unwrap(), (true, columns), "{found}");
+        let list: Vec<String> = learned.iter().map(|(name, _)| format!("CAST({} AS VARCHAR)", quoted(name))).collect();
+        let sql = format!(
+            "SELECT CAST(string_agg(coalesce({}, '-'), ' ') AS VARCHAR) AS all FROM t",
+            list.join(" || '/' || ")
+        );
+        let (_, batches) = engine.query(&sql).await.unwrap();
+        assert_eq!(batches[0].column(0).as_string::<i32>().value(0), expected, "{found}");
+        notes
+    }
+
+    fn values(list: &str) -> String {
+        format!("SELECT x FROM (VALUES {list}) AS t (x)")
+    }
+
+    #[tokio::test]
+    async fn a_column_of_another_type_is_read_by_the_one_that_was_learned() {
+        let one = |kind: &'static str| [("x", kind)];
+        let cases = [
+            ("number", "('2.5'), ('n/a'), ('NaN'), ('inf'), ('1e3')", "2.5 - - - 1000.0", 3),
+            ("number", "(1), (2), (NULL)", "1.0 2.0 -", 0),
+            ("number", "(true), (false)", "- -", 2),
+            ("integer", "(2.0), (2.5), (-3.0)", "2 - -3", 1),
+            ("integer", "('7'), ('7.5'), ('x')", "7 - -", 2),
+            ("text", "(742), (5)", "742 5", 0),
+            ("text", "(742.0), (1.5)", "742 1.5", 0),
+            ("bool", "(1), (0), (2)", "true false -", 1),
+            ("bool", "('true'), ('perhaps')", "true -", 1),
+            ("timestamp", "('2026-01-02T03:04:05Z'), ('soon')", "2026-01-02T03:04:05 -", 1),
+            ("timestamp", "(1), (2)", "- -", 2),
+            ("number", "(2.5), (NULL)", "2.5 -", 0),
+        ];
+        for (kind, found, expected, lost) in cases {
+            let notes = check(&one(kind), &values(found), expected).await;
+            let told = notes.first().map_or(0, |note| {
+                note.split("; ").nth(1).unwrap().split(' ').next().unwrap().parse::<u64>().unwrap_or(u64::MAX)
+            });
+            assert_eq!((told, notes.len()), (lost, usize::from(lost > 0)), "{kind} of {found}: {notes:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn columns_that_are_gone_or_empty_or_new_are_told_each() {
+        let learned = [("a", "number"), ("b", "number"), ("c", "text"), ("d", "number")];
+        let found = "SELECT CAST(NULL AS DOUBLE) AS d, 'x' AS c, 5 AS new";
+        let notes = check(&learned, found, "-").await;
+        let expected = [
+            "`a` was a number in version `v`; table `t` has no such column any more: it is read as missing",
+            "`b` was a number in version `v`; table `t` has no such column any more: it is read as missing",
+            "`d` was a number in version `v`; it is missing in all 1 rows of table `t`",
+        ];
+        assert_eq!(notes, expected);
+    }
 }
