@@ -73,6 +73,17 @@ impl Domains {
         names
     }
 
+    /// Another domain that would listen where this one does.
+    pub fn same_port(&self, domain: &Domain) -> Option<Problem> {
+        let others = self.names().into_iter().filter(|name| name != domain.name());
+        let other =
+            others.filter_map(|name| self.load(&name).ok()).find(|other| other.spec.port == domain.spec.port)?;
+        let text = domain.files.get("domain.toml").map_or("", String::as_str);
+        let place = domain.place("domain.toml", text.find("\nport").map_or(0, |at| at + 1));
+        let message = format!("port {} is `{}`'s too", domain.spec.port, other.name());
+        Some(Problem { place, message, hint: Some("each domain answers on a port of its own".to_owned()) })
+    }
+
     pub fn load(&self, name: &str) -> Result<Domain, Problems> {
         if let Some(folder) = self.folders.get(name) {
             let mut files = BTreeMap::new();

@@ -28,7 +28,10 @@ pub async fn check(settings: &Settings, only: Option<&str>, json: bool) -> anyho
     for name in names {
         let (engine, _spill) = engine_in_passing(settings, 1)?;
         let checked = match domains.load(&name) {
-            Ok(domain) => check_domain(&engine, &domain).await,
+            Ok(domain) => match domains.same_port(&domain) {
+                None => check_domain(&engine, &domain).await,
+                Some(problem) => Err(septet_domain::Problems(vec![problem]).into()),
+            },
             Err(problems) => Err(problems.into()),
         };
         match checked {

@@ -19,6 +19,9 @@ pub struct Decision {
     pub positive: String,
     /// Action below it.
     pub negative: String,
+    /// Actions that only rules take, beside those above.
+    #[serde(default)]
+    pub further_actions: Vec<String>,
     /// A second line below the first: scores between them are looked at by a person.
     pub review: Option<Review>,
 }
@@ -47,8 +50,9 @@ pub struct Rule {
     /// SQL condition over the request's columns, the features and `probability`. Null does not hold.
     #[schemars(with = "String")]
     pub when: Spanned<String>,
-    /// What is done where it holds, instead of what the score says.
-    pub action: String,
+    /// What is done where it holds, instead of what the score says: one of the decision's actions.
+    #[schemars(with = "String")]
+    pub action: Spanned<String>,
 }
 
 /// Cost of a missed positive and of a false alarm, in any one unit.

@@ -221,7 +221,7 @@ impl Answerer {
             let held = septet_tables::numbers(held)?;
             for (scored, _) in scored.iter_mut().zip(held).filter(|(_, held)| *held == 1.0) {
                 if scored.rules.is_empty() {
-                    scored.action = Some(self.domain.spec.rule[at].action.clone());
+                    scored.action = Some(self.domain.spec.rule[at].action.get_ref().clone());
                 }
                 scored.rules.push(at);
             }
