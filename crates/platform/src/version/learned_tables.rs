@@ -69,14 +69,10 @@ fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
-/// The tables that requests are answered from, as the engine knows them: the first input, the look-ups, the rows of a series.
-pub async fn learned_tables(engine: &Engine, domain: &Domain) -> Result<Vec<LearnedTable>, PlatformError> {
-    let (first, _) = domain.spec.first_input();
-    let mut names = vec![first.as_str()];
-    names.extend(domain.spec.lookup.values().map(|lookup| lookup.table.get_ref().as_str()));
-    names.extend(domain.spec.series.iter().map(|series| series.get_ref().rows.get_ref().as_str()));
+/// Some tables as the engine knows them.
+pub async fn learned_tables(engine: &Engine, names: &[&str]) -> Result<Vec<LearnedTable>, PlatformError> {
     let mut tables: Vec<LearnedTable> = Vec::new();
-    for name in names {
+    for &name in names {
         if tables.iter().all(|table| table.name != name) {
             tables.push(LearnedTable { name: name.to_owned(), columns: columns_of(engine, name).await?.1 });
         }

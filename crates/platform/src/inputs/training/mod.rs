@@ -113,7 +113,8 @@ impl TrainingData {
             Some(spec) => of_series(engine, domain, spec, extracted, progress).await?,
             None => of_events(engine, domain, layout, &extracted, progress).await?,
         };
-        Ok(TrainingData { tables: learned_tables(engine, domain).await?, ..data })
+        let tables = learned_tables(engine, &answered_from(domain)).await?;
+        Ok(TrainingData { tables, ..data })
     }
 
     /// What is predicted: 0 or 1 for a label; NaN where it is not known.
@@ -280,6 +281,14 @@ impl TrainingData {
             Source::Series(_) => None,
         }
     }
+}
+
+/// The tables that requests are answered from, the first input first.
+fn answered_from(domain: &Domain) -> Vec<&str> {
+    let (first, _) = domain.spec.first_input();
+    let looked_up = domain.spec.lookup.values().map(|lookup| lookup.table.get_ref().as_str());
+    let rows = domain.spec.series.iter().map(|series| series.get_ref().rows.get_ref().as_str());
+    [first.as_str()].into_iter().chain(looked_up).chain(rows).collect()
 }
 
 fn compared(
