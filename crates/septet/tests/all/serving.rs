@@ -26,7 +26,7 @@ pub fn make_champion_with(machine: &Machine, name: &str, more: &[(&str, &str, &s
         ("domain.toml", "baselines = [\"prior\", \"linear\"]", "baselines = [\"prior\"]"),
         ("domain.toml", "trees = [200, 300, 400]", "trees = [60]"),
         ("cases/payments.json", "\"probability_min\": 0.1", "\"probability_min\": 0.0"),
-        ("domain.toml", "[decision]\n", "[gates]\ncalibration_error_max = 1\nparity_rows = 200\n\n[decision]\n"),
+        ("domain.toml", "[gates]\n", "[gates]\ncalibration_error_max = 1\nparity_rows = 200\n"),
     ];
     let changes: Vec<_> = changes.iter().chain(more).copied().collect();
     let domains = copied_domain(machine, "fraud", name, &changes).display().to_string();
