@@ -356,9 +356,7 @@ impl Check<'_> {
     /// Actions are words that people and programs act on: a slip of the keyboard would be a new one that nobody expects.
     fn actions(&mut self) {
         let Some(decision) = &self.domain.spec.decision else { return };
-        let mut known: Vec<&str> = vec![&decision.positive, &decision.negative];
-        known.extend(decision.review.as_ref().map(|review| review.action.as_str()));
-        known.extend(decision.further_actions.iter().map(String::as_str));
+        let known = decision.actions();
         for rule in &self.domain.spec.rule {
             let action = rule.action.get_ref();
             if !known.contains(&action.as_str()) {

@@ -1,6 +1,9 @@
 //! Whether a domain is sound: its model is one that can be learned, and every SQL text plans against the contract.
 
+mod layouts;
+
 use crate::PlatformError;
+use crate::cases;
 use crate::inputs::Inputs;
 use crate::inputs::places::{at_file, at_offset, contract_schema, table_order};
 use crate::inputs::training;
@@ -20,6 +23,8 @@ pub async fn check_domain(engine: &Engine, domain: &Domain) -> Result<(), Platfo
     refuse_declared(&engine.beside(), domain).await?;
     crate::serve::check_decision(engine, domain, &inputs).await?;
     check_watches(engine, domain, &inputs).await?;
+    cases::check(domain, &inputs)?;
+    layouts::check(engine, domain).await?;
     let strange = domain.spec.feature.keys().find(|name| !inputs.names.contains(name.get_ref()));
     if let Some(name) = strange {
         let hint = did_you_mean(name.get_ref(), inputs.names.iter().map(String::as_str));

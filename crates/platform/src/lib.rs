@@ -5,6 +5,7 @@
 
 pub mod alerts;
 pub mod bench;
+mod cases;
 mod check;
 mod error;
 mod inputs;

@@ -3,7 +3,7 @@
 use crate::parquet::{BackgroundParquet, Written};
 use crate::{TablesError, ahead, files, side_by_side};
 use datafusion::arrow::array::RecordBatch;
-use datafusion::arrow::datatypes::{DataType, FieldRef, SchemaRef};
+use datafusion::arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode, TreeNodeRecursion};
 use datafusion::common::{Column, TableReference};
@@ -124,6 +124,22 @@ impl Engine {
     pub async fn plan(&self, sql: &str) -> Result<SchemaRef, TablesError> {
         let frame = self.select(sql).await.map_err(|error| TablesError::from_sql(error, sql))?;
         Ok(Arc::new(frame.schema().as_arrow().clone()))
+    }
+
+    /// Names of the columns that a layout's SELECT delivers from a table `source` of which nothing is known; none where that
+    /// cannot be told: of `SELECT *`, or where it depends on the types of the source. Errors are those of any source.
+    pub async fn plan_of_unknown(&self, sql: &str) -> Result<Option<Vec<String>>, TablesError> {
+        let beside = self.beside();
+        let (words, everything) = crate::select_list::words(sql);
+        let fields: Vec<Field> = words.iter().map(|word| Field::new(word, DataType::Utf8, true)).collect();
+        beside.register_batches("source", Arc::new(Schema::new(fields)), vec![])?;
+        match beside.plan(sql).await {
+            Ok(_) if everything => Ok(None),
+            Ok(schema) => Ok(Some(schema.fields().iter().map(|field| field.name().clone()).collect())),
+            // Text files hold text, others what they hold.
+            Err(TablesError::Sql { message, .. }) if is_about_types(&message) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// All rows of a query.
@@ -313,4 +329,12 @@ fn not_a_projection(table: &str) -> TablesError {
     let message =
         format!("expected one SELECT of expressions FROM {table}, without WHERE, joins, aggregates or windows");
     TablesError::Sql { message, place: Some(crate::SqlPlace { line: 1, column: 1 }) }
+}
+
+/// Whether planning failed on the type of a value, which another source may have otherwise.
+fn is_about_types(message: &str) -> bool {
+    let message = message.to_lowercase();
+    ["coerc", "argument type", "common type", "cannot cast", "cannot infer", "type mismatch", "expects", "data type"]
+        .iter()
+        .any(|words| message.contains(words))
 }

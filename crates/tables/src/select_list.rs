@@ -4,6 +4,8 @@ use crate::SqlPlace;
 use datafusion::sql::sqlparser::ast::{Expr, Ident, SelectItem, SetExpr, Statement};
 use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::parser::Parser;
+use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
+use std::collections::BTreeSet;
 
 /// Names that the outermost SELECT gives, in order; expressions without a name are left out. Empty if the text is no SELECT.
 pub fn given_names(sql: &str) -> Vec<(String, SqlPlace)> {
@@ -35,6 +37,23 @@ fn name_of(item: &SelectItem) -> Option<&Ident> {
 fn named(name: &Ident) -> (String, SqlPlace) {
     let word = if name.quote_style.is_some() { name.value.clone() } else { name.value.to_lowercase() };
     (word, SqlPlace { line: name.span.start.line as usize, column: name.span.start.column as usize })
+}
+
+/// All words of an SQL text, as names of columns, and whether it asks for all columns (`*`). A name without quotes is in lower case.
+pub fn words(sql: &str) -> (BTreeSet<String>, bool) {
+    let tokens = Tokenizer::new(&GenericDialect {}, sql).tokenize().unwrap_or_default();
+    let tokens: Vec<&Token> = tokens.iter().filter(|token| !matches!(token, Token::Whitespace(_))).collect();
+    let begins_item = |token: &Token| match token {
+        Token::Word(word) => matches!(word.value.to_lowercase().as_str(), "select" | "distinct"),
+        token => matches!(token, Token::Comma | Token::Period),
+    };
+    let everything = tokens.windows(2).any(|pair| *pair[1] == Token::Mul && begins_item(pair[0]));
+    let word = |token: &&Token| match token {
+        Token::Word(word) if word.quote_style.is_some() => Some(word.value.clone()),
+        Token::Word(word) => Some(word.value.to_lowercase()),
+        _ => None,
+    };
+    (tokens.iter().filter_map(word).collect(), everything)
 }
 
 #[cfg(test)]

@@ -26,6 +26,15 @@ pub struct Decision {
     pub review: Option<Review>,
 }
 
+impl Decision {
+    /// Every word that an action may be.
+    pub fn actions(&self) -> Vec<&str> {
+        let review = self.review.as_ref().map(|review| review.action.as_str());
+        let further = self.further_actions.iter().map(String::as_str);
+        [self.positive.as_str(), self.negative.as_str()].into_iter().chain(review).chain(further).collect()
+    }
+}
+
 /// A second, lower line.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

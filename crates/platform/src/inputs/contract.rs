@@ -196,6 +196,11 @@ impl EventContract {
     }
 
     /// A request of a case: it says what matters to it, and what it leaves out is null.
+    /// Names of the fields that a request may have.
+    pub fn field_names(&self) -> impl Iterator<Item = &str> + Clone {
+        self.columns.iter().map(|column| column.name.as_str())
+    }
+
     pub fn read_case(&self, value: &Value) -> Result<Event, Vec<Violation>> {
         if self.question.is_some() {
             return self.read(value, "", "");

@@ -19,13 +19,14 @@ mod series_rows;
 pub mod training;
 pub mod windows;
 
+pub use contract::EventContract;
 pub use events::{with_labels_of_both, with_made_labels};
 pub use series_rows::RowsOf;
 pub use training::TrainingData;
 
 use crate::PlatformError;
 use crate::values::OwnedValue;
-use contract::{Event, EventContract};
+use contract::Event;
 use features::FeatureSet;
 use history::History;
 use live::LiveWindows;

@@ -1,42 +1,16 @@
 //! The last check before a version answers: it loads, it answers its cases, then tables and alias move in one step.
 
 use crate::PlatformError;
+use crate::cases;
 use crate::registry::clock::now_micros;
 use crate::registry::home::Together;
 use crate::registry::store::{GateRecord, Signed};
 use crate::registry::{CHAMPION, PINNED};
 use crate::run::{Made, Run, StepName, in_force};
-use crate::serve::{Answerer, Violation};
-use serde::Deserialize;
-use serde_json::{Map, Value, json};
-use std::collections::BTreeMap;
+use crate::serve::Answerer;
+use serde_json::{Value, json};
 
 const CASES_GATE: &str = "cases";
-
-/// A request and the answer it must get: `cases/NAME.json` holds a list of them.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Case {
-    name: String,
-    event: Map<String, Value>,
-    /// Window columns as the entity's past left them; those not named are null.
-    #[serde(default)]
-    windows: BTreeMap<String, f64>,
-    expect: Expectation,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Expectation {
-    #[serde(default)]
-    probability_min: f64,
-    #[serde(default = "one")]
-    probability_max: f64,
-}
-
-fn one() -> f64 {
-    1.0
-}
 
 pub async fn run(run: &Run<'_>) -> Result<Made, PlatformError> {
     let validated = run.report_of(StepName::Validate).await?;
@@ -97,35 +71,16 @@ async fn put_in_force(run: &Run<'_>, together: Option<Together>) -> Result<(), P
 async fn answer_cases(run: &Run<'_>, version: &str) -> Result<Vec<(String, bool, String)>, PlatformError> {
     let answerer = Answerer::load(run.home, &run.engine()?, run.domain.name(), version, &run.run_id, 1).await?;
     let mut answers = Vec::new();
-    for (file, text) in run.domain.files_in("cases", ".json") {
-        let place = format!("cases/{file}.json");
-        for case in read_cases(run, &place, text)? {
-            let event = answerer.contract().read_case(&Value::Object(case.event.clone())).map_err(|violations| {
-                PlatformError::usage(format!("case `{}`: {}", case.name, in_words(&violations)), place.clone())
-            })?;
-            let batch = answerer.contract().batch(&[&event])?;
-            let features = answerer.inputs.case_features(&event, &batch, &case.windows)?;
-            let probability = answerer.score(&batch, features)?[0].probability;
-            answers.push(judged(case, probability));
-        }
+    for case in cases::read(run.domain)? {
+        let event = answerer
+            .contract()
+            .read_case(&Value::Object(case.event.clone()))
+            .map_err(|violations| case.wrong(run.domain, cases::in_words(&violations), None))?;
+        let batch = answerer.contract().batch(&[&event])?;
+        let features = answerer.inputs.case_features(&event, &batch, &case.windows)?;
+        let scored = answerer.score(&batch, features)?;
+        let (held, evidence) = case.expect.judge(&answerer.said(&scored[0]));
+        answers.push((case.name, held, evidence));
     }
     Ok(answers)
-}
-
-fn in_words(violations: &[Violation]) -> String {
-    violations.iter().map(|one| format!("{}: {}", one.pointer, one.detail)).collect::<Vec<_>>().join("; ")
-}
-
-fn read_cases(run: &Run, place: &str, text: &str) -> Result<Vec<Case>, PlatformError> {
-    serde_json::from_str(text).map_err(|error| {
-        let what = format!("{}:{}:{}: {error}", run.domain.path_of(place), error.line(), error.column());
-        PlatformError::usage(what, "docs/domain.md shows what a case is")
-    })
-}
-
-/// Name, whether the answer was as expected, and what it was.
-fn judged(case: Case, probability: f64) -> (String, bool, String) {
-    let passed = (case.expect.probability_min..=case.expect.probability_max).contains(&probability);
-    let expected = format!("{} to {}", case.expect.probability_min, case.expect.probability_max);
-    (case.name, passed, format!("probability {probability:.4}, expected {expected}"))
 }

@@ -2,6 +2,7 @@
 //! and no clock.
 
 use crate::PlatformError;
+use crate::cases::Said;
 use crate::error::arrow_error;
 use crate::inputs::Inputs;
 use crate::inputs::contract::{Event, EventContract};
@@ -128,6 +129,17 @@ pub struct Scored {
 }
 
 impl Answerer {
+    /// What is said of one event, as cases are held against it.
+    pub fn said<'a>(&'a self, scored: &'a Scored) -> Said<'a> {
+        let rule = |at: &usize| self.domain.spec.rule[*at].name.get_ref().as_str();
+        Said {
+            probability: scored.probability,
+            action: scored.action.as_deref(),
+            rules: scored.rules.iter().map(rule).collect(),
+            answer: &scored.answer,
+        }
+    }
+
     /// Loads a version and compiles the definition that it carries, against the columns of a run's tables.
     pub async fn load(
         home: &Home,
