@@ -293,11 +293,7 @@ mod tests {
                 ("SELECT 9223372036854775807 + 1 AS p", "9223372036854775807 + 1", None),
                 ("SELECT -9223372036854775807 - x FROM t", "-9223372036854775807 - t.x", Some((1, 31))),
                 ("SELECT small + small AS v FROM t", "t.small + t.small", Some((1, 8))),
-                (
-                    "SELECT CAST(2000000000 AS INT) + CAST(2000000000 AS INT) AS v",
-                    "2000000000 + 2000000000",
-                    None,
-                ),
+                ("SELECT CAST(2000000000 AS INT) + CAST(2000000000 AS INT) AS v", "2000000000 + 2000000000", None),
                 ("SELECT y << 60 FROM t", "t.y << 60", Some((1, 8))),
                 ("SELECT 1 << 64", "1 << 64", None),
                 ("SELECT sum(x + y) FROM t", "t.x + t.y", Some((1, 12))),
