@@ -44,20 +44,24 @@ impl Location {
 }
 
 fn postgres(mut url: Url) -> Result<Location, String> {
-    let mut query = None;
+    let (mut query, mut others) = (None, Vec::new());
     let pairs: Vec<(String, String)> = url.query_pairs().into_owned().collect();
     url.set_query(None);
     for (key, value) in pairs {
         match key.as_str() {
             "query" => query = Some(value),
             "table" => query = Some(format!("SELECT * FROM {}", quoted_name(&value))),
-            _ => {
-                url.query_pairs_mut().append_pair(&key, &value);
-            }
+            _ => others.push(format!("{}={}", percent_encoded(&key), percent_encoded(&value))),
         }
     }
+    url.set_query(Some(others.join("&")).as_deref().filter(|others| !others.is_empty()));
     let query = query.ok_or("a PostgreSQL source needs ?table=NAME or ?query=SELECT...")?;
     Ok(Location::Postgres { url: url.to_string(), query })
+}
+
+/// The client reads no `+` as a blank.
+fn percent_encoded(text: &str) -> String {
+    url::form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>().replace('+', "%20")
 }
 
 fn quoted_name(name: &str) -> String {
