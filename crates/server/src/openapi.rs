@@ -258,7 +258,12 @@ fn column_schema(column: &EventColumn, key: bool) -> Value {
         ColumnType::Integer => {
             json!({ "type": "integer", "format": "int64", "minimum": i64::MIN, "maximum": i64::MAX })
         }
-        ColumnType::Bool => json!({ "type": "boolean" }),
+        // As files may write it: one meaning of yes and no everywhere.
+        ColumnType::Bool => json!({ "anyOf": [
+            { "type": "boolean" },
+            { "type": "integer", "enum": [0, 1] },
+            { "type": "string", "pattern": "^\\s*([Tt]([Rr][Uu][Ee])?|[Ff]([Aa][Ll][Ss][Ee])?|[Yy]([Ee][Ss])?|[Nn][Oo]?|[01](\\.0)?)\\s*$" },
+        ] }),
         ColumnType::Timestamp => {
             json!({ "type": "string", "format": "date-time", "description": "UTC if it names no zone" })
         }
@@ -289,6 +294,10 @@ fn column_schema(column: &EventColumn, key: bool) -> Value {
 /// An optional column may be null as well as absent.
 fn nullable(column: &EventColumn, mut schema: Value) -> Value {
     if column.required() || column.label() {
+        return schema;
+    }
+    if let Some(ways) = schema.get_mut("anyOf").and_then(Value::as_array_mut) {
+        ways.push(json!({ "type": "null" }));
         return schema;
     }
     schema["type"] = json!([schema["type"], "null"]);

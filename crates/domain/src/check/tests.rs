@@ -57,7 +57,7 @@ fn an_error_names_file_line_column_and_what_was_expected() {
         "window-twice",
         "name = \"customer_earlier\"\ndelay = \"1s\"\nover = [\"14d\", \"60d\"]",
         "over = [\"7d\"]",
-        &["domain.toml:41:13", "called `customer_amount_avg_7d`: this one and a column of the window at ", ":35:35"],
+        &["domain.toml:41:13", "called `customer_amount_avg_7d`: this one and a column of the window at 35:35"],
     );
     check("schedule", "0 2 * * *", "0 2 * *", &["schedule has 4 fields"]);
 }

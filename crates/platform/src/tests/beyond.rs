@@ -88,11 +88,11 @@ async fn a_number_that_is_told_by_one_input_is_refused_too() {
 async fn a_name_that_is_given_twice_is_told_with_its_places() {
     let house = house_with("channel AS customer_visits_60d", &[]).await;
     let error = house.try_run(false).await.unwrap_err().to_string();
-    assert!(error.contains("column `customer_visits_60d` of the source") && error.contains("a [[window]]"), "{error}");
+    assert!(error.contains("the source's column `customer_visits_60d`") && error.contains("a window"), "{error}");
     let house = house_with("channel AS amount_log", &[]).await;
     house.write("domains/visits/features.sql", "SELECT amount, ln(amount + 1) AS amount_log FROM visits");
     let error = house.try_run(false).await.unwrap_err().to_string();
-    assert!(error.contains("column `amount_log` of the source") && error.contains("a feature of"), "{error}");
+    assert!(error.contains("the source's column `amount_log`") && error.contains("a feature"), "{error}");
 
     let engine = || {
         let folder = std::env::temp_dir();

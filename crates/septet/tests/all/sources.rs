@@ -312,7 +312,7 @@ fn columns_of_the_types_that_data_frames_write_end_with_a_version() {
     let batch = RecordBatch::try_from_iter_with_nullable(all.map(|(name, column)| (name, column, true))).unwrap();
     septet_tables::write_batch(&machine.path("frame.parquet"), &batch).unwrap();
     machine.write("all.sql", "SELECT * FROM source");
-    let report = machine.json(&["run", "fraud", "--source", "frame.parquet", "--layout", "all.sql", "--json"]);
+    let report = machine.judged(&["run", "fraud", "--source", "frame.parquet", "--layout", "all.sql", "--json"]);
     let manifest = machine.home().join("models/fraud").join(report["version"].as_str().unwrap()).join("manifest.json");
     let manifest: Value = serde_json::from_slice(&std::fs::read(manifest).unwrap()).unwrap();
     assert_eq!(manifest["extras"], serde_json::json!(["i32", "u8", "f32", "price", "category"]));
