@@ -1,0 +1,39 @@
+"""The next day's file has one `n/a` in a column of numbers, or lacks the column; its version is not promoted.
+
+Right: the champion goes on answering by the contract it was learned with ({"score": 2.5} is 200), in a service that
+runs and in one that starts, and the run or the look says that `score` changed."""
+
+import time
+
+# A service looks for new tables every second or two and rebuilds its windows from them.
+LOOKS_AGAIN_SECONDS = 5
+
+
+def check(case):
+    case.easily_promoted()
+    case.went_well("day 1", case.run("day1.csv.gz"))
+    champion = case.champion()
+    if not case.holds("day 1 made no champion", champion is not None):
+        return
+    # Whether a later version is better is no question here: this one stays.
+    case.went_well("pin", case.septet("models", "fraud", "pin", champion["version"], "--why", "the case asks it"))
+    for day in ["day2-one-na", "day2-no-column"]:
+        with case.serve() as running:
+            case.holds(f"{day}: the service is not ready before it", running.wait_until_ready(), running.said())
+            done = case.septet("run", "fraud", "--source", f"{day}.csv.gz", "--layout", "all.sql", "--fresh")
+            look = case.septet("monitor", "fraud")
+            case.speaks_of(f"{day}: run or look", done.text + look.text, r"\bscore\b")
+            time.sleep(LOOKS_AGAIN_SECONDS)
+            asked(case, running, f"{day}: the running service", f"{day}-1")
+        with case.serve() as fresh:
+            case.holds(f"{day}: a new service is not ready", fresh.wait_until_ready(), fresh.said())
+            asked(case, fresh, f"{day}: a new service", f"{day}-2")
+
+
+def asked(case, service, what, key):
+    event = {"payment_id": key, "paid_at": "2026-05-12T10:00:00Z", "customer_id": "c1", "terminal_id": "t2", "amount": 24, "score": 2.5}
+    reply = service.post("/predict", event)
+    case.holds(f"{what}: status {reply.status}, right: 200", reply.status == 200, reply.text)
+    text = service.post("/predict", {**event, "payment_id": f"{key}-text", "score": "n/a"})
+    case.same(f"{what}: a text as score", (text.status, text.pointers), (422, ["/score"]))
+    case.same(f"{what}: /readyz", service.ask("GET", "/readyz").status, 200)
