@@ -6,6 +6,7 @@
 
 pub mod bodies;
 pub mod request;
+pub mod settings;
 
 pub mod run;
 

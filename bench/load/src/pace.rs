@@ -1,12 +1,14 @@
 //! When requests are due. At a rate, request i is due at start + i / rate and nothing that the server does can move
 //! that; at saturation the next one is due when a connection is free.
 
-use crate::run::Settings;
+use crate::settings::Settings;
 use std::cell::Cell;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
+
+pub use crate::settings::Pace;
 
 /// The system wakes a sleeper up to 50 us late (Linux's timer slack), so the last of a wait is spent awake.
 const AWAKE_MAX: Duration = Duration::from_micros(60);
@@ -14,13 +16,6 @@ const AWAKE_MAX: Duration = Duration::from_micros(60);
 const AWAKE_SHARE_MAX: f64 = 0.1;
 /// Before the first request of a schedule, so that the thread that paces is up.
 const LEAD: Duration = Duration::from_millis(20);
-
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Pace {
-    /// Requests per second.
-    Rate(f64),
-    Saturate,
-}
 
 /// The moments of a run. What comes before `measured_from` is warm-up.
 #[derive(Clone, Copy, Debug)]

@@ -11,24 +11,14 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 use tokio::task::{JoinSet, LocalSet};
 
+pub use crate::settings::Settings;
+
 pub const REQUESTS_MAX: usize = 20_000_000; // 4 minutes of the fastest server seen here (70,000 a second)
 pub const SECONDS_MAX: f64 = 900.0; // longer than any comparison; a forgotten generator stops
 pub const CONNECTIONS_MAX: usize = 1_000; // below the usual limit of open files, 1,024
 const RATE_MIN: f64 = 0.01; // some nine requests in the longest run
 /// After a fault, lest a server that is gone be asked a million times.
 const PAUSE: Duration = Duration::from_millis(10);
-
-pub struct Settings {
-    pub pace: Pace,
-    pub connections: usize,
-    pub warmup: Duration,
-    pub duration: Duration,
-    /// For one request, and for all that are still on their way at the end.
-    pub timeout: Duration,
-    /// Begin again with the first body after the last one.
-    pub repeat: bool,
-    pub collect: bool,
-}
 
 pub struct Outcome {
     /// Without the warm-up.

@@ -2,9 +2,10 @@
 //! known, that a domain's parts fit together. Finds everything that is wrong, not only the first.
 
 use crate::Duration;
-use crate::folder::Domain;
+use crate::domain::Domain;
 use crate::problem::{Place, Problem, did_you_mean};
 use crate::spec::*;
+use std::collections::BTreeMap;
 use std::ops::Range;
 use toml::Spanned;
 
@@ -16,6 +17,7 @@ pub(crate) fn check(domain: &Domain, folder: &str) -> Vec<Problem> {
     check.series();
     check.model();
     check.rules();
+    check.actions();
     check.decision();
     check.estimates();
     check.lookups();
@@ -24,6 +26,11 @@ pub(crate) fn check(domain: &Domain, folder: &str) -> Vec<Problem> {
     check.problems.sort();
     check.problems
 }
+
+/// Where all domains are reached, by default.
+const HUB_PORT: u16 = 8000;
+/// The layout of the simulated source.
+const DEMO_LAYOUT: &str = "demo";
 
 /// The SELECT that makes labels from later rows.
 const LABEL_FILE: &str = "label.sql";
@@ -39,10 +46,10 @@ impl Check<'_> {
         self.problems.push(Problem { place, message, hint });
     }
 
-    /// Says it where a section of `domain.toml` begins.
-    fn say_of(&mut self, section: &str, message: String) {
-        let offset = self.domain.files.get("domain.toml").and_then(|text| text.find(section)).unwrap_or(0);
-        self.say(offset..offset, message, None);
+    /// Says it where a line of `domain.toml` begins.
+    fn say_of(&mut self, line: &str, message: String, hint: Option<String>) {
+        let offset = self.domain.files.get("domain.toml").and_then(|text| line_that_begins(text, line)).unwrap_or(0);
+        self.say(offset..offset, message, hint);
     }
 
     /// Says so unless `name` is one of `known`.
@@ -62,6 +69,14 @@ impl Check<'_> {
             self.say(name.span(), message, None);
         } else if !name.get_ref().chars().all(plain) {
             self.say(name.span(), "a name has lower case letters, digits and `_`".to_owned(), None);
+        }
+        let port = self.domain.spec.port;
+        if port < 1024 {
+            let hint = Some("take one from 1024 to 65535".to_owned());
+            self.say_of("port", format!("port {port} is for programs of the system's administrator only"), hint);
+        } else if port == HUB_PORT {
+            let hint = Some(format!("take another one, such as {}", HUB_PORT + 1));
+            self.say_of("port", format!("port {port} is the hub's, where all domains are reached"), hint);
         }
         let fields = self.domain.spec.schedule.split_whitespace().count();
         if fields != 5 {
@@ -131,7 +146,9 @@ impl Check<'_> {
     fn windows(&mut self) {
         let Some(input) = self.domain.spec.input.values().next() else { return };
         let columns: Vec<&str> = input.columns.keys().map(|name| name.get_ref().as_str()).collect();
-        let mut outputs: Vec<String> = columns.iter().map(|&name| name.to_owned()).collect();
+        let of_input = |name: &&str| ((*name).to_owned(), "a column of the input".to_owned());
+        // Each with what it is.
+        let mut outputs: BTreeMap<String, String> = columns.iter().map(of_input).collect();
         for window in &self.domain.spec.window {
             self.refers("entity", &window.get_ref().entity, columns.iter().copied());
             if window.get_ref().over.iter().any(|over| over.micros() == 0) || window.get_ref().over.is_empty() {
@@ -143,12 +160,14 @@ impl Check<'_> {
                     Err(message) => self.say(text.span(), message, None),
                 }
                 let own = Window { columns: [(name.clone(), text.clone())].into(), ..window.get_ref().clone() };
+                let place = self.domain.place("domain.toml", name.span().start);
+                let what = format!("a column of the window at {}:{}", place.line, place.column);
                 for output in own.output_names() {
-                    if outputs.contains(&output) {
+                    if let Some(first) = outputs.insert(output.clone(), what.clone()) {
                         let hint = Some("give the window a `name` of its own".to_owned());
-                        self.say(name.span(), format!("two columns would be called `{output}`"), hint);
+                        let message = format!("two columns would be called `{output}`: this one and {first}");
+                        self.say(name.span(), message, hint);
                     }
-                    outputs.push(output);
                 }
             }
         }
@@ -195,12 +214,13 @@ impl Check<'_> {
         }
         let kinds = model.kinds();
         if kinds.is_empty() {
-            self.say_of("[model]", "[model] has neither `kind` nor a [[model.candidate]]".to_owned());
+            self.say_of("[model]", "[model] has neither `kind` nor a [[model.candidate]]".to_owned(), None);
         }
         if model.kind.is_some() && !model.candidate.is_empty() {
             self.say_of(
                 "[model]",
                 "[model] has `kind` and [[model.candidate]]; give each kind as a candidate".to_owned(),
+                None,
             );
         }
         let parameters = |of: &Parameters| of.first().map(|(name, _)| name.span());
@@ -234,16 +254,20 @@ impl Check<'_> {
             self.is_made(&series.rows);
         }
         if !domain.spec.window.is_empty() {
-            self.say_of("[[window]]", "a series has no [[window]]: features.sql aggregates its rows".to_owned());
+            self.say_of("[[window]]", "a series has no [[window]]: features.sql aggregates its rows".to_owned(), None);
         }
         if series.labels.is_empty() || !domain.files.contains_key(LABEL_FILE) {
-            self.say_of("[series]", format!("[series] needs [series.labels] and a file {LABEL_FILE} that makes them"));
+            self.say_of(
+                "[series]",
+                format!("[series] needs [series.labels] and a file {LABEL_FILE} that makes them"),
+                None,
+            );
         }
         if series.rows_max == 0 {
-            self.say_of("[series]", "[series] rows_max is at least 1".to_owned());
+            self.say_of("[series]", "[series] rows_max is at least 1".to_owned(), None);
         }
         if !series.given.is_empty() && !series.one_row {
-            self.say_of("[series.given", "features can be given only where one_row = true".to_owned());
+            self.say_of("[series.given", "features can be given only where one_row = true".to_owned(), None);
         }
         for check in &series.check {
             self.refers("field", &check.field, series.given.keys().map(|name| name.get_ref().as_str()));
@@ -329,9 +353,29 @@ impl Check<'_> {
         }
     }
 
+    /// Actions are words that people and programs act on: a slip of the keyboard would be a new one that nobody expects.
+    fn actions(&mut self) {
+        let Some(decision) = &self.domain.spec.decision else { return };
+        let mut known: Vec<&str> = vec![&decision.positive, &decision.negative];
+        known.extend(decision.review.as_ref().map(|review| review.action.as_str()));
+        known.extend(decision.further_actions.iter().map(String::as_str));
+        for rule in &self.domain.spec.rule {
+            let action = rule.action.get_ref();
+            if !known.contains(&action.as_str()) {
+                let message = format!("action `{action}` is none of the decision's: {}", known.join(", "));
+                let listed = || format!("if it is meant: [decision] further_actions = [\"{action}\"]");
+                self.say(
+                    rule.action.span(),
+                    message,
+                    did_you_mean(action, known.iter().copied()).or_else(|| Some(listed())),
+                );
+            }
+        }
+    }
+
     fn watches(&mut self) {
         let mut known: Vec<String> =
-            ["rows", "quarantined", "outliers", "freshness", "label_share", "performance", "drift"]
+            ["rows", "quarantined", "outliers", "freshness", "columns", "label_share", "performance", "drift"]
                 .map(str::to_owned)
                 .into();
         known.extend(self.domain.spec.window.iter().map(|window| format!("new_{}", window.get_ref().entity.get_ref())));
@@ -340,7 +384,7 @@ impl Check<'_> {
             let name = watch.name.get_ref();
             if known.contains(name) {
                 let hint = Some(
-                    "every domain is watched for rows, quarantined, outliers, freshness, label_share, performance, drift and new_ENTITY"
+                    "every domain is watched for rows, quarantined, outliers, freshness, columns, label_share, performance, drift and new_ENTITY"
                         .to_owned(),
                 );
                 self.say(watch.name.span(), format!("two watches are called `{name}`"), hint);
@@ -356,7 +400,7 @@ impl Check<'_> {
         }
         let monitor = &self.domain.spec.monitor;
         if monitor.window.micros() == 0 || monitor.per.micros() == 0 || monitor.false_pages <= 0.0 {
-            self.say_of("[monitor]", "[monitor] window, per and false_pages must be above 0".to_owned());
+            self.say_of("[monitor]", "[monitor] window, per and false_pages must be above 0".to_owned(), None);
         }
     }
 
@@ -389,7 +433,7 @@ impl Check<'_> {
         let ways = ways.iter().filter(|given| **given).count();
         if ways != 1 {
             let message = format!("[decision] has {ways} of flags_per_day, costs and threshold; expected exactly one");
-            self.say_of("[decision]", message);
+            self.say_of("[decision]", message, None);
         }
     }
 
@@ -405,12 +449,49 @@ impl Check<'_> {
             let offset = domain.files["domain.toml"].find(&format!("[layout.{name}]")).unwrap_or(0);
             self.say(offset..offset, message, hint);
         }
+        if layouts.contains(&DEMO_LAYOUT) && !domain.spec.layout.contains_key(DEMO_LAYOUT) {
+            let hint = Some("add: [layout.demo], with title and simulated = true".to_owned());
+            self.say(
+                0..0,
+                "sources/demo.sql has no [layout.demo]: simulated rows would pass for real ones".to_owned(),
+                hint,
+            );
+        }
+        self.known_files();
         for (name, _) in domain.files_in("tables", ".sql").filter(|(name, _)| domain.spec.input.contains_key(*name)) {
             let place = Place::start_of(&domain.path_of(&format!("tables/{name}.sql")));
             let message = format!("table `{name}` has the name of an input; choose another file name");
             self.problems.push(Problem { place, message, hint: None });
         }
     }
+
+    /// A file that nothing reads is a slip in its name.
+    fn known_files(&mut self) {
+        let domain = self.domain;
+        for path in domain.files.keys().filter(|path| !path.ends_with(".md")) {
+            let hint = match path.split_once('/') {
+                None if FILES.contains(&path.as_str()) => continue,
+                None => did_you_mean(path, FILES.into_iter()),
+                Some((folder, file)) => match FOLDERS.iter().find(|(name, _)| *name == folder) {
+                    Some((_, ending)) if file.ends_with(ending) && !file.contains('/') => continue,
+                    Some((_, ending)) => Some(format!("files of {folder}/ end in {ending}, without folders below")),
+                    None => did_you_mean(folder, FOLDERS.iter().map(|(name, _)| *name)),
+                },
+            };
+            let place = Place::start_of(&domain.path_of(path));
+            self.problems.push(Problem { place, message: "nothing reads this file".to_owned(), hint });
+        }
+    }
+}
+
+/// What a domain's folder may hold beside texts for people.
+const FILES: [&str; 4] = ["domain.toml", "features.sql", "label.sql", "answer.sql"];
+const FOLDERS: [(&str, &str); 4] = [("sources", ".sql"), ("tables", ".sql"), ("monitor", ".sql"), ("cases", ".json")];
+
+/// Where a line with this beginning begins.
+fn line_that_begins(text: &str, beginning: &str) -> Option<usize> {
+    let at_start = text.starts_with(beginning).then_some(0);
+    at_start.or_else(|| text.find(&format!("\n{beginning}")).map(|at| at + 1)).or_else(|| text.find(beginning))
 }
 
 /// Whether an SQL expression mentions a column by name, as a word of its own.

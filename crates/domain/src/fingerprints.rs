@@ -1,6 +1,6 @@
 //! What of a domain decides what: a change of an alarm's level needs no training, one of a rule none either, one of a feature does.
 
-use crate::folder::Domain;
+use crate::domain::Domain;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 

@@ -1,6 +1,7 @@
 //! Finds domains: those in the binary, and those in a folder that overrides them or adds more.
 
 use crate::check::check;
+use crate::domain::{Domain, Origin};
 use crate::problem::{Place, Problem, Problems, did_you_mean, from_toml};
 use crate::spec::DomainSpec;
 use std::collections::BTreeMap;
@@ -11,60 +12,7 @@ include!(concat!(env!("OUT_DIR"), "/builtin.rs"));
 /// A folder with a domain in it is no larger: the built-in ones are below 100 kB.
 const FILE_BYTES_MAX: u64 = 4 << 20;
 
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Origin {
-    Builtin,
-    Folder(PathBuf),
-}
-
-/// A checked domain: its typed specification and the text of its files.
-#[derive(Clone, Debug)]
-pub struct Domain {
-    pub spec: DomainSpec,
-    pub origin: Origin,
-    /// Text by path below the folder, such as `tables/daily.sql`.
-    pub files: BTreeMap<String, String>,
-}
-
 impl Domain {
-    pub fn name(&self) -> &str {
-        self.spec.name.get_ref()
-    }
-
-    /// The file's name as errors show it.
-    pub fn path_of(&self, file: &str) -> String {
-        match &self.origin {
-            Origin::Builtin => format!("domains/{}/{file}", self.name()),
-            Origin::Folder(folder) => folder.join(file).display().to_string(),
-        }
-    }
-
-    /// The place of a byte offset in one of the domain's files.
-    pub fn place(&self, file: &str, offset: usize) -> Place {
-        let text = self.files.get(file).map_or("", String::as_str);
-        Place::at_offset(&self.path_of(file), text, offset)
-    }
-
-    /// Names and texts of the files in one sub-folder with one ending, in order of name.
-    pub fn files_in<'a>(&'a self, folder: &'a str, ending: &'a str) -> impl Iterator<Item = (&'a str, &'a str)> {
-        self.files.iter().filter_map(move |(path, text)| {
-            let name = path.strip_prefix(folder)?.strip_prefix('/')?.strip_suffix(ending)?;
-            Some((name, text.as_str()))
-        })
-    }
-
-    /// Hash of everything that can change a result: all files but the prose.
-    pub fn fingerprint(&self) -> String {
-        let mut hasher = blake3::Hasher::new();
-        for (path, text) in self.files.iter().filter(|(path, _)| !path.ends_with(".md")) {
-            for part in [path, text] {
-                hasher.update(&(part.len() as u64).to_le_bytes());
-                hasher.update(part.as_bytes());
-            }
-        }
-        hasher.finalize().to_hex()[..16].to_owned()
-    }
-
     /// A definition that is kept in a folder, as a version keeps it.
     pub fn kept_in(folder: &Path, name: &str) -> Result<Domain, Problems> {
         let mut files = BTreeMap::new();
@@ -123,6 +71,17 @@ impl Domains {
         names.sort();
         names.dedup();
         names
+    }
+
+    /// Another domain that would listen where this one does.
+    pub fn same_port(&self, domain: &Domain) -> Option<Problem> {
+        let others = self.names().into_iter().filter(|name| name != domain.name());
+        let other =
+            others.filter_map(|name| self.load(&name).ok()).find(|other| other.spec.port == domain.spec.port)?;
+        let text = domain.files.get("domain.toml").map_or("", String::as_str);
+        let place = domain.place("domain.toml", text.find("\nport").map_or(0, |at| at + 1));
+        let message = format!("port {} is `{}`'s too", domain.spec.port, other.name());
+        Some(Problem { place, message, hint: Some("each domain answers on a port of its own".to_owned()) })
     }
 
     pub fn load(&self, name: &str) -> Result<Domain, Problems> {

@@ -5,6 +5,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod check;
+mod domain;
 mod duration;
 mod fingerprints;
 mod folder;
@@ -12,9 +13,10 @@ mod problem;
 mod reference;
 mod spec;
 
+pub use domain::{Domain, Origin};
 pub use duration::Duration;
 pub use fingerprints::Fingerprints;
-pub use folder::{Domain, Domains, Origin};
+pub use folder::Domains;
 pub use problem::{Place, Problem, Problems, did_you_mean};
 pub use reference::reference_markdown;
 pub use spec::*;

@@ -88,7 +88,7 @@ const ALL: [(&str, &str, f64); 17] = [
     ("champion", "every gate of the champion is on record as passed", 5.0),
     ("beats_baselines", "the champion beats each baseline beyond the interval", 10.0),
     ("parity", "batch features equal online features", 10.0),
-    ("no_look_ahead", "cutting the data leaves earlier features unchanged", 10.0),
+    ("no_look_ahead", "cutting the data leaves earlier features unchanged, and no input tells the label alone", 10.0),
     ("calibration", "calibration, size and decision of the champion, again", 4.0),
     ("api", "every documented address answers as documented", 8.0),
     ("problems", "bad requests get problems with pointers, none a 5xx", 4.0),
@@ -217,8 +217,8 @@ async fn gate_lines(sandbox: &Sandbox) -> (Vec<Found>, anyhow::Result<Evidence>)
         ("champion", recorded(sandbox).await, format!("septet models {name}"), start),
         ("beats_baselines", gate(&["beats_"]), command.clone(), start),
         ("parity", gate(&["batch_equals_online"]), command.clone(), start),
-        ("no_look_ahead", gate(&["no_look_ahead"]), command.clone(), start),
-        ("calibration", gate(&["calibration", "model_size", "decides"]), command, start),
+        ("no_look_ahead", gate(&["no_look_ahead", "no_leak"]), command.clone(), start),
+        ("calibration", gate(&["calibration", "model_size", "decides", "budget"]), command, start),
     ];
     (found, gate(&["prediction_time", "explanation_time"]))
 }

@@ -137,6 +137,8 @@ impl Sandbox {
             memory_max: self.memory_max,
             threads: self.threads,
             progress: &NoProgress,
+            accept: false,
+            refresh: false,
             kept: Kept::default(),
         }
     }

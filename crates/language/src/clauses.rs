@@ -2,69 +2,16 @@
 //! mind.
 
 use std::ops::Range;
-use std::sync::LazyLock;
 
-use rustc_hash::FxHashMap;
-
-use crate::tokens::{Token, TokenKind, tokens};
+use crate::contrasts::{Opening, contrast, contrast_words};
+use crate::quotes::{is_apostrophe, is_quotation_mark};
+use crate::tokens::{Token, tokens};
 
 /// A full stop after one of these does not end a sentence; nor does one after a single letter.
 const ABBREVIATIONS: [&str; 22] = [
     "approx", "ave", "blvd", "co", "dr", "etc", "fri", "inc", "jr", "mr", "mrs", "ms", "mt", "prof", "sat", "sr", "st",
     "sun", "thurs", "tues", "vs", "wed",
 ];
-
-/// A phrase, and how the clause after it stands to the one before.
-type Contrast = (&'static [&'static str], Opening);
-
-/// Words and phrases that set what follows against what was said; longer ones before those they begin with.
-const CONTRASTS: [Contrast; 27] = [
-    (&["on", "the", "other", "hand"], Opening::Contrast),
-    (&["on", "the", "flip", "side"], Opening::Contrast),
-    (&["with", "the", "exception", "of"], Opening::Contrast),
-    (&["in", "spite", "of"], Opening::Concession),
-    (&["at", "least"], Opening::Contrast),
-    (&["then", "again"], Opening::Contrast),
-    (&["even", "though"], Opening::Concession),
-    (&["even", "if"], Opening::Concession),
-    (&["except", "that"], Opening::Contrast),
-    (&["except", "for"], Opening::Contrast),
-    (&["apart", "from"], Opening::Concession),
-    (&["aside", "from"], Opening::Concession),
-    (&["but", "then"], Opening::Contrast),
-    (&["and", "yet"], Opening::Contrast),
-    (&["but"], Opening::Contrast),
-    (&["however"], Opening::Contrast),
-    (&["although"], Opening::Concession),
-    (&["altho"], Opening::Concession),
-    (&["though"], Opening::Concession),
-    (&["yet"], Opening::Contrast),
-    (&["while"], Opening::Concession),
-    (&["whilst"], Opening::Concession),
-    (&["whereas"], Opening::Concession),
-    (&["except"], Opening::Contrast),
-    (&["despite"], Opening::Concession),
-    (&["nevertheless"], Opening::Contrast),
-    (&["nonetheless"], Opening::Contrast),
-];
-
-/// Most words begin none of them: comparing with all was a tenth of reading a sentence.
-static BY_FIRST_WORD: LazyLock<FxHashMap<&str, Vec<Contrast>>> = LazyLock::new(|| {
-    let mut by_first: FxHashMap<&str, Vec<Contrast>> = FxHashMap::default();
-    CONTRASTS.iter().for_each(|&(words, opening)| by_first.entry(words[0]).or_default().push((words, opening)));
-    by_first
-});
-
-/// How a clause stands to the one before it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Opening {
-    /// It begins the sentence, or only goes on: a semicolon, a dash.
-    Plain,
-    /// `but`, `however`, `yet`, `except`: it speaks against what stands before.
-    Contrast,
-    /// `although`, `while`, `despite`: it admits something against what stands beside it.
-    Concession,
-}
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct Clause {
@@ -84,7 +31,9 @@ pub fn sentences(text: &str) -> Vec<Range<usize>> {
         let ends = match character {
             '\n' | '\r' | '。' | '！' | '？' | '\u{2028}' | '\u{2029}' => true,
             '.' | '!' | '?' | '…' => {
-                let closes = |next: char| matches!(next, '.' | '!' | '?' | '…' | '"' | '”' | '’' | '\'' | ')' | ']');
+                let closes = |next: char| {
+                    matches!(next, '.' | '!' | '?' | '…' | ')' | ']') || is_apostrophe(next) || is_quotation_mark(next)
+                };
                 while let Some((_, next)) = characters.next_if(|&(_, next)| closes(next)) {
                     end += next.len_utf8();
                 }
@@ -168,39 +117,6 @@ fn push(clauses: &mut Vec<Clause>, text: &str, bytes: Range<usize>, opening: Ope
     if text[bytes.clone()].chars().any(|character| character.is_alphanumeric() || crate::tokens::is_emoji(character)) {
         clauses.push(Clause { bytes, opening });
     }
-}
-
-/// How many tokens from `at` on are a contrast; 0 if they are none. text: what the tokens were read from.
-pub(crate) fn contrast_words(text: &str, tokens: &[Token<'_>], at: usize) -> usize {
-    let Some((words, _)) = contrast(&tokens[at..]) else { return 0 };
-    let before = at.checked_sub(1).map_or("", |before| &*tokens[before].lower);
-    let next = tokens.get(at + words).map_or("", |next| &*next.lower);
-    let stands = match &*tokens[at].lower {
-        // `nothing but praise`, `anything but cheap`, `couldn't help but smile`, `not only cheap but also good`.
-        "but" => !matches!(before, "nothing" | "anything" | "all" | "help") && next != "also",
-        // `not open yet`, `as yet`; `and yet` and a comma before it are contrasts.
-        "yet" => !next.is_empty() && before != "as" && !tokens[..at].iter().rev().take(4).any(Token::negates),
-        // `a while`, `once in a while`, `worth your while`.
-        "while" => !matches!(before, "a" | "the" | "your" | "my" | "our" | "quite" | "long"),
-        // `the least at least`; `at least 30 minutes` is a number's, not a contrast.
-        "at" => {
-            tokens.get(at + words).is_some_and(|next| next.kind == TokenKind::Word) && follows_comma(text, tokens, at)
-        }
-        _ => true,
-    };
-    if stands { words } else { 0 }
-}
-
-fn follows_comma(text: &str, tokens: &[Token<'_>], at: usize) -> bool {
-    at > 0 && text[tokens[at - 1].bytes.end..tokens[at].bytes.start].contains(',')
-}
-
-fn contrast(tokens: &[Token<'_>]) -> Option<(usize, Opening)> {
-    let fits = |words: &[&str]| {
-        words.len() <= tokens.len() && words.iter().zip(tokens).all(|(word, token)| token.lower == **word)
-    };
-    let begun = BY_FIRST_WORD.get(&*tokens.first()?.lower)?;
-    begun.iter().find(|(words, _)| fits(words)).map(|&(words, opening)| (words.len(), opening))
 }
 
 fn trimmed(text: &str, bytes: Range<usize>) -> Option<Range<usize>> {

@@ -3,14 +3,17 @@
 
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
-use std::ops::Range;
 use std::sync::Arc;
 
 use crate::TEXT_BYTES_MAX;
+use crate::contrasts::negated;
+use crate::quotes::plain_quotes;
 use crate::sparse::SparseRows;
-use crate::tokens::{Token, character_grams, for_each_gram, negated, tokens};
+use crate::tokens::{Token, character_grams, for_each_gram, tokens};
 use crate::vader::vader;
 use crate::vocabulary::{Gram, Known, Vocabulary, weigh};
+
+pub use crate::vocabulary::TextSettings;
 
 /// The names of VADER's columns, the last of every row.
 const SENTIMENT_NAMES: [&str; 4] =
@@ -29,44 +32,6 @@ pub struct Runs {
 pub enum RunToken {
     Known(u32),
     Unknown(Arc<str>),
-}
-
-/// What a row is made of.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct TextSettings {
-    /// Neighbouring words beside single ones.
-    pub pairs: bool,
-    /// Words under a negation become words of their own: `not_good`.
-    pub negation: bool,
-    /// Shortest and longest run of characters; none without it.
-    pub characters: Option<(usize, usize)>,
-    /// The four scores of VADER.
-    pub sentiment: bool,
-    /// A gram in fewer texts than this is left out; 1 keeps all.
-    pub documents_min: u32,
-    /// Of each kind, words and runs, at most this many grams are kept: those in most texts, of equals the first by
-    /// alphabet.
-    pub grams_max: usize,
-}
-
-impl TextSettings {
-    pub(crate) fn run_lengths(&self) -> Option<Range<usize>> {
-        self.characters.map(|(shortest, longest)| shortest..longest.saturating_add(1))
-    }
-}
-
-impl Default for TextSettings {
-    fn default() -> Self {
-        // What was best on 1,000 Yelp sentences, see the examples. 200,000 grams are about 20 MB.
-        TextSettings {
-            pairs: true,
-            negation: true,
-            characters: Some((3, 5)),
-            sentiment: true,
-            documents_min: 1,
-            grams_max: 200_000,
-        }
-    }
 }
 
 /// What a column counts.
@@ -176,7 +141,7 @@ impl TextFeatures {
         weigh(words, 0, found, &mut row);
         weigh(known_runs, words.len(), runs, &mut row);
         if self.settings.sentiment {
-            let scores = vader(read.text);
+            let scores = vader(&plain_quotes(read.text));
             let scores = [scores.negative, scores.neutral, scores.positive, scores.compound];
             row.extend((self.grams() as u32..).zip(scores).filter(|&(_, score)| score != 0.0));
         }
@@ -296,6 +261,7 @@ impl From<FittedFeatures> for TextFeatures {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     const PLAIN: TextSettings = TextSettings {
         pairs: false,
@@ -371,5 +337,44 @@ mod tests {
         assert_eq!(features.row("quite unknown"), []);
         assert_eq!(TextFeatures::fit(&[], TextSettings::default()).width(), 4);
         assert_eq!(features.name(1), None);
+    }
+
+    /// What the tables find is what comparing every gram of the text with every known one finds.
+    fn check_tables(learned: &[&str], text: &str) {
+        let settings = TextSettings { characters: Some((2, 9)), ..TextSettings::default() };
+        let features = TextFeatures::fit(learned, settings);
+        let column = |gram: &str, words: bool| {
+            let of_kind = |column: &usize| (features.kind(*column) == GramKind::Words) == words;
+            (0..features.width()).filter(of_kind).find(|&column| features.name(column) == Some(gram))
+        };
+        let tokens = tokens(text);
+        let mut expected = Vec::new();
+        for_each_gram(&tokens, true, Some(&negated(text, &tokens)), |gram| expected.extend(column(gram, true)));
+        for token in &tokens {
+            character_grams(&token.lower, 2..10, |gram| expected.extend(column(gram, false)));
+        }
+        expected.sort_unstable();
+        expected.dedup();
+        let is_gram = |column: &usize| features.kind(*column) != GramKind::Sentiment;
+        let row = features.row(text);
+        let found: Vec<usize> = row.iter().map(|(column, _)| *column as usize).filter(is_gram).collect();
+        assert_eq!(found, expected, "{text:?} after {learned:?}");
+    }
+
+    #[test]
+    fn a_word_written_like_a_mark_of_negation_is_told_from_none() {
+        // `not_good` of the text is the same gram as `good` under a negation, and so is its pair.
+        check_tables(&["not good food", "so not_good food"], "this is not_good food, not good food");
+        check_tables(&["no not_good"], "not not_good");
+    }
+
+    proptest! {
+        #[test]
+        fn the_tables_find_what_a_comparison_of_all_grams_finds(
+            learned in proptest::collection::vec("(not|no|good|not_good|crème|a|b|👍|, |but| ){1,12}", 1..4),
+            text in "(not|no|good|not_good|crème|a|b|x|👍|, |but| ){0,14}",
+        ) {
+            check_tables(&learned.iter().map(String::as_str).collect::<Vec<_>>(), &text);
+        }
     }
 }

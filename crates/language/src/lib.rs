@@ -5,7 +5,9 @@
 
 pub mod aspects;
 pub mod clauses;
+pub mod contrasts;
 pub mod features;
+pub mod quotes;
 pub mod sparse;
 pub mod tokens;
 pub mod vader;

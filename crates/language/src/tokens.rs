@@ -2,9 +2,10 @@
 //! where it stands in the original text, so that an answer can quote it.
 
 use std::borrow::Cow;
+
 use std::ops::Range;
 
-use crate::clauses::contrast_words;
+use crate::quotes::{is_apostrophe, plain_quotes};
 
 /// Words that turn round what follows them. Words with `n't` do so without being listed. Ours, after VADER's list, less
 /// those that weaken rather than negate; `hardly any meat` is read as no meat.
@@ -28,7 +29,7 @@ pub enum TokenKind {
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct Token<'a> {
-    /// In lower case, a curly apostrophe made straight.
+    /// In lower case, with `'` for every sign that means it.
     pub lower: Cow<'a, str>,
     pub kind: TokenKind,
     /// Where it stands in the text, in bytes; always on character boundaries.
@@ -116,7 +117,7 @@ impl Cursor<'_> {
         loop {
             self.step_while(is_word_character);
             match (self.peek(0), self.peek(1)) {
-                (Some(apostrophe @ ('\'' | '’')), Some(next)) if is_word_character(next) => self.step(apostrophe),
+                (Some(sign), Some(next)) if is_apostrophe(sign) && is_word_character(next) => self.step(sign),
                 _ => return,
             }
         }
@@ -143,7 +144,8 @@ impl Cursor<'_> {
 }
 
 fn is_word_character(character: char) -> bool {
-    character.is_alphanumeric() || character == '_' || is_mark(character)
+    // One apostrophe counts as a letter in Unicode; at a word's end it is a quotation mark like the others.
+    (character.is_alphanumeric() || character == '_' || is_mark(character)) && !is_apostrophe(character)
 }
 
 /// Accents written as characters of their own, which must not cut a word in two.
@@ -169,25 +171,10 @@ fn is_emoji_modifier(character: char) -> bool {
 
 fn lower_case(written: &str) -> Cow<'_, str> {
     let lower = crate::vader::lower_case(written);
-    if lower.is_ascii() || !lower.contains('’') { lower } else { Cow::Owned(lower.replace('’', "'")) }
-}
-
-/// Which tokens stand under a negation: from the word after the negating one to the next punctuation mark or contrast
-/// (`not good, but cheap`: only `good`). One per token. text: the one the tokens were read from.
-/// Source: Das & Chen 2001, Pang et al. 2002.
-pub fn negated(text: &str, tokens: &[Token<'_>]) -> Vec<bool> {
-    let mut negated = Vec::with_capacity(tokens.len());
-    let mut under = false;
-    for (at, token) in tokens.iter().enumerate() {
-        let gap = at.checked_sub(1).map_or("", |before| &text[tokens[before].bytes.end..token.bytes.start]);
-        let ends = gap.contains(['.', ',', ';', ':', '!', '?', '(', ')', '\n', '…', '—']);
-        under &= !ends && token.kind != TokenKind::Emoji && contrast_words(text, tokens, at) == 0;
-        negated.push(under);
-        // `not only good` says that it is good.
-        let is_only = tokens.get(at + 1).is_some_and(|next| matches!(&*next.lower, "only" | "just"));
-        under |= token.negates() && !is_only;
+    match plain_quotes(&lower) {
+        Cow::Owned(plain) => Cow::Owned(plain),
+        Cow::Borrowed(_) => lower,
     }
-    negated
 }
 
 /// Words (`good`) and, with `pairs`, neighbours (`not good`), in order. With `negated`, one per token, a word under a
@@ -242,14 +229,6 @@ mod tests {
         assert_eq!(lower, expected, "{text:?}");
     }
 
-    fn grams(text: &str, negation: bool) -> Vec<String> {
-        let tokens = tokens(text);
-        let scope = negation.then(|| negated(text, &tokens));
-        let mut grams = Vec::new();
-        for_each_gram(&tokens, true, scope.as_deref(), |gram| grams.push(gram.to_owned()));
-        grams
-    }
-
     #[test]
     fn the_negating_words_are_in_the_order_the_search_needs() {
         assert!(NEGATING.is_sorted());
@@ -269,18 +248,6 @@ mod tests {
         let text = "Crème 👍 Brûlée";
         let last = tokens(text).pop().unwrap();
         assert_eq!((&text[last.bytes.clone()], last.characters), ("Brûlée", 8..14));
-    }
-
-    #[test]
-    fn negation_reaches_to_the_next_mark_or_contrast() {
-        let expected = ["not", "not_good", "not not_good", "but", "not_good but", "cheap", "but cheap"];
-        assert_eq!(grams("not good but cheap", true), expected);
-        assert_eq!(
-            grams("Isn't good, cheap", true),
-            ["isn't", "not_good", "isn't not_good", "cheap", "not_good cheap"]
-        );
-        assert_eq!(grams("not only good", true), ["not", "only", "not only", "good", "only good"]);
-        assert_eq!(grams("not good", false), ["not", "good", "not good"]);
     }
 
     #[test]

@@ -109,6 +109,11 @@ impl SplitMix64 {
         mix(self.state)
     }
 
+    /// Any of the 2^53 evenly spaced numbers of 0..1.
+    pub fn unit(&mut self) -> f64 {
+        (self.next_u64() >> 11) as f64 / (1_u64 << 53) as f64
+    }
+
     /// A number in 0..end. Panics if `end` is 0. Favours some numbers by at most end / 2^64, far below what
     /// any sample could show. Source: Lemire 2019.
     pub fn below(&mut self, end: usize) -> usize {

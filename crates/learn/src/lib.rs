@@ -15,4 +15,5 @@ pub mod linear;
 pub mod measures;
 pub mod metrics;
 pub mod trees;
+pub mod univariate;
 pub mod windows;

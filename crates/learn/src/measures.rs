@@ -38,7 +38,7 @@ pub enum Better {
 /// What was said of some rows; what a kind of answer does not say is `None`. Slices of one length, one value a row.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Answers {
-    /// What rows are ranked by, any real, higher is more likely.
+    /// What the model says before it is calibrated, any real, higher is more likely.
     pub score: Option<Vec<f64>>,
     /// The chance that a label is true, or that a count is above 0; 0..=1.
     pub chance: Option<Vec<f64>>,
@@ -47,6 +47,12 @@ pub struct Answers {
 }
 
 impl Answers {
+    /// What rows are ranked by: of a label the chance, since that is what is served and decided on; else the score.
+    pub fn ranked_by(&self, task: Task) -> Option<&[f64]> {
+        let chance = self.chance.as_deref().filter(|_| task == Task::Label);
+        chance.or(self.score.as_deref())
+    }
+
     /// The given rows in the given order. Panics if a row is out of range.
     pub fn take(&self, rows: &[u32]) -> Answers {
         let pick = |values: &Option<Vec<f64>>| {
@@ -134,7 +140,7 @@ impl Prepared {
 
     fn order(&self) -> Option<&Order> {
         let made = || {
-            let score = self.answers.score.as_ref()?;
+            let score = self.answers.ranked_by(self.task)?;
             let rows = Ranking::new(score);
             Some(Order { arranged: Ranking::new(&rows.arrange(score)), groups: rows.arrange(&self.groups), rows })
         };
@@ -369,6 +375,14 @@ mod tests {
         for measure in of_task(Task::Label) {
             assert_eq!(measure.of_all(&first.with_truth(other.to_vec())), measure.of_all(&label(&chance, &other)));
         }
+    }
+
+    #[test]
+    fn a_label_is_ranked_by_what_is_served() {
+        let answers = Answers { score: Some(vec![0.1, 0.4, 0.3, 0.2]), chance: Some(vec![0.5; 4]), number: None };
+        let prepared = Prepared::new(Task::Label, answers, vec![0.0, 1.0, 1.0, 0.0], (0..4).collect());
+        // By the score it would be 1.
+        assert_eq!(measure("roc_auc").and_then(|measure| measure.of_all(&prepared)), Some(0.5));
     }
 
     #[test]

@@ -54,7 +54,7 @@ pub async fn train(run: &Run<'_>, out: &Path) -> Result<Value, PlatformError> {
     let mut text = String::new();
     for _ in 0..FITS {
         let start = Instant::now();
-        let set = TrainingSet { names, features: matrix, target, weight: None };
+        let set = TrainingSet { features: matrix, target, weight: None };
         text = fit(set, None, &fitted.settings, &mut |_| {}).map_err(arrow_error)?.text;
         seconds.push(start.elapsed().as_secs_f64());
     }

@@ -6,6 +6,7 @@ use crate::inputs::places::{at_file, at_offset, contract_schema, table_order};
 use crate::inputs::training;
 use crate::judge::{baselines, choose};
 use crate::kinds;
+use crate::own_names::refuse_declared;
 use septet_domain::{Domain, KindChoice, ParameterValue, Problem, Problems, Spanned, did_you_mean};
 use septet_learn::measures;
 use septet_tables::arrow::datatypes::{DataType, SchemaRef};
@@ -14,15 +15,9 @@ use septet_tables::{Engine, TablesError};
 /// Plans everything that a domain says in SQL, and runs nothing.
 pub async fn check_domain(engine: &Engine, domain: &Domain) -> Result<(), PlatformError> {
     check_model(domain)?;
-    for (name, input) in &domain.spec.input {
-        engine.register_batches(name, contract_schema(input), vec![])?;
-    }
-    for table in table_order(engine, domain)? {
-        let file = format!("tables/{table}.sql");
-        let schema = engine.plan(&domain.files[&file]).await.map_err(|error| at_file(domain, &file, error))?;
-        engine.register_batches(&table, schema, vec![])?;
-    }
+    plan_tables(engine, domain).await?;
     let inputs = Inputs::plan(engine, domain).await?;
+    refuse_declared(&engine.beside(), domain).await?;
     crate::serve::check_decision(engine, domain, &inputs).await?;
     check_watches(engine, domain, &inputs).await?;
     let strange = domain.spec.feature.keys().find(|name| !inputs.names.contains(name.get_ref()));
@@ -30,6 +25,19 @@ pub async fn check_domain(engine: &Engine, domain: &Domain) -> Result<(), Platfo
         let hint = did_you_mean(name.get_ref(), inputs.names.iter().map(String::as_str));
         let message = format!("[feature.{}] is not a column of features.sql", name.get_ref());
         return Err(problem(domain, name.span().start, message, hint));
+    }
+    Ok(())
+}
+
+/// Makes a domain's tables known to an engine, without rows.
+pub async fn plan_tables(engine: &Engine, domain: &Domain) -> Result<(), PlatformError> {
+    for (name, input) in &domain.spec.input {
+        engine.register_batches(name, contract_schema(input), vec![])?;
+    }
+    for table in table_order(engine, domain)? {
+        let file = format!("tables/{table}.sql");
+        let schema = engine.plan(&domain.files[&file]).await.map_err(|error| at_file(domain, &file, error))?;
+        engine.register_batches(&table, schema, vec![])?;
     }
     Ok(())
 }

@@ -23,6 +23,11 @@ pub enum PlatformError {
     Version { version: String, reason: String },
     #[error("another run of `{0}` is at work (its lock is held); wait for it or stop it")]
     Locked(String),
+    #[error(
+        "run {run_id} holds less than run {in_force}, whose tables are in force: {}; nothing was changed. If that is meant, repeat with --accept; the rows: septet sql {domain} --run {run_id} \"SELECT ...\"",
+        what.join("; ")
+    )]
+    HoldsLess { domain: String, run_id: String, in_force: String, what: Vec<String> },
     #[error("{what}; {hint}")]
     Usage { what: String, hint: String },
 }

@@ -11,6 +11,7 @@ mod inputs;
 mod judge;
 pub mod kinds;
 pub mod monitor;
+mod own_names;
 mod progress;
 mod registry;
 mod report;

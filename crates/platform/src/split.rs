@@ -180,9 +180,14 @@ fn by_time(
     let validation: Vec<Fold> = starts.map(|from| from - earlier).filter(reaches).map(fold).collect();
     if tests.is_empty() || validation.is_empty() {
         let needed = (train + delay + test + earlier) / DAY;
-        let have = (end - oldest) / DAY;
-        let text =
-            format!("the split needs {needed} days of history for one validation and one test fold; there are {have}");
+        let newest = rows.times.last().copied().unwrap_or(oldest);
+        // The day of the first row counts, and a table of one day is a day.
+        let (have, known) = ((newest - floor_day(oldest)) / DAY + 1, ((end - floor_day(oldest)) / DAY).max(0));
+        let text = format!(
+            "the split needs {needed} days of history whose labels are known, for one validation and one test fold; \
+             there are {}, and labels are known for {known} of them",
+            days(have)
+        );
         return Err(PlatformError::Training(text));
     }
     Ok(Plan { validation, test: tests })
@@ -207,6 +212,10 @@ impl Positives {
     fn known(&self, entity: u32, time: i64, delay: i64) -> bool {
         self.first.get(&entity).is_some_and(|&first| first < floor_day(time) - delay)
     }
+}
+
+fn days(count: i64) -> String {
+    if count == 1 { "1 day".to_owned() } else { format!("{count} days") }
 }
 
 /// Labels of events up to this time are known when the newest event happens.

@@ -1,20 +1,27 @@
 //! What the seams promise, end to end on a small domain of the tests' own: a kind is a file and a line, kinds compete, a number
 //! is a target like a label, labels come from later rows, and a changed definition asks for no more than it must.
 
+mod next_files;
+
+use crate::inputs::features::frame_row;
 use crate::monitor::{MonitorOptions, look};
+use crate::run::prepare::prepare;
 use crate::serve::{LogPlace, RequestOptions, Service, ServiceOptions};
 use crate::{
-    CHAMPION, Home, NoProgress, Run, RunOptions, RunReport, Scorer, Signed, Store, VersionAction, change_version,
-    check_domain, new_run_id, start,
+    CHAMPION, Home, NoProgress, PlatformError, Run, RunOptions, RunReport, Scorer, Signed, Store, VersionAction,
+    change_version, check_domain, new_run_id, start,
 };
 use septet_domain::{Domain, Domains};
 use septet_learn::bootstrap::SplitMix64;
+use septet_learn::measures::{Answers, Prepared, Task, measure};
 use septet_tables::{Engine, EngineSettings};
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
+
+mod beyond;
 
 const DOMAIN: &str = r#"
 name = "visits"
@@ -209,22 +216,32 @@ impl House {
     }
 
     async fn run(&self) -> RunReport {
+        self.try_run(false).await.unwrap()
+    }
+
+    async fn try_run(&self, accept: bool) -> Result<RunReport, PlatformError> {
+        let domain = self.domain();
+        let run = Run { accept, ..self.run_of(&domain, new_run_id()) };
+        start(run, !accept).await
+    }
+
+    fn run_of<'a>(&'a self, domain: &'a Domain, run_id: String) -> Run<'a> {
         let file = self.folder.path().join(format!("{}.csv", self.name)).display().to_string();
         let sources = BTreeMap::from([(self.name.to_owned(), file)]);
         let options = RunOptions { sources, layout: Some("own".to_owned()), demo_small: false };
-        let domain = self.domain();
-        let run = Run {
+        Run {
             home: &self.home,
             store: &self.store,
-            domain: &domain,
+            domain,
             options,
-            run_id: new_run_id(),
+            run_id,
             memory_max: 1 << 30,
             threads: 2,
             progress: &NoProgress,
+            accept: false,
+            refresh: false,
             kept: Default::default(),
-        };
-        start(run, true).await.unwrap()
+        }
     }
 
     fn scorer(&self, report: &RunReport) -> Scorer {
@@ -619,6 +636,62 @@ async fn a_version_that_does_not_hold_against_the_champion_is_kept_and_not_promo
     assert_eq!(house.store.alias("visits", CHAMPION).await.unwrap().unwrap().version, first.version);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_served_is_what_was_judged() {
+    let house = House::new(&[]).await;
+    let report = house.run().await;
+    let scorer = house.scorer(&report);
+    let domain = house.domain();
+    let run = house.run_of(&domain, report.run_id.clone());
+    let data = prepare(&run).await.unwrap();
+    let newest = &data.plan.test[0].test;
+    let rows: Vec<_> = newest.iter().map(|&row| frame_row(&data.frame, row as usize)).collect();
+    let served: Vec<_> = scorer.score_each(&rows, false).unwrap().into_iter().map(|(score, _)| score).collect();
+    let (chance, raw): (Vec<f64>, Vec<f64>) = served.iter().map(|score| (score.value, score.raw)).unzip();
+    let truth: Vec<f64> = newest.iter().map(|&row| data.target()[row as usize]).collect();
+    let answers = Answers { score: None, chance: Some(chance.clone()), number: None };
+    let prepared = Prepared::new(Task::Label, answers, truth.clone(), vec![0; truth.len()]);
+    for name in ["roc_auc", "average_precision", "log_loss", "brier", "calibration_error"] {
+        let reported = report.metrics[name].by_fold[0].unwrap();
+        let of_served = measure(name).unwrap().of_all(&prepared).unwrap();
+        assert!((reported - of_served).abs() < 1e-9, "{name}: {reported} reported, {of_served} served");
+    }
+    let distinct = |values: &[f64]| values.iter().map(|value| value.to_bits()).collect::<BTreeSet<u64>>().len();
+    assert_eq!(distinct(&chance), distinct(&raw), "no two scores are served one probability");
+    let folder = house.home.version_folder("visits", &report.version);
+    let charts: Value = serde_json::from_slice(&std::fs::read(folder.join("charts.json")).unwrap()).unwrap();
+    assert_eq!(charts["distinct"], distinct(&chance));
+    assert!(charts["intervals"]["bins"].as_u64() > Some(0));
+    let decision = scorer.manifest.decision.as_ref().unwrap();
+    let flagged = chance.iter().filter(|chance| decision.action(**chance) == "keep").count() as u64;
+    assert_eq!(flagged, decision.true_positive + decision.false_positive);
+    assert_eq!(flagged, decision.budgets[0].flagged);
+    assert!(
+        served.iter().all(|score| score.interval.is_some_and(|(low, high)| low <= score.value && score.value <= high))
+    );
+
+    let service = house.serve().await;
+    let answer = house.answer(&service, visit("new", 200, "c0", 35.0)).await;
+    let said = |path: &str| answer.pointer(path).and_then(Value::as_f64).unwrap_or_else(|| panic!("{path}: {answer}"));
+    let [low, value, high] =
+        ["interval/low", "probability", "interval/high"].map(|end| said(&format!("/prediction/{end}")));
+    assert!(0.0 <= low && low < value && value < high && high <= 1.0, "{answer}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_version_of_an_older_format_is_refused_by_a_sentence() {
+    let house = House::new(&[]).await;
+    let report = house.run().await;
+    let folder = house.home.version_folder("visits", &report.version);
+    let path = folder.join("manifest.json");
+    let mut manifest: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    manifest["format"] = json!(2);
+    manifest["calibrator"] = json!({ "kind": "isotonic", "score": [0.1], "probability": [0.2] });
+    std::fs::write(&path, manifest.to_string()).unwrap();
+    let said = Scorer::load(&folder).err().map(|error| error.to_string()).unwrap_or_default();
+    assert!(said.contains("its format is 2, this program reads 3: `septet run visits` makes"), "{said}");
+}
+
 /// Lines of the crates' own sources, tests aside, of files that `chosen` takes; with their places.
 fn source_lines(chosen: &dyn Fn(&str) -> bool) -> Vec<(String, String)> {
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
@@ -663,4 +736,66 @@ fn nothing_outside_kinds_names_a_kind() {
     let mut found = source_lines(&outside);
     found.retain(|(_, line)| names.iter().any(|name| names_one(line, name)));
     assert!(found.is_empty(), "{found:#?}");
+}
+
+/// The first rows of a CSV file, with its header.
+fn first_rows(text: &str, rows: usize) -> String {
+    text.lines().take(rows + 1).map(|line| format!("{line}\n")).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_fails_changes_nothing_that_a_service_answers_from() {
+    let house = House::new(&[]).await;
+    let good = house.run().await;
+    assert!(good.promoted, "{:?}", good.gates);
+    let service = house.serve().await;
+    let answer = house.answer(&service, visit("a", DAYS, "c0", 30.0)).await;
+    let in_force = house.home.published("visits").unwrap().unwrap();
+    let champion = house.store.alias("visits", CHAMPION).await.unwrap().unwrap().version;
+    // In order of time, so that the first rows are the oldest.
+    let mut rows: Vec<String> = visits().lines().skip(1).map(str::to_owned).collect();
+    let header = visits().lines().next().unwrap().to_owned();
+    rows.sort_by_key(|row| row.split(',').nth(1).unwrap().to_owned());
+    let all = format!("{header}\n{}\n", rows.join("\n"));
+    let without_minutes: String = all.lines().enumerate().fold(String::new(), |text, (at, line)| {
+        let (head, _) = line.rsplit_once(',').unwrap();
+        text + &if at == 0 { format!("{line}\n") } else { format!("{head},\n") }
+    });
+    for (text, expected) in [
+        (first_rows(&all, 12), "12 rows where"),
+        (first_rows(&all, rows.len() - 1), "rows where"),
+        (without_minutes, "`minutes` is empty"),
+        (format!("{header}\nx,no time,c0,a lot,1\n"), "break the contract"),
+        (String::new(), ""),
+    ] {
+        house.write("visits.csv", &text);
+        let error = house.try_run(false).await.unwrap_err().to_string();
+        assert!(error.contains(expected), "{error}");
+        assert_eq!(house.home.published("visits").unwrap().unwrap(), in_force, "{expected}");
+        assert_eq!(house.store.alias("visits", CHAMPION).await.unwrap().unwrap().version, champion, "{expected}");
+    }
+    // A gate that may be about the rows: a label that looks further than it says.
+    house.write("visits.csv", &visits());
+    house.write("domains/visits/label.sql", &LABEL.replace("30", "60"));
+    let failed = house.run().await;
+    assert!(failed.withheld.is_some_and(|why| why.contains("labels_no_look_ahead")), "{:?}", failed.gates);
+    assert_eq!(house.home.published("visits").unwrap().unwrap(), in_force);
+    house.write("domains/visits/label.sql", LABEL);
+    tokio::time::sleep(Duration::from_millis(2_500)).await;
+    assert!(service.condition().ready);
+    let again = house.answer(&service, visit("b", DAYS, "c0", 30.0)).await;
+    // One visit more than before, and not a customer without a past.
+    let probability = |answer: &Value| answer["prediction"]["probability"].as_f64().unwrap();
+    assert!((probability(&again) - probability(&answer)).abs() < 0.05, "{answer} {again}");
+    let stranger = house.answer(&service, visit("c", DAYS, "nobody", 30.0)).await;
+    assert!(probability(&again) - probability(&stranger) > 0.1, "{again} {stranger}");
+    // A person's word.
+    house.write("visits.csv", &first_rows(&all, rows.len() - 1));
+    let stopped = house.try_run(false).await.unwrap_err();
+    let PlatformError::HoldsLess { run_id, .. } = stopped else { panic!("{stopped}") };
+    assert!(house.home.rows_of_run("visits", &run_id).unwrap().join("visits.parquet").is_file());
+    let accepted = house.try_run(true).await.unwrap();
+    assert_eq!(accepted.run_id, run_id, "the stopped run goes on");
+    assert_eq!(house.home.published("visits").unwrap().unwrap().run_id, run_id);
+    service.stop().await;
 }

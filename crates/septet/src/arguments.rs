@@ -35,6 +35,9 @@ pub enum Command {
         /// Name of the run; its extract step begins it
         #[arg(long = "run", value_name = "ID")]
         run_id: String,
+        /// Of step load: the tables come into force now, beside the champion and without a training
+        #[arg(long)]
+        refresh: bool,
     },
     /// Answer over HTTP: every domain named (or all with a champion) on its port, and all behind the hub
     Serve {
@@ -115,6 +118,9 @@ pub enum Command {
     Domains,
     /// Query a domain's published tables, its `decisions` and `outcomes`, or any file: septet sql [DOMAIN] QUERY
     Sql {
+        /// The tables of this run instead of those in force, also where it failed
+        #[arg(long = "run", value_name = "ID")]
+        run_id: Option<String>,
         #[arg(value_names = ["DOMAIN", "QUERY"], num_args = 1..=2, required = true)]
         words: Vec<String>,
         #[arg(long, value_enum, default_value_t = Output::Table)]
@@ -172,6 +178,9 @@ pub struct RunArguments {
     /// Name of a layout, or the path of a SELECT of your own ending in .sql
     #[arg(long, value_name = "NAME")]
     pub layout: Option<String>,
+    /// The rows may shrink, be older or lack columns beside those in force
+    #[arg(long)]
+    pub accept: bool,
     /// Start a new run even if an equal one is unfinished
     #[arg(long)]
     pub fresh: bool,

@@ -4,15 +4,15 @@ use crate::arguments::{Action, Arguments, Output, Page, Part, RunArguments, Step
 use crate::bars::Bars;
 use crate::settings::{SETTINGS, Settings, reference_markdown};
 use crate::show;
-use crate::workshop::{Workshop, domains_of, engine};
+use crate::workshop::{Workshop, domains_of, engine, engine_in_passing};
 use anyhow::{Context, bail};
 use clap::CommandFactory;
 use septet_domain::Domain;
 use septet_platform::{
-    CHAMPION, Home, PINNED, RunOptions, Signed, StepName, Store, VersionAction, change_version, check_domain,
+    CHAMPION, Home, PINNED, Run, RunOptions, Signed, StepName, Store, VersionAction, change_version, check_domain,
     new_run_id,
 };
-use septet_tables::{Engine, EngineSettings, Format, TableFile};
+use septet_tables::{Engine, Format, TableFile};
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -23,17 +23,15 @@ pub use crate::doctor::doctor;
 pub async fn check(settings: &Settings, only: Option<&str>, json: bool) -> anyhow::Result<ExitCode> {
     let domains = domains_of(settings)?;
     let names = only.map_or_else(|| domains.names(), |name| vec![name.to_owned()]);
-    let spill = std::env::temp_dir().join("septet-check");
     let mut failed = false;
     let mut answers = Vec::new();
     for name in names {
-        let engine = Engine::new(&EngineSettings {
-            memory_max: settings.memory_max,
-            spill_folder: spill.clone(),
-            partitions: 1,
-        })?;
+        let (engine, _spill) = engine_in_passing(settings, 1)?;
         let checked = match domains.load(&name) {
-            Ok(domain) => check_domain(&engine, &domain).await,
+            Ok(domain) => match domains.same_port(&domain) {
+                None => check_domain(&engine, &domain).await,
+                Some(problem) => Err(septet_domain::Problems(vec![problem]).into()),
+            },
             Err(problems) => Err(problems.into()),
         };
         match checked {
@@ -90,7 +88,10 @@ pub async fn run(settings: &Settings, arguments: &RunArguments, json: bool) -> a
     let workshop = Workshop::open(settings, &arguments.domain).await?;
     let options = options(&workshop.domain, arguments)?;
     let bars = Bars::new(json);
-    let report = septet_platform::start(workshop.run(options, new_run_id(), &bars), arguments.fresh).await?;
+    let run = workshop.run(options, new_run_id(), arguments.accept, &bars);
+    let report = septet_platform::start(run, arguments.fresh).await;
+    workshop.tell_of_run(settings, &report).await?;
+    let report = report?;
     let found = match arguments.no_monitor {
         true => None,
         false => workshop.look(settings, &bars).await?,
@@ -108,7 +109,21 @@ pub async fn run(settings: &Settings, arguments: &RunArguments, json: bool) -> a
             show::findings(&found);
         }
     }
-    Ok(ExitCode::SUCCESS)
+    let champion = workshop.store.alias(workshop.domain.name(), CHAMPION).await?;
+    match unanswered(workshop.domain.name(), champion.is_some(), arguments.small) {
+        None => Ok(ExitCode::SUCCESS),
+        Some(words) => {
+            eprintln!("{words}");
+            Ok(ExitCode::from(1))
+        }
+    }
+}
+
+/// What is said after a run that leaves a domain without an answer; none in small, which proves nothing either way.
+fn unanswered(domain: &str, has_champion: bool, small: bool) -> Option<String> {
+    (!has_champion && !small).then(|| {
+        format!("Nothing answers for `{domain}`: no version of it has passed its gates, and none was promoted by hand.")
+    })
 }
 
 pub async fn step(
@@ -116,6 +131,7 @@ pub async fn step(
     step: Step,
     arguments: &RunArguments,
     run_id: &str,
+    refresh: bool,
     json: bool,
 ) -> anyhow::Result<ExitCode> {
     let safe = |c: char| c.is_ascii_alphanumeric() || "-_.:+".contains(c);
@@ -130,10 +146,18 @@ pub async fn step(
         Step::Validate => StepName::Validate,
         Step::Health => StepName::Health,
     };
+    if refresh && step != StepName::Load {
+        bail!("--refresh belongs to the step load");
+    }
     let workshop = Workshop::open(settings, &arguments.domain).await?;
     let options = options(&workshop.domain, arguments)?;
     let bars = Bars::new(json);
-    let report = septet_platform::step(workshop.run(options, run_id.to_owned(), &bars), step).await?;
+    let run = workshop.run(options, run_id.to_owned(), arguments.accept, &bars);
+    let report = septet_platform::step(Run { refresh, ..run }, step).await;
+    if step >= StepName::Load {
+        workshop.tell_of_run(settings, &report).await?;
+    }
+    let report = report?;
     if json {
         println!("{}", serde_json::to_string(&report)?);
     } else {
@@ -258,23 +282,50 @@ pub fn domains(settings: &Settings, json: bool) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-pub async fn sql(settings: &Settings, words: &[String], format: Output, json: bool) -> anyhow::Result<ExitCode> {
-    let home = Home::open(&settings.home)?;
-    let engine = engine(settings, &home)?.with_files();
+/// The tables that a question is about: those in force, or those of one run, as far as it came.
+async fn register_tables(engine: &Engine, home: &Home, name: &str, run_id: Option<&str>) -> anyhow::Result<()> {
+    let folder = match run_id {
+        Some(run_id) => home.rows_of_run(name, run_id)?,
+        None => {
+            let published = home.published(name)?;
+            let none = || format!("`{name}` has no tables in force yet; first: septet run {name}");
+            home.tables_folder(name, &published.with_context(none)?.run_id)
+        }
+    };
+    for entry in std::fs::read_dir(&folder).with_context(|| folder.display().to_string())? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|ending| ending == "parquet") {
+            let table = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+            engine.register_file(&TableFile { name: table, path }).await?;
+        }
+    }
+    Ok(())
+}
+
+pub async fn sql(
+    settings: &Settings,
+    words: &[String],
+    run_id: Option<&str>,
+    format: Output,
+    json: bool,
+) -> anyhow::Result<ExitCode> {
     let (domain, query) = match words {
-        [domain, query] => (Some(domain), query),
+        [domain, query] => (Some((domain, Home::open(&settings.home)?)), query),
         [query] => (None, query),
         _ => bail!("expected [DOMAIN] QUERY"),
     };
-    if let Some(domain) = domain {
+    if domain.is_none() && run_id.is_some() {
+        bail!("--run belongs to a domain: septet sql DOMAIN --run ID QUERY");
+    }
+    // A query of a file needs no home, and makes none.
+    let (engine, _spill) = match &domain {
+        Some((_, home)) => (engine(settings, home)?, None),
+        None => engine_in_passing(settings, 1).map(|(engine, spill)| (engine, Some(spill)))?,
+    };
+    let engine = engine.with_files();
+    if let Some((domain, home)) = domain {
         let name = domains_of(settings)?.load(domain)?.name().to_owned();
-        let published = home.published(&name)?;
-        let published =
-            published.with_context(|| format!("`{name}` has no published tables yet; first: septet run {name}"))?;
-        for table in published.tables.keys() {
-            let path = home.tables_folder(&name, &published.run_id).join(format!("{table}.parquet"));
-            engine.register_file(&TableFile { name: table.clone(), path }).await?;
-        }
+        register_tables(&engine, &home, &name, run_id).await?;
         // Read only for who asks: the log may be long.
         let asked = engine.reads(query)?;
         if asked.iter().any(|table| table == "decisions" || table == "outcomes") {
@@ -286,6 +337,7 @@ pub async fn sql(settings: &Settings, words: &[String], format: Output, json: bo
             }
         }
     }
+    engine.name_files(query).await?;
     let (schema, mut batches) = engine.query(query).await?;
     if batches.is_empty() {
         batches.push(septet_tables::arrow::array::RecordBatch::new_empty(schema));
@@ -326,7 +378,7 @@ pub fn reference(settings: &Settings, page: Page) -> anyhow::Result<ExitCode> {
         Page::Kinds => septet_platform::kinds::reference_markdown(),
         Page::Settings => reference_markdown(),
         Page::Problems => septet_server::problem::reference_markdown(),
-        Page::Sql => septet_tables::reference_markdown(&engine(settings, &Home::open(&settings.home)?)?)?,
+        Page::Sql => septet_tables::reference_markdown(&engine_in_passing(settings, 1)?.0)?,
     };
     print!("{page}");
     Ok(ExitCode::SUCCESS)
@@ -341,11 +393,25 @@ pub async fn bench(settings: &Settings, part: Part, arguments: &RunArguments, ou
     let workshop = Workshop::open(settings, &arguments.domain).await?;
     let options = options(&workshop.domain, arguments)?;
     let bars = Bars::new(true);
-    let run = workshop.run(options, new_run_id(), &bars);
+    let run = workshop.run(options, new_run_id(), false, &bars);
     let figures = match part {
         Part::Windows => septet_platform::bench::windows(&run, out).await?,
         Part::Train => septet_platform::bench::train(&run, out).await?,
     };
     println!("{figures}");
     Ok(ExitCode::SUCCESS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_that_leaves_nothing_answering_says_so_but_in_small() {
+        assert!(
+            unanswered("cards", false, false).is_some_and(|words| words.starts_with("Nothing answers for `cards`"))
+        );
+        assert_eq!(unanswered("cards", true, false), None);
+        assert_eq!(unanswered("cards", false, true), None);
+    }
 }

@@ -64,7 +64,9 @@ async fn dispatch(arguments: Arguments) -> anyhow::Result<ExitCode> {
     match arguments.command {
         Command::Check { domain } => commands::check(&settings, domain.as_deref(), json).await,
         Command::Run(run) => commands::run(&settings, &run, json).await,
-        Command::Step { step, run, run_id } => commands::step(&settings, step, &run, &run_id, json).await,
+        Command::Step { step, run, run_id, refresh } => {
+            commands::step(&settings, step, &run, &run_id, refresh, json).await
+        }
         Command::Serve { names } => serving::serve(&settings, &names).await,
         Command::Up { names, small } => serving::up(&settings, &names, small).await,
         Command::Replay { domain, request_id } => serving::replay(&settings, &domain, &request_id, json).await,
@@ -90,7 +92,9 @@ async fn dispatch(arguments: Arguments) -> anyhow::Result<ExitCode> {
         }
         Command::Models { domain, .. } => commands::models(&settings, &domain, json).await,
         Command::Domains => commands::domains(&settings, json),
-        Command::Sql { words, format } => commands::sql(&settings, &words, format, json).await,
+        Command::Sql { run_id, words, format } => {
+            commands::sql(&settings, &words, run_id.as_deref(), format, json).await
+        }
         Command::Doctor => commands::doctor(&settings, json).await,
         Command::Settings => commands::settings(&settings, json),
         Command::Reference { page } => commands::reference(&settings, page),

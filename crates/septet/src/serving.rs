@@ -187,7 +187,7 @@ pub async fn up(settings: &Settings, names: &[String], small: bool) -> anyhow::R
         let bars = Bars::new(false);
         eprintln!("{}: no champion yet; running its pipeline on simulated rows", domain.name());
         let options = RunOptions { demo_small: small, ..RunOptions::default() };
-        let report = septet_platform::start(workshop.run(options, new_run_id(), &bars), false).await?;
+        let report = septet_platform::start(workshop.run(options, new_run_id(), false, &bars), false).await?;
         show::run_report(&report);
     }
     serve(settings, names).await

@@ -47,6 +47,7 @@ pub fn run_report(report: &RunReport) {
     }
     println!("\nRun {} of {}\n{steps}", report.run_id, report.domain);
     println!("\nOn the test folds, mean over folds, beside the best baseline:\n{}", metrics(&report.metrics));
+    beyond_contract(report);
     let mut gates = table(&["gate", "", "evidence"]);
     for gate in &report.gates {
         gates.add_row(vec![
@@ -65,7 +66,33 @@ pub fn run_report(report: &RunReport) {
             format!("is kept but does not answer; failed: {}", failed.join(", "))
         }
     };
+    if let Some(why) = &report.withheld {
+        let (domain, run) = (&report.domain, &report.run_id);
+        println!(
+            "\nThe run's tables are not in force: {why}.\nTo read them: septet sql {domain} --run {run} \"SELECT ...\""
+        );
+    }
     println!("\nVersion {} {verdict}.\nReport: {}", report.version, report.report.display());
+}
+
+/// Nobody has looked at what the source brings beyond the contract: it is told what was made of it.
+fn beyond_contract(report: &RunReport) {
+    let Some(train) = report.steps.iter().find(|step| step.name == "train") else { return };
+    let rows = |key: &str| {
+        let words = |row: &serde_json::Value| -> Vec<String> {
+            row.as_array().into_iter().flatten().map(|word| word.as_str().unwrap_or_default().to_owned()).collect()
+        };
+        train.detail[key].as_array().map(|rows| rows.iter().map(words).collect::<Vec<_>>()).unwrap_or_default()
+    };
+    let (taken, left_out) = (rows("beyond_contract"), rows("left_out"));
+    if !taken.is_empty() {
+        let mut inputs = table(&["taken as an input", "type", "alone, on the validation folds"]);
+        inputs.add_rows(taken);
+        println!("\nColumns of the source beyond the contract:\n{inputs}");
+    }
+    for row in left_out {
+        println!("left out: {}", row.join(", "));
+    }
 }
 
 fn cases(report: &RunReport) {
@@ -225,20 +252,28 @@ pub fn deliveries(deliveries: &[DeliveryRecord]) {
 }
 
 pub fn file_drift(found: &FileDrift) {
-    let mut shown = table(&["column", "test", "score", "level", ""]);
+    let mut shown = table(&["column", "test", "score", "level", "", "why"]);
     for column in &found.columns {
         shown.add_row(vec![
             Cell::new(&column.name),
             Cell::new(column.method.unwrap_or("-")),
             right(number(column.score)),
             right(number(column.level)),
-            Cell::new(match column.drifted {
-                Some(true) => "DRIFT",
-                Some(false) => "ok",
-                None => "cannot be compared",
-            }),
+            Cell::new(if column.drifted { "DRIFT" } else { "ok" }),
+            Cell::new(column.why.as_deref().unwrap_or_default()),
         ]);
     }
-    let verdict = if found.drifted { "the data set has drifted" } else { "the data set has not drifted" };
-    println!("{shown}\n{} of {} columns: {verdict}", found.columns_drifted, found.columns.len());
+    println!("{shown}\n{}", drift_verdict(found));
+}
+
+fn drift_verdict(found: &FileDrift) -> String {
+    let FileDrift { columns, columns_drifted, columns_not_compared, drifted, .. } = found;
+    let counts = format!("{columns_drifted} of {} columns have drifted", columns.len());
+    match (drifted, columns_not_compared) {
+        (true, 0) => format!("{counts}: the data set has drifted"),
+        (true, lost) => format!("{counts}, {lost} of them cannot be compared: the data set has drifted"),
+        (false, 0) => format!("{counts}: the data set has not drifted"),
+        // Half of the columns make a drifted data set; one that is not there any more makes none that has not.
+        (false, lost) => format!("{counts}, {lost} of them cannot be compared: see why before you rely on the others"),
+    }
 }

@@ -4,11 +4,10 @@ use crate::arguments::MonitorArguments;
 use crate::bars::Bars;
 use crate::settings::Settings;
 use crate::show;
-use crate::workshop::{domains_of, log_place, record};
+use crate::workshop::{domains_of, engine_in_passing, log_place, record};
 use anyhow::{Context, bail};
 use septet_platform::monitor::{MonitorOptions, files, look};
 use septet_platform::{Home, Store};
-use septet_tables::{Engine, EngineSettings};
 use serde_json::json;
 use std::path::Path;
 use std::process::ExitCode;
@@ -100,10 +99,8 @@ pub async fn alerts(settings: &Settings, request: &AlertRequest, json: bool) -> 
 
 pub async fn drift(settings: &Settings, reference: &Path, current: &Path, json: bool) -> anyhow::Result<ExitCode> {
     septet_platform::use_threads(settings.threads);
-    let spill_folder = std::env::temp_dir().join("septet-drift");
-    let threads = settings.threads;
-    let engine_settings = EngineSettings { memory_max: settings.memory_max, spill_folder, partitions: threads };
-    let engine = Engine::new(&engine_settings)?.with_files();
+    let (engine, _spill) = engine_in_passing(settings, settings.threads)?;
+    let engine = engine.with_files();
     for path in [reference, current] {
         if !path.exists() {
             bail!("`{}` is not there; expected a Parquet, CSV or JSON file", path.display());
@@ -112,7 +109,10 @@ pub async fn drift(settings: &Settings, reference: &Path, current: &Path, json: 
     let read = |path: &Path| {
         let sql = format!("SELECT * FROM '{}'", path.display().to_string().replace('\'', "''"));
         let (engine, name) = (&engine, path.display().to_string());
-        async move { engine.query(&sql).await.context(name) }
+        async move {
+            engine.name_files(&sql).await?;
+            engine.query(&sql).await.context(name)
+        }
     };
     let (reference, current) = tokio::try_join!(read(reference), read(current))?;
     let found = files::compare(&reference, &current)?;

@@ -2,13 +2,15 @@
 
 use crate::bars::Bars;
 use crate::settings::Settings;
+use anyhow::Context;
 use septet_domain::{Domain, Domains};
 use septet_grade::Subject;
-use septet_platform::alerts::{Channels, Mail, deliver, reconcile};
+use septet_platform::alerts::{Channels, Mail, deliver, reconcile, reconcile_findings};
 use septet_platform::monitor::{MonitorOptions, MonitoringReport};
 use septet_platform::serve::LogPlace;
-use septet_platform::{CHAMPION, Home, Kept, Run, RunOptions, Scorer, Store, check_domain};
+use septet_platform::{CHAMPION, Home, Kept, PlatformError, Run, RunOptions, Scorer, Store, check_domain};
 use septet_tables::{Engine, EngineSettings};
+use std::collections::HashSet;
 use std::sync::Arc;
 
 pub fn domains_of(settings: &Settings) -> anyhow::Result<Domains> {
@@ -18,6 +20,14 @@ pub fn domains_of(settings: &Settings) -> anyhow::Result<Domains> {
 pub fn engine(settings: &Settings, home: &Home) -> anyhow::Result<Engine> {
     let settings = EngineSettings { memory_max: settings.memory_max, spill_folder: home.spill_folder(), partitions: 1 };
     Ok(Engine::new(&settings)?)
+}
+
+/// An engine for what leaves nothing behind, with the folder that it spills to: its own, gone when it is dropped.
+pub fn engine_in_passing(settings: &Settings, partitions: usize) -> anyhow::Result<(Engine, tempfile::TempDir)> {
+    let folder = tempfile::Builder::new().prefix("septet-").tempdir().context("the folder for temporary files")?;
+    let spill_folder = folder.path().to_owned();
+    let settings = EngineSettings { memory_max: settings.memory_max, spill_folder, partitions };
+    Ok((Engine::new(&settings)?, folder))
 }
 
 /// What of a domain's definition is other than a version's.
@@ -36,7 +46,7 @@ pub enum Changed {
 /// What a command on runs needs, opened once.
 pub struct Workshop {
     pub home: Home,
-    store: Store,
+    pub store: Store,
     pub domain: Domain,
     memory_max: usize,
     threads: usize,
@@ -97,7 +107,24 @@ impl Workshop {
         Ok(Some(found))
     }
 
-    pub fn run<'a>(&'a self, options: RunOptions, run_id: String, bars: &'a Bars) -> Run<'a> {
+    /// An alert where a run was stopped because it holds less than what is in force; its end where one was not.
+    pub async fn tell_of_run<T>(&self, settings: &Settings, result: &Result<T, PlatformError>) -> anyhow::Result<()> {
+        let name = self.domain.name();
+        let found = match result {
+            Ok(_) => Vec::new(),
+            Err(PlatformError::HoldsLess { run_id, in_force, what, .. }) => {
+                vec![septet_platform::alerts::stopped_run(run_id, in_force, what)]
+            }
+            Err(_) => return Ok(()),
+        };
+        let channels = channels(settings);
+        let watches = HashSet::from([septet_platform::alerts::STOPPED_RUN.to_owned()]);
+        reconcile_findings(&self.store, name, &found, &watches, &channels).await?;
+        deliver(&self.store, &channels).await?;
+        Ok(())
+    }
+
+    pub fn run<'a>(&'a self, options: RunOptions, run_id: String, accept: bool, bars: &'a Bars) -> Run<'a> {
         let Workshop { home, store, domain, memory_max, threads } = self;
         Run {
             home,
@@ -108,6 +135,8 @@ impl Workshop {
             memory_max: *memory_max,
             threads: *threads,
             progress: bars,
+            accept,
+            refresh: false,
             kept: Kept::default(),
         }
     }

@@ -1,7 +1,9 @@
 //! `/predict/batch`: many events, an answer or an error for each, and a summary at the end. NDJSON is read and answered as
 //! it flows, in constant memory.
 
-use crate::body::{CHUNKS_WAITING_MAX, Chunk, Media, body_of, media, read_body};
+use crate::body::{
+    CHUNKS_WAITING_MAX, Chunk, Media, Part, Writing, body_of, media, not_utf8, read_text, text_parts, without_mark,
+};
 use crate::predict::{count, read_event, wish};
 use crate::problem::Problem;
 use crate::state::DomainState;
@@ -12,7 +14,8 @@ use axum::http::{HeaderValue, header};
 use axum::response::Response;
 use futures::StreamExt;
 use futures::stream::BoxStream;
-use septet_platform::serve::{Event, Refusal, Reply, RequestOptions, Unread};
+use septet_platform::serve::{Event, Refusal, Reply, RequestOptions, Unread, Violation, escaped, fault, given_twice};
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -61,22 +64,29 @@ pub async fn predict_batch(State(state): State<Arc<DomainState>>, request: Reque
         Batch { state: state.clone(), wish, summary: Summary::default(), started: Instant::now(), _admitted: admitted };
     match media {
         Media::Json => {
-            let body = read_body(request.into_body(), state.limits.batch_bytes_max, BODY_TIME).await?;
-            batch.list(&body).await
+            let text = read_text(request, state.limits.batch_bytes_max, BODY_TIME).await?;
+            batch.list(&text).await
         }
-        Media::JsonLines => Ok(stream(batch, request.into_body().into_data_stream().boxed())),
+        Media::JsonLines => {
+            let writing = Writing::of(request.headers())?;
+            Ok(stream(batch, text_parts(request.into_body(), writing, BODY_TIME)))
+        }
         Media::Csv => {
-            let body = read_body(request.into_body(), state.limits.batch_bytes_max, BODY_TIME).await?;
-            csv(batch, body)
+            let text = read_text(request, state.limits.batch_bytes_max, BODY_TIME).await?;
+            csv(batch, text)
         }
     }
 }
 
+/// The items of a JSON list, each as its text.
+pub fn items_of(text: &str) -> Result<Vec<&RawValue>, Problem> {
+    serde_json::from_str(text)
+        .map_err(|error| Problem::new("body_not_json", format!("expected a list of objects: {}", fault(text, &error))))
+}
+
 impl Batch {
-    async fn list(mut self, body: &[u8]) -> Result<Response, Problem> {
-        let text = std::str::from_utf8(body).map_err(|error| Problem::new("body_not_text", error.to_string()))?;
-        let values: Vec<&serde_json::value::RawValue> = serde_json::from_str(text)
-            .map_err(|error| Problem::new("body_not_json", format!("expected a list of objects: {error}")))?;
+    async fn list(mut self, text: &str) -> Result<Response, Problem> {
+        let values = items_of(text)?;
         if values.len() > self.state.limits.rows_max {
             let detail = format!("at most {} rows; send more as application/x-ndjson", self.state.limits.rows_max);
             return Err(Problem::new("body_too_large", detail));
@@ -177,7 +187,7 @@ fn lines_response(receiver: mpsc::Receiver<Chunk>) -> Response {
     response
 }
 
-fn stream(mut batch: Batch, mut body: BoxStream<'static, Result<Bytes, axum::Error>>) -> Response {
+fn stream(mut batch: Batch, mut body: BoxStream<'static, Part>) -> Response {
     let (sender, receiver) = mpsc::channel(CHUNKS_WAITING_MAX);
     let line_max = batch.state.limits.body_bytes_max;
     tokio::spawn(async move {
@@ -185,10 +195,16 @@ fn stream(mut batch: Batch, mut body: BoxStream<'static, Result<Bytes, axum::Err
         loop {
             // A stream that says nothing for so long is over.
             let Ok(part) = tokio::time::timeout(BODY_TIME, body.next()).await else { return };
-            let ended = part.is_none();
+            let ended = !matches!(part, Some(Ok(_)));
+            let mut broken_off = None;
             match part {
                 Some(Ok(bytes)) => buffer.extend_from_slice(&bytes),
-                Some(Err(_)) => return,
+                Some(Err(None)) => return,
+                // What came before it is answered; a line that it breaks off is not whole.
+                Some(Err(Some(problem))) => {
+                    buffer.truncate(buffer.iter().rposition(|&byte| byte == b'\n').map_or(0, |end| end + 1));
+                    broken_off = Some(problem);
+                }
                 None if buffer.is_empty() => {}
                 None => buffer.push(b'\n'),
             }
@@ -219,6 +235,9 @@ fn stream(mut batch: Batch, mut body: BoxStream<'static, Result<Bytes, axum::Err
                 too_long = true;
                 buffer.clear();
             }
+            if let Some(problem) = broken_off {
+                rows.push(Err(problem));
+            }
             // What is there is answered before more is waited for.
             if !rows.is_empty() {
                 let lines = batch.answer(std::mem::take(&mut rows)).await;
@@ -237,20 +256,21 @@ fn stream(mut batch: Batch, mut body: BoxStream<'static, Result<Bytes, axum::Err
 
 /// A line's row; none if the line is blank.
 fn read_line(batch: &Batch, line: &[u8], number: u64) -> Option<Row> {
-    let line = line.trim_ascii();
+    let line = if number == 0 { without_mark(line) } else { line }.trim_ascii();
     if line.is_empty() {
         return None;
     }
     Some(match std::str::from_utf8(line) {
         Ok(text) => batch.read(text, &format!("/{number}")),
-        Err(error) => Err(Problem::new("body_not_text", error.to_string())),
+        Err(error) => Err(not_utf8(line, error.valid_up_to())),
     })
 }
 
-fn csv(mut batch: Batch, body: Bytes) -> Result<Response, Problem> {
+fn csv(mut batch: Batch, text: String) -> Result<Response, Problem> {
     let (sender, receiver) = mpsc::channel(CHUNKS_WAITING_MAX);
-    let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(std::io::Cursor::new(body));
+    let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(std::io::Cursor::new(text));
     let header = reader.headers().map_err(|error| Problem::new("body_not_text", error.to_string()))?.clone();
+    refuse_repeated(&header)?;
     tokio::spawn(async move {
         let (mut record, mut rows, mut number) = (csv::StringRecord::new(), Vec::new(), 0_u64);
         loop {
@@ -280,6 +300,14 @@ fn csv(mut batch: Batch, body: Bytes) -> Result<Response, Problem> {
         }
     });
     Ok(lines_response(receiver))
+}
+
+/// A column that is named twice has two values, of which nobody can say which one counts.
+fn refuse_repeated(header: &csv::StringRecord) -> Result<(), Problem> {
+    let named = header.iter().enumerate();
+    let repeated = named.filter(|(at, name)| header.iter().take(*at).filter(|earlier| earlier == name).count() == 1);
+    let twice: Vec<Violation> = repeated.map(|(_, name)| given_twice(format!("/{}", escaped(name)))).collect();
+    if twice.is_empty() { Ok(()) } else { Err(Problem::contract(twice)) }
 }
 
 fn csv_row(batch: &Batch, header: &csv::StringRecord, record: &csv::StringRecord, number: u64) -> Row {

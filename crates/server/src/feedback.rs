@@ -1,13 +1,15 @@
 //! `/feedback`: the truth that comes later, for one event or many. Telling the same twice changes nothing.
 
-use crate::body::{Media, media, read_body};
+use crate::batch::items_of;
+use crate::body::{Media, media, read_text};
 use crate::problem::{FieldError, Problem};
 use crate::state::DomainState;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{HeaderValue, header};
 use axum::response::Response;
-use septet_platform::serve::{Cell, EventColumn, EventContract, Feedback, OutcomeStatus};
+use septet_platform::serve::{Cell, Document, EventColumn, EventContract, Feedback, OutcomeStatus, read_document};
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -22,25 +24,28 @@ pub async fn feedback(State(state): State<Arc<DomainState>>, request: Request) -
     };
     let answerer =
         state.service.answerer().ok_or_else(|| Problem::new("not_ready", state.service.condition().stage))?;
-    let body = read_body(request.into_body(), state.limits.batch_bytes_max, 6 * state.limits.request_timeout).await?;
-    let text = std::str::from_utf8(&body).map_err(|error| Problem::new("body_not_text", error.to_string()))?;
-    let not_json = |error: serde_json::Error| Problem::new("body_not_json", error.to_string());
-    let (rows, single) = match lines {
-        true => {
-            let lines = text.lines().filter(|line| !line.trim().is_empty()).map(serde_json::from_str);
-            (lines.collect::<Result<Vec<Value>, _>>().map_err(not_json)?, false)
-        }
-        false => match serde_json::from_str(text).map_err(not_json)? {
-            Value::Array(rows) => (rows, false),
-            row => (vec![row], true),
-        },
+    let text = read_text(request, state.limits.batch_bytes_max, 6 * state.limits.request_timeout).await?;
+    let single = !lines && !text.trim_start().starts_with('[');
+    let rows: Vec<&str> = match (lines, single) {
+        (true, _) => text.lines().filter(|line| !line.trim().is_empty()).collect(),
+        (false, true) => vec![&text],
+        (false, false) => items_of(&text)?.into_iter().map(RawValue::get).collect(),
     };
     if rows.len() > state.limits.rows_max {
         return Err(Problem::new("body_too_large", format!("at most {} rows", state.limits.rows_max)));
     }
     let pointer = |row: usize| if single { String::new() } else { format!("/{row}") };
     let read: Vec<Result<Vec<Feedback>, Problem>> =
-        rows.iter().enumerate().map(|(row, value)| read_told(answerer.contract(), value, &pointer(row))).collect();
+        rows.iter().enumerate().map(|(row, text)| read_told(answerer.contract(), text, &pointer(row))).collect();
+    let not_json = |(row, told): (usize, &Result<Vec<Feedback>, Problem>)| match told {
+        Err(problem) if problem.code == "body_not_json" => Some((row, problem.detail.clone())),
+        _ => None,
+    };
+    // Nothing is taken of a body that is not JSON.
+    if let Some((row, detail)) = read.iter().enumerate().find_map(not_json) {
+        let detail = if lines { format!("row {}: {detail}", row + 1) } else { detail };
+        return Err(Problem::new("body_not_json", detail));
+    }
     let told: Vec<Feedback> = read.iter().flatten().flatten().cloned().collect();
     let noted = if told.is_empty() { Ok(Vec::new()) } else { state.service.feedback(told).await };
     let noted = noted.map_err(|refusal| Problem::refusal(&refusal))?;
@@ -49,8 +54,9 @@ pub async fn feedback(State(state): State<Arc<DomainState>>, request: Request) -
 }
 
 /// The key, and one truth for each label that is given.
-fn read_told(contract: &EventContract, value: &Value, pointer: &str) -> Result<Vec<Feedback>, Problem> {
-    let mut errors = Vec::new();
+fn read_told(contract: &EventContract, text: &str, pointer: &str) -> Result<Vec<Feedback>, Problem> {
+    let Document { value, twice } = read_document(text, pointer).map_err(Problem::unread)?;
+    let mut errors: Vec<FieldError> = twice.into_iter().map(FieldError::from).collect();
     let mut wrong = |name: &str, code: &'static str, detail: String| {
         let pointer = format!("{pointer}/{}", septet_platform::serve::escaped(name));
         errors.push(FieldError { pointer, code, detail });

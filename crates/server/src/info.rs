@@ -59,6 +59,7 @@ pub async fn health(State(state): State<Arc<DomainState>>) -> Json<Value> {
         "program_version": env!("CARGO_PKG_VERSION"),
         "model_version": service.answerer().map(|answerer| answerer.manifest().version.clone()),
         "stage": stage,
+        "notes": service.answerer().map(|answerer| answerer.notes.clone()).unwrap_or_default(),
         "uptime_seconds": uptime.as_secs_f64(),
         "dependencies": { "registry": store, "decision_log": log },
         "last_run": last_run,

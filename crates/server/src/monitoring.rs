@@ -1,11 +1,12 @@
 //! What watching found: performance, drift, alerts, the machine. The looks themselves are made elsewhere; this shows them.
 
-use crate::body::{is_json, read_body};
+use crate::body::{is_json, read_text};
 use crate::problem::{FieldError, Problem};
 use crate::state::DomainState;
 use axum::Json;
 use axum::extract::{Path, Request, State};
 use septet_platform::AlertRecord;
+use septet_platform::serve::{Document, read_document};
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
 
@@ -80,8 +81,8 @@ async fn change(
 ) -> Result<Json<AlertRecord>, Problem> {
     is_json(request.headers())?;
     let limits = &state.limits;
-    let bytes = read_body(request.into_body(), limits.body_bytes_max, limits.request_timeout).await?;
-    let (by, note) = signed(&bytes)?;
+    let text = read_text(request, limits.body_bytes_max, limits.request_timeout).await?;
+    let (by, note) = signed(&text)?;
     let (store, domain) = (state.service.store(), state.service.domain().name());
     let changed =
         store.change_alert(domain, alert_id, status, &by, &note).await.map_err(|error| store_failed(&error))?;
@@ -94,9 +95,11 @@ async fn change(
 }
 
 /// Who does it, and a note: `{"by": "ann", "note": "..."}`.
-fn signed(bytes: &[u8]) -> Result<(String, String), Problem> {
-    let body: Value =
-        serde_json::from_slice(bytes).map_err(|error| Problem::new("body_not_json", error.to_string()))?;
+fn signed(text: &str) -> Result<(String, String), Problem> {
+    let Document { value: body, twice } = read_document(text, "").map_err(Problem::unread)?;
+    if !twice.is_empty() {
+        return Err(Problem::contract(twice));
+    }
     let Some(fields) = body.as_object() else {
         return Err(broken("", "type", "expected an object with `by` and, if you like, `note`"));
     };

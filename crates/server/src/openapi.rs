@@ -339,7 +339,16 @@ fn prediction_schema(answerer: &Answerer) -> Value {
         "number" => ("value", json!({ "type": "number" })),
         _ => ("probability", json!({ "type": "number", "minimum": 0, "maximum": 1, "description": "calibrated" })),
     };
-    json!({ "type": "object", "required": ["target", name], "properties": { "target": target, name: of } })
+    let mut schema =
+        json!({ "type": "object", "required": ["target", name], "properties": { "target": target, name: of } });
+    if manifest.task == "label" {
+        let end = json!({ "type": "number", "minimum": 0, "maximum": 1 });
+        schema["properties"]["interval"] = json!({ "type": "object", "required": ["low", "high"],
+            "description": "around the probability: holds the true share of positives among rows of this score, for nine of ten rows",
+            "properties": { "low": end, "high": end } });
+        schema["required"] = json!(["target", name, "interval"]);
+    }
+    schema
 }
 
 /// A request that works: the first of the domain's cases, or one made from the contract.

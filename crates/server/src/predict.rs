@@ -1,6 +1,6 @@
 //! `/predict`, one event at a time: read, ask the engine, pass on what it says.
 
-use crate::body::{is_json, read_body};
+use crate::body::{is_json, read_text};
 use crate::problem::Problem;
 use crate::state::DomainState;
 use crate::trace::Admitted;
@@ -24,9 +24,8 @@ pub async fn predict(State(state): State<Arc<DomainState>>, request: Request) ->
     let arrived = Instant::now();
     let wish = wish(&request)?;
     is_json(request.headers())?;
-    let body = read_body(request.into_body(), state.limits.body_bytes_max, state.limits.request_timeout).await?;
-    let text = std::str::from_utf8(&body).map_err(|error| Problem::new("body_not_text", error.to_string()))?;
-    let event = read_event(&state, |contract| contract.read_json(text, ""))?;
+    let text = read_text(request, state.limits.body_bytes_max, state.limits.request_timeout).await?;
+    let event = read_event(&state, |contract| contract.read_json(&text, ""))?;
     let parse_us = arrived.elapsed().as_micros() as u64;
     let asked = state.service.predict(vec![(event, wish)], false);
     let replies = tokio::time::timeout(state.limits.request_timeout, asked).await;
@@ -51,7 +50,11 @@ pub fn wish(request: &Request) -> Result<RequestOptions, Problem> {
 }
 
 fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
-    let Some(value) = headers.get("idempotency-key") else { return Ok(None) };
+    let mut values = headers.get_all("idempotency-key").iter();
+    let Some(value) = values.next() else { return Ok(None) };
+    if values.next().is_some() {
+        return Err(Problem::new("header_not_valid", "Idempotency-Key is given more than once"));
+    }
     match value.to_str() {
         Ok(text)
             if !text.is_empty() && text.len() <= IDEMPOTENCY_KEY_MAX && text.bytes().all(|b| b.is_ascii_graphic()) =>
@@ -78,11 +81,12 @@ pub fn read_event(
             state.service.quality.taken(answerer.contract(), &event);
             Ok(event)
         }
-        Err(Unread::NotJson(reason)) => Err(Problem::new("body_not_json", reason)),
-        Err(Unread::Violations(violations)) => {
-            state.service.quality.refused(Some(answerer.contract()), &violations);
-            state.metrics.refused.increment(1);
-            Err(Problem::contract(violations))
+        Err(unread) => {
+            if let Unread::Violations(violations) = &unread {
+                state.service.quality.refused(Some(answerer.contract()), violations);
+                state.metrics.refused.increment(1);
+            }
+            Err(Problem::unread(unread))
         }
     }
 }

@@ -1,14 +1,12 @@
 //! Keeps the contract: every value becomes the type it was promised, or its row goes to quarantine.
 
 use crate::quarantine::{QuarantineRow, Reason};
-use crate::values::{Fault, number_fault, text_fault, whole};
+use crate::reading::{decimal_scale, printed, read_as, unpacked};
+use crate::values::{Fault, follows_leap_second, in_calendar, number_fault, text_fault, whole};
 use crate::{ROW_COLUMN, SOURCE_COLUMN, TablesError};
-use datafusion::arrow::array::{
-    Array, ArrayRef, AsArray, BooleanArray, Float64Array, Int64Array, RecordBatch, StringArray,
-    TimestampMicrosecondArray,
-};
+use datafusion::arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch, TimestampMicrosecondArray};
+use datafusion::arrow::compute::filter_record_batch;
 use datafusion::arrow::compute::kernels::cast_utils::string_to_datetime;
-use datafusion::arrow::compute::{CastOptions, cast_with_options, filter_record_batch};
 use datafusion::arrow::datatypes::{
     DataType, Field, Float64Type, Int64Type, Schema, SchemaRef, TimeUnit, TimestampMicrosecondType,
 };
@@ -38,8 +36,18 @@ pub struct Contract<'a> {
     /// 128 bits of hash a key: two keys are taken for one in less than one of 10^20 inputs of 10^9 rows.
     seen: HashSet<(u64, u64), FixedState>,
     hashers: (FixedState, FixedState),
-    extras: Vec<String>,
+    extras: Vec<Extra>,
+    left_out: Vec<(String, DataType)>,
     schema: SchemaRef,
+}
+
+/// A column beyond the contract.
+pub(crate) struct Extra {
+    pub name: String,
+    /// None: its values are kept as texts, and all of them decide.
+    kind: Option<ColumnType>,
+    /// As the layout's SELECT delivers it.
+    pub delivered: Field,
 }
 
 /// The rows that keep the contract, and those that do not.
@@ -77,11 +85,17 @@ impl<'a> Contract<'a> {
             let name = field.name();
             name != SOURCE_COLUMN && name != ROW_COLUMN && columns.iter().all(|(known, _)| known != name)
         };
-        let extra_fields: Vec<Field> =
-            delivered.fields().iter().filter(own).map(|field| field.as_ref().clone().with_nullable(true)).collect();
-        let extras = extra_fields.iter().map(|field| field.name().clone()).collect();
+        let (mut extras, mut left_out) = (Vec::new(), Vec::new());
+        for field in delivered.fields().iter().filter(own) {
+            let (name, delivered) = (field.name().clone(), field.as_ref().clone());
+            match kept_as(field.data_type()) {
+                Some(kind) => extras.push(Extra { name, kind, delivered }),
+                None => left_out.push((name, field.data_type().clone())),
+            }
+        }
         let fields = columns.iter().map(|(name, column)| Field::new(*name, arrow_type(column.kind), !column.required));
-        let schema = Arc::new(Schema::new(fields.chain(extra_fields).collect::<Vec<_>>()));
+        let extra_field = |extra: &Extra| Field::new(&extra.name, extra.kind.map_or(DataType::Utf8, arrow_type), true);
+        let schema = Arc::new(Schema::new(fields.chain(extras.iter().map(extra_field)).collect::<Vec<_>>()));
         let key = columns.iter().position(|(name, _)| name == input.key.get_ref()).unwrap_or(0);
         let time = columns.iter().position(|(name, _)| name == input.time.get_ref()).unwrap_or(0);
         let hashers = (FixedState::with_seed(1), FixedState::with_seed(2));
@@ -93,6 +107,7 @@ impl<'a> Contract<'a> {
             seen: HashSet::with_hasher(FixedState::with_seed(3)),
             hashers,
             extras,
+            left_out,
             schema,
         })
     }
@@ -102,8 +117,13 @@ impl<'a> Contract<'a> {
         &self.schema
     }
 
-    pub fn extras(&self) -> &[String] {
+    pub(crate) fn extras(&self) -> &[Extra] {
         &self.extras
+    }
+
+    /// Columns that cannot be kept, with their types.
+    pub fn left_out(&self) -> &[(String, DataType)] {
+        &self.left_out
     }
 
     pub fn check(&mut self, batch: &RecordBatch) -> Result<Checked, TablesError> {
@@ -118,11 +138,10 @@ impl<'a> Contract<'a> {
             arrays.push(array);
         }
         self.refuse_duplicates(&arrays[self.key].clone(), &mut broken);
-        for (at, name) in self.extras.iter().enumerate() {
-            let array = batch.column_by_name(name);
-            let array = array.ok_or_else(|| TablesError::Engine(format!("column {name} vanished")))?;
-            constrain_extra(array, self.columns.len() + at, &mut broken);
-            arrays.push(array.clone());
+        for (at, extra) in self.extras.iter().enumerate() {
+            let array = batch.column_by_name(&extra.name);
+            let array = array.ok_or_else(|| TablesError::Engine(format!("column {} vanished", extra.name)))?;
+            arrays.push(constrain_extra(array, extra.kind, self.columns.len() + at, &mut broken)?);
         }
         let keep: BooleanArray = broken.iter().map(|violation| Some(violation.is_none())).collect();
         let times = arrays[self.time].as_primitive_opt::<TimestampMicrosecondType>().cloned();
@@ -166,7 +185,7 @@ impl<'a> Contract<'a> {
             let Violation { column, breach } = violation?;
             let (name, spec) = match self.columns.get(column) {
                 Some((name, spec)) => (*name, Some(*spec)),
-                None => (self.extras[column - self.columns.len()].as_str(), None),
+                None => (self.extras[column - self.columns.len()].name.as_str(), None),
             };
             let value = batch.column_by_name(name).and_then(|array| text_at(array, row));
             Some(QuarantineRow {
@@ -219,62 +238,24 @@ fn typed(
     at: usize,
     broken: &mut [Option<Violation>],
 ) -> Result<ArrayRef, TablesError> {
-    let wanted = arrow_type(column.kind);
-    let typed: ArrayRef = match (array.as_string_opt::<i32>(), column.kind) {
-        _ if *array.data_type() == wanted && column.kind != ColumnType::Number => array.clone(),
-        (Some(words), ColumnType::Number) => {
-            Arc::new(words.iter().map(|word| number(word?, decimal)).collect::<Float64Array>())
-        }
-        (Some(words), ColumnType::Integer) => Arc::new(words.iter().map(|word| integer(word?)).collect::<Int64Array>()),
-        (Some(words), ColumnType::Bool) => Arc::new(words.iter().map(|word| truth(word?)).collect::<BooleanArray>()),
-        (Some(words), ColumnType::Timestamp) => {
-            Arc::new(words.iter().map(|word| instant(word?)).collect::<TimestampMicrosecondArray>())
-        }
-        (_, kind) => cast_checked(array, kind, &wanted)?,
-    };
-    for (row, violation) in broken.iter_mut().enumerate() {
-        if violation.is_none() && typed.is_null(row) && array.is_valid(row) {
-            *violation = Some(Violation { column: at, breach: Breach::Value(Fault::Type) });
-        }
-    }
+    let array = unpacked(array)?;
+    let typed = read_as(&array, column.kind, decimal)?;
+    refuse_other_types(&array, &typed, at, broken);
     Ok(typed)
 }
 
-/// Engine's cast, with not-a-number and infinities refused.
-fn cast_checked(array: &ArrayRef, kind: ColumnType, wanted: &DataType) -> Result<ArrayRef, TablesError> {
-    let options = CastOptions { safe: true, ..CastOptions::default() };
-    // Numbers become truth only if they are 0 or 1; times with a zone become UTC.
-    let cast = cast_with_options(array, wanted, &options).map_err(engine_error)?;
-    let refused = match kind {
-        // A whole number of what since when? Only the layout's SELECT can say.
-        ColumnType::Timestamp => array.data_type().is_numeric(),
-        // Whether something is so is no amount of it.
-        ColumnType::Number | ColumnType::Integer => *array.data_type() == DataType::Boolean,
-        _ => false,
-    };
-    if refused {
-        return Ok(datafusion::arrow::array::new_null_array(wanted, array.len()));
+fn refuse_other_types(array: &ArrayRef, typed: &ArrayRef, at: usize, broken: &mut [Option<Violation>]) {
+    // A column of the type null has no nulls of its own.
+    let nulls = array.logical_nulls();
+    if typed.null_count() == nulls.as_ref().map_or(0, |nulls| nulls.null_count()) {
+        return;
     }
-    if kind == ColumnType::Integer && array.data_type().is_floating() {
-        let numbers = cast_with_options(array, &DataType::Float64, &options).map_err(engine_error)?;
-        let numbers = numbers.as_primitive::<Float64Type>();
-        return Ok(Arc::new(numbers.iter().map(|value| whole(value?)).collect::<Int64Array>()));
-    }
-    if kind == ColumnType::Bool && array.data_type().is_numeric() {
-        let numbers = cast_with_options(array, &DataType::Float64, &options).map_err(engine_error)?;
-        let numbers = numbers.as_primitive::<Float64Type>();
-        let truth = |value: Option<f64>| value.filter(|value| *value == 0.0 || *value == 1.0).map(|value| value == 1.0);
-        return Ok(Arc::new(numbers.iter().map(truth).collect::<BooleanArray>()));
-    }
-    if kind == ColumnType::Number {
-        let numbers = cast.as_primitive::<Float64Type>();
-        if numbers.values().iter().any(|value| !value.is_finite()) {
-            return Ok(Arc::new(
-                numbers.iter().map(|value| value.filter(|value| value.is_finite())).collect::<Float64Array>(),
-            ));
+    for (row, violation) in broken.iter_mut().enumerate() {
+        let given = nulls.as_ref().is_none_or(|nulls| nulls.is_valid(row));
+        if violation.is_none() && typed.is_null(row) && given {
+            *violation = Some(Violation { column: at, breach: Breach::Value(Fault::Type) });
         }
     }
-    Ok(cast)
 }
 
 fn constrain(array: &ArrayRef, column: &Column, is_key: bool, at: usize, broken: &mut [Option<Violation>]) {
@@ -300,31 +281,72 @@ fn constrain(array: &ArrayRef, column: &Column, is_key: bool, at: usize, broken:
     }
 }
 
+/// What a column beyond the contract of an Arrow type is kept as; the inner none: as texts, until all rows decide. None at all:
+/// it is left out.
+fn kept_as(kind: &DataType) -> Option<Option<ColumnType>> {
+    match kind {
+        DataType::Dictionary(_, values) => kept_as(values),
+        DataType::RunEndEncoded(_, values) => kept_as(values.data_type()),
+        DataType::Boolean => Some(Some(ColumnType::Bool)),
+        // Their digits may be more than a number has.
+        DataType::UInt64 => Some(None),
+        kind if decimal_scale(kind).is_some() => Some(None),
+        kind if kind.is_integer() => Some(Some(ColumnType::Integer)),
+        kind if kind.is_floating() => Some(Some(ColumnType::Number)),
+        DataType::Timestamp(..) | DataType::Date32 | DataType::Date64 => Some(Some(ColumnType::Timestamp)),
+        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => Some(None),
+        _ => None,
+    }
+}
+
 /// A column beyond the contract: a request may bring its texts too.
-fn constrain_extra(array: &ArrayRef, at: usize, broken: &mut [Option<Violation>]) {
-    let Some(words) = array.as_string_opt::<i32>() else { return };
+fn constrain_extra(
+    array: &ArrayRef,
+    kind: Option<ColumnType>,
+    at: usize,
+    broken: &mut [Option<Violation>],
+) -> Result<ArrayRef, TablesError> {
+    let array = unpacked(array)?;
+    let typed = read_as(&array, kind.unwrap_or(ColumnType::Text), '.')?;
+    // What is not a number is missing, as a model takes it.
+    if !array.data_type().is_floating() {
+        refuse_other_types(&array, &typed, at, broken);
+    }
+    let Some(words) = typed.as_string_opt::<i32>() else { return Ok(typed) };
     for (row, word) in words.iter().enumerate() {
         let fault = word.and_then(|word| text_fault(None, false, word));
         if let (Some(fault), None) = (fault, broken[row]) {
             broken[row] = Some(Violation { column: at, breach: Breach::Value(fault) });
         }
     }
+    Ok(typed)
 }
 
-/// A finite number with the given decimal sign; spaces around it are allowed, thousands signs are not.
+/// A finite number with the given decimal sign; spaces around it are allowed, thousands signs are not, nor is a whole number of
+/// which 64 bits with a fraction would lose digits.
 pub fn number(text: &str, decimal: char) -> Option<f64> {
-    let text = text.trim();
-    let value: f64 = match decimal {
-        '.' => text.parse().ok()?,
-        _ if text.contains('.') => return None,
-        sign => text.replacen(sign, ".", 1).parse().ok()?,
-    };
-    value.is_finite().then_some(value)
+    let text = with_point(text.trim(), decimal)?;
+    let value: f64 = text.parse().ok()?;
+    (value.is_finite() && (value.abs() < 9_007_199_254_740_992.0 || keeps_digits(&text, value))).then_some(value)
+}
+
+fn with_point(text: &str, decimal: char) -> Option<std::borrow::Cow<'_, str>> {
+    match decimal {
+        '.' => Some(text.into()),
+        _ if text.contains('.') => None,
+        sign => Some(text.replacen(sign, ".", 1).into()),
+    }
+}
+
+/// With an exponent a number is about so large; without, each digit before the point is meant.
+fn keeps_digits(text: &str, value: f64) -> bool {
+    let whole = text.split('.').next().unwrap_or_default().trim_start_matches(['+', '-']).trim_start_matches('0');
+    text.contains(['e', 'E']) || format!("{:.0}", value.abs()) == whole
 }
 
 /// A whole number; `3.0` is one.
-pub fn integer(text: &str) -> Option<i64> {
-    let text = text.trim();
+pub fn integer(text: &str, decimal: char) -> Option<i64> {
+    let text = with_point(text.trim(), decimal)?;
     text.parse().ok().or_else(|| text.parse().ok().and_then(whole))
 }
 
@@ -336,11 +358,15 @@ pub fn truth(text: &str) -> Option<bool> {
     }
 }
 
-/// Microseconds since 1970 UTC of a date, or of a date and time with or without a zone (UTC if without).
+/// Microseconds since 1970 UTC of a date, or of a date and time with or without a zone (UTC if without). A leap second is the
+/// second after it.
 pub fn instant(text: &str) -> Option<i64> {
     let text = without_far_digits(text.trim());
     let time = string_to_datetime(&datafusion::arrow::array::timezone::Tz::from_utc(), &text).ok()?;
-    Some(time.timestamp_micros())
+    let micros = time.timestamp_micros();
+    // The sixtieth second of any minute is read; there have been few.
+    let sixtieth = time.timestamp_subsec_nanos() >= 1_000_000_000;
+    (in_calendar(micros) && (!sixtieth || follows_leap_second(micros))).then_some(micros)
 }
 
 /// The text with at most nine digits of a second's fraction: the engine reads no more, RFC 3339 allows any number.
@@ -363,13 +389,7 @@ impl Utc for datafusion::arrow::array::timezone::Tz {
 }
 
 fn text_at(array: &ArrayRef, row: usize) -> Option<String> {
-    if array.is_null(row) {
-        return None;
-    }
-    let one = array.slice(row, 1);
-    let text = cast_with_options(&one, &DataType::Utf8, &CastOptions::default()).ok()?;
-    let text: &StringArray = text.as_string_opt()?;
-    Some(text.value(0).to_owned())
+    printed(&array.slice(row, 1)).pop().flatten()
 }
 
 fn engine_error(error: impl std::fmt::Display) -> TablesError {
@@ -392,10 +412,26 @@ mod tests {
             ("inf", '.', None),
             ("nan", '.', None),
             ("", '.', None),
+            ("9007199254740992", '.', Some(9_007_199_254_740_992.0)),
+            ("9007199254740993", '.', None),
+            ("-9007199254740993", '.', None),
+            ("9007199254740993,5", ',', None),
+            ("123456789012345678901234567890", '.', None),
+            ("00018446744073709551616", '.', Some(18_446_744_073_709_551_616.0)),
+            ("1e300", '.', Some(1e300)),
         ] {
             assert_eq!(number(text, decimal), expected, "{text}");
         }
-        assert_eq!((integer("3"), integer("3.0"), integer("3.5"), integer("x")), (Some(3), Some(3), None, None));
+        for (text, decimal, expected) in [
+            ("3", '.', Some(3)),
+            ("3.0", '.', Some(3)),
+            ("3.5", '.', None),
+            ("x", '.', None),
+            ("1.000", ',', None),
+            ("3,0", ',', Some(3)),
+        ] {
+            assert_eq!(integer(text, decimal), expected, "{text}");
+        }
     }
 
     #[test]
@@ -408,7 +444,28 @@ mod tests {
         }
         assert_eq!(instant("2018-07-25T12:00:00.00000000000000Z"), noon);
         assert_eq!(instant("2018-07-25"), Some(1_532_476_800_000_000));
+        let leap = Some(1_483_228_800_000_000);
+        assert_eq!((instant("2016-12-31T23:59:60Z"), instant("2017-01-01T00:59:60+01:00")), (leap, leap));
+        for never in
+            ["2026-05-04T10:00:60Z", "2016-12-31T22:59:60Z", "2026-12-31T23:59:60.5Z", "9999-12-31T23:00:00-05:00"]
+        {
+            assert_eq!(instant(never), None, "{never}");
+        }
         assert_eq!((instant("25.07.2018"), instant("2018-13-01"), instant("yesterday")), (None, None, None));
+    }
+
+    #[test]
+    fn a_column_of_the_type_null_is_missing_values() {
+        let nothing: ArrayRef = Arc::new(datafusion::arrow::array::NullArray::new(2));
+        for (required, expected) in [(false, None), (true, Some(Reason::Required))] {
+            for kind in [ColumnType::Number, ColumnType::Text, ColumnType::Timestamp] {
+                let column = Column { required, ..Column::of_type(kind) };
+                let mut broken = vec![None; 2];
+                let array = typed(&nothing, &column, '.', 0, &mut broken).unwrap();
+                constrain(&array, &column, false, 0, &mut broken);
+                assert_eq!(broken[1].map(|violation| violation.breach.reason()), expected, "{kind:?}");
+            }
+        }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The SQL engine, set up once: one partition for reproducible bytes, a memory limit honoured by spilling.
 
 use crate::parquet::{BackgroundParquet, Written};
-use crate::{TablesError, ahead, side_by_side};
+use crate::{TablesError, ahead, files, side_by_side};
 use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::datatypes::{DataType, FieldRef, SchemaRef};
 use datafusion::common::config::ConfigOptions;
@@ -68,7 +68,7 @@ impl Engine {
 
     /// Makes files nameable in SQL as `'path/to/file.csv'`. For people's own queries only, never for a domain's SQL.
     pub fn with_files(self) -> Engine {
-        Engine { context: self.context.enable_url_table() }
+        Engine { context: files::with_files(self.context) }
     }
 
     /// The same engine without tables.
@@ -89,9 +89,9 @@ impl Engine {
     }
 
     pub async fn register_file(&self, table: &TableFile) -> Result<(), TablesError> {
-        let path = table.path.to_str().ok_or_else(|| TablesError::io(&table.path, "the path is not UTF-8"))?;
         let name = format!("\"{}\"", table.name);
-        Ok(self.context.register_parquet(name, path, ParquetReadOptions::default()).await?)
+        let url = crate::named::url_of(&table.path)?;
+        Ok(self.context.register_parquet(name, url.as_str(), ParquetReadOptions::default()).await?)
     }
 
     /// Makes batches of one schema a table.
@@ -103,6 +103,14 @@ impl Engine {
     ) -> Result<(), TablesError> {
         let table = MemTable::try_new(schema, vec![batches])?;
         self.context.register_table(format!("\"{name}\""), Arc::new(table))?;
+        Ok(())
+    }
+
+    /// Makes a query the table of a name, which the query itself may read.
+    pub async fn replace(&self, name: &str, sql: &str) -> Result<(), TablesError> {
+        let view = self.select(sql).await.map_err(|error| TablesError::from_sql(error, sql))?.into_view();
+        self.forget(name)?;
+        self.context.register_table(format!("\"{name}\""), view)?;
         Ok(())
     }
 

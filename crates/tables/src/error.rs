@@ -1,7 +1,16 @@
 //! What can go wrong between a source and a table, each with what to do about it.
 
+use crate::reader::{NAMES_MAX, shortened};
+use crate::select_list::given_twice;
+use crate::{ROW_COLUMN, SOURCE_COLUMN};
+use datafusion::common::{Column, SchemaError};
 use datafusion::error::DataFusionError;
 use std::path::PathBuf;
+
+/// What the engine says in its longest sentences about a query; names in it may come from a file.
+const MESSAGE_CHARACTERS_MAX: usize = 3_000;
+/// Advice of the engine that nobody can follow here.
+const NO_SETTING_OF_OURS: &str = " or disable the datafusion.sql_parser.enable_ident_normalization configuration";
 
 #[derive(Debug, thiserror::Error)]
 pub enum TablesError {
@@ -18,9 +27,16 @@ pub enum TablesError {
     #[error("{message}")]
     Sql { message: String, place: Option<SqlPlace> },
     #[error(
-        "{quarantined} of {rows} rows of `{input}` break the contract, more than quarantine_share_max = {max} allows; most often: {most_often}; see them with: septet sql DOMAIN \"SELECT * FROM quarantine\""
+        "{quarantined} of {rows} rows of `{input}` break the contract, more than quarantine_share_max = {max} allows; most often: {most_often}"
     )]
-    TooManyBroken { input: String, quarantined: u64, rows: u64, max: f64, most_often: String },
+    TooManyBroken {
+        input: String,
+        quarantined: u64,
+        rows: u64,
+        max: f64,
+        /// The reasons with their number, and one row as an example.
+        most_often: String,
+    },
     #[error("the books of `{input}` do not balance: {rows_in} rows in, {accounted} accounted for; please report this")]
     Books { input: String, rows_in: u64, accounted: u64 },
     #[error("memory limit reached: {0}; raise memory_max or take a smaller batch")]
@@ -52,6 +68,11 @@ impl TablesError {
             return ours;
         }
         let message = plain(&error);
+        let same_name = message.contains("same name") || message.contains("duplicate") || message.contains("ambiguous");
+        if let Some((name, first, again)) = given_twice(sql).filter(|_| same_name) {
+            let message = format!("column `{name}` is given twice: first at {}:{}", first.line, first.column);
+            return TablesError::Sql { message, place: Some(again) };
+        }
         let place = span_of(&error).or_else(|| place_in_message(&message)).or_else(|| place_of_word(&message, sql));
         TablesError::Sql { message, place }
     }
@@ -70,16 +91,45 @@ fn find_ours(error: &DataFusionError) -> Option<TablesError> {
         TablesError::Damaged { location, row, reason } => {
             Some(TablesError::Damaged { location: location.clone(), row: *row, reason: reason.clone() })
         }
+        TablesError::Sql { message, place } => Some(TablesError::Sql { message: message.clone(), place: *place }),
         other => Some(TablesError::Engine(other.to_string())),
     }
 }
 
-/// The message without the engine's own prefixes.
+/// The message without the engine's own prefixes, and with names no longer than a person reads.
 fn plain(error: &DataFusionError) -> String {
-    let text = error.find_root().strip_backtrace();
+    let root = error.find_root();
+    let text = match root {
+        DataFusionError::SchemaError(schema, _) => bounded(schema).to_string(),
+        other => other.strip_backtrace(),
+    };
     let prefixes = ["Schema error: ", "Error during planning: ", "SQL error: ", "This feature is not implemented: "];
     let text = prefixes.iter().fold(text.as_str(), |text, prefix| text.strip_prefix(prefix).unwrap_or(text));
-    text.strip_prefix("ParserError(\"").and_then(|text| text.strip_suffix("\")")).unwrap_or(text).to_owned()
+    let text = text.strip_prefix("ParserError(\"").and_then(|text| text.strip_suffix("\")")).unwrap_or(text);
+    let text = text.replace(NO_SETTING_OF_OURS, "");
+    match text.char_indices().nth(MESSAGE_CHARACTERS_MAX) {
+        Some((end, _)) => format!("{}...", &text[..end]),
+        None => text,
+    }
+}
+
+/// The same error with some of the names that there are, each no longer than a person reads; without the hidden ones.
+fn bounded(error: &SchemaError) -> SchemaError {
+    let short = |column: &Column| Column::new(column.relation.clone(), shortened(&column.name));
+    match error {
+        SchemaError::FieldNotFound { field, valid_fields } => {
+            let shown = valid_fields.iter().filter(|field| field.name != SOURCE_COLUMN && field.name != ROW_COLUMN);
+            let valid_fields = shown.take(NAMES_MAX).map(short).collect();
+            SchemaError::FieldNotFound { field: Box::new(short(field)), valid_fields }
+        }
+        SchemaError::AmbiguousReference { field } => SchemaError::AmbiguousReference { field: Box::new(short(field)) },
+        SchemaError::DuplicateQualifiedField { qualifier, name } => {
+            SchemaError::DuplicateQualifiedField { qualifier: qualifier.clone(), name: shortened(name) }
+        }
+        SchemaError::DuplicateUnqualifiedField { name } => {
+            SchemaError::DuplicateUnqualifiedField { name: shortened(name) }
+        }
+    }
 }
 
 fn span_of(error: &DataFusionError) -> Option<SqlPlace> {
@@ -106,4 +156,23 @@ fn place_of_word(message: &str, sql: &str) -> Option<SqlPlace> {
     let line = before.matches('\n').count() + 1;
     let column = before.rsplit('\n').next().map_or(0, |text| text.chars().count()) + 1;
     Some(SqlPlace { line, column })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missing_column_is_told_with_the_names_that_are_there_and_no_file_among_them() {
+        let valid_fields = [&"x".repeat(20_000), "amount", SOURCE_COLUMN, ROW_COLUMN];
+        let valid_fields = valid_fields.map(|name| Column::new(Some("source"), name)).to_vec();
+        let error = SchemaError::FieldNotFound { field: Box::new(Column::from_name("amout")), valid_fields };
+        let error = DataFusionError::SchemaError(Box::new(error), Box::new(None));
+        let TablesError::Sql { message, place } = TablesError::from_sql(error, "SELECT\n  amout FROM source") else {
+            panic!("an error of a query")
+        };
+        assert!(message.starts_with("No field named amout. Did you mean") && message.len() < 300, "{message}");
+        assert!(message.contains("amount") && !message.contains(ROW_COLUMN), "{message}");
+        assert_eq!(place, Some(SqlPlace { line: 2, column: 3 }));
+    }
 }

@@ -1,6 +1,7 @@
 //! Row expressions: one SELECT compiled once, evaluated on a batch when training and on one row when
 //! answering, so that there is one definition of a feature.
 
+use crate::functions::checked;
 use crate::{Engine, TablesError};
 use datafusion::arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 use datafusion::arrow::compute::cast;
@@ -58,8 +59,8 @@ impl RowExpressions {
             RowExpressions { names: Vec::new(), types: Vec::new(), reads: Vec::new(), expressions: Vec::new(), schema };
         for (expression, field) in projection.expr.iter().zip(projection.schema.fields()) {
             refuse_volatile(expression)?;
-            let physical = simplifier
-                .coerce(expression.clone().unalias(), input)
+            let physical = checked(expression.clone().unalias(), input)
+                .and_then(|expression| simplifier.coerce(expression, input))
                 .and_then(|expression| simplifier.simplify(expression))
                 .and_then(|expression| state.create_physical_expr(expression, input))
                 .map_err(|error| TablesError::from_sql(error, sql))?;
@@ -82,7 +83,8 @@ impl RowExpressions {
     /// One array an expression, as long as the batch. The batch has the columns of [`RowExpressions::schema`].
     pub fn evaluate(&self, batch: &RecordBatch) -> Result<Vec<ArrayRef>, TablesError> {
         let rows = batch.num_rows();
-        let one = |expression: &Arc<dyn PhysicalExpr>| Ok(expression.evaluate(batch)?.into_array(rows)?);
+        let one =
+            |expression: &Arc<dyn PhysicalExpr>| Ok::<_, TablesError>(expression.evaluate(batch)?.into_array(rows)?);
         self.expressions.iter().map(one).collect()
     }
 }

@@ -1,16 +1,17 @@
 //! From a source to checked rows: read, shape by the layout's SELECT, keep the contract, write Parquet.
 //! Everything streams; the books are balanced at the end.
 
-use crate::contract::{Contract, instant, number, truth};
-use crate::location::{fetch_objects, fetch_postgres, local_files};
+use crate::contract::{Contract, Extra};
+use crate::guess::{Claim, Guess, Wholes};
+use crate::location::{fetch_objects, local_files};
 use crate::parquet::{BackgroundParquet, ParquetFile};
+use crate::postgres;
 use crate::quarantine::{Quarantine, QuarantineRow};
 use crate::reader::{Reader, Sink, TextFormat};
+use crate::reading::decimal_scale;
 use crate::{Engine, Location, ROW_COLUMN, SOURCE_COLUMN, TablesError, Written, redacted};
-use datafusion::arrow::array::{
-    Array, ArrayRef, AsArray, BooleanArray, Float64Array, RecordBatch, TimestampMicrosecondArray,
-};
-use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
+use datafusion::arrow::array::RecordBatch;
+use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::catalog::streaming::StreamingTable;
 use datafusion::error::DataFusionError;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
@@ -59,6 +60,9 @@ pub struct ExtractReport {
     pub fingerprint: String,
     /// Columns beyond the contract.
     pub extras: Vec<String>,
+    /// What was done with columns that a person may have expected otherwise, a sentence each.
+    #[serde(default)]
+    pub notes: Vec<String>,
 }
 
 /// Runs the extract. On an error nothing is left under the final names.
@@ -68,22 +72,21 @@ pub async fn extract(
     progress: &(dyn Fn(Reading) + Sync),
 ) -> Result<ExtractReport, TablesError> {
     let spool = request.folder.join("spool");
+    let (mut claims, mut format) = (Vec::new(), request.format.clone());
     let files = match request.location {
         Location::Files(pattern) => local_files(pattern)?,
         Location::Objects(url) => fetch_objects(url, &spool).await?,
         Location::Postgres { url, query } => {
             std::fs::create_dir_all(&spool).map_err(|error| TablesError::io(&spool, error))?;
             let file = spool.join("query.csv");
-            fetch_postgres(url, query, &file).await?;
+            let fetched = postgres::fetch(url, query, &file).await?;
+            claims = fetched.claims;
+            format = TextFormat { null_words: vec![fetched.null_word], ..TextFormat::default() };
             vec![file]
         }
     };
-    let mut format = request.format.clone();
-    if matches!(request.location, Location::Postgres { .. }) {
-        format = TextFormat { null_words: vec!["\\N".to_owned()], ..TextFormat::default() };
-    }
     let decimal = format.decimal;
-    let reader = Arc::new(Reader::open(files, format)?);
+    let reader = Arc::new(Reader::open(files, format)?.with_claims(claims));
     let report = shape(engine, request, reader, decimal, progress).await;
     let _ = std::fs::remove_dir_all(&spool);
     if report.is_err() {
@@ -116,7 +119,8 @@ async fn shape(
     let path = request.folder.join(format!("{}.parquet", request.input_name));
     let first_path = if contract.extras().is_empty() { &path } else { &raw_path };
     let file = BackgroundParquet::create(first_path, contract.schema().clone())?;
-    let mut guesses: Vec<Guess> = contract.extras().iter().map(|_| Guess::default()).collect();
+    let guess = |extra: &Extra| Guess::new(claim_of(&reader, &extra.delivered), decimal);
+    let mut guesses: Vec<Guess> = contract.extras().iter().map(guess).collect();
     let mut delivered = 0;
     while let Some(batch) = stream.next().await {
         let batch = batch.map_err(|error| TablesError::from_sql(error, &sql))?;
@@ -124,7 +128,7 @@ async fn shape(
         let checked = contract.check(&batch)?;
         let first_extra = checked.rows.num_columns() - guesses.len();
         for (guess, column) in guesses.iter_mut().zip(&checked.rows.columns()[first_extra..]) {
-            guess.look(column, decimal);
+            guess.look(column);
         }
         file.write(checked.rows);
         source.state.take_broken(checked.broken)?;
@@ -132,12 +136,35 @@ async fn shape(
         progress(Reading { rows: delivered, bytes, bytes_total: reader.bytes });
     }
     let written = file.finish()?;
-    let written = if contract.extras().is_empty() { written } else { give_types(&raw_path, &path, &guesses, decimal)? };
+    let written = if contract.extras().is_empty() { written } else { give_types(&raw_path, &path, &guesses)? };
     let rows_in = source.state.rows.load(Ordering::Relaxed);
     // The reader stops at the limit too.
     source.state.take_broken(vec![])?;
     context.deregister_table("source")?;
-    finish(request, &source.state, written, rows_in, delivered, contract.extras().to_vec(), &shown)
+    let extras = contract.extras().iter().map(|extra| extra.name.clone()).collect();
+    let report = finish(request, &source.state, written, rows_in, delivered, extras, &shown)?;
+    Ok(ExtractReport { notes: contract.left_out().iter().map(left_out).collect(), ..report })
+}
+
+/// What is known of a column beyond the contract before its values are.
+fn claim_of(reader: &Reader, delivered: &Field) -> Claim {
+    match delivered.data_type() {
+        DataType::UInt64 => Claim::Whole,
+        kind => match decimal_scale(kind) {
+            Some(..=0) => Claim::Whole,
+            Some(_) => Claim::Number,
+            None => reader.claim_of(delivered),
+        },
+    }
+}
+
+fn left_out((name, kind): &(String, DataType)) -> String {
+    match kind {
+        DataType::Null => format!("column `{name}` is left out: it has no values and no type"),
+        kind => format!(
+            "column `{name}` is left out: its type is {kind}; the layout's SELECT can make a number, a text or a time of it"
+        ),
+    }
 }
 
 fn finish(
@@ -168,7 +195,8 @@ fn finish(
     file.finish()?;
     let max = request.input.quarantine_share_max;
     if quarantine.total as f64 > max * (rows_in - filtered) as f64 {
-        let (quarantined, most_often) = (quarantine.total, quarantine.most_often());
+        let (quarantined, most_often) =
+            (quarantine.total, quarantine.most_often(|column| is_personal(request.input, column)));
         return Err(TablesError::TooManyBroken {
             input: request.input_name.to_owned(),
             quarantined,
@@ -192,7 +220,16 @@ fn finish(
         reasons,
         fingerprint: written.fingerprint,
         extras,
+        notes: Vec::new(),
     })
+}
+
+/// Whether a value of the column, or of none a whole line, may be of a person: a source's own columns are any of them.
+fn is_personal(input: &Input, column: Option<&str>) -> bool {
+    match column.and_then(|column| input.columns.iter().find(|(name, _)| name.get_ref() == column)) {
+        Some((_, column)) => column.personal.is_some(),
+        None => input.columns.values().any(|column| column.personal.is_some()),
+    }
 }
 
 /// The layout's SELECT with the hidden place columns added, where its shape allows that.
@@ -261,7 +298,7 @@ impl SourceState {
         }
         Err(TablesError::Engine(format!(
             "more than {QUARANTINE_ROWS_MAX} rows break the contract; most often: {}",
-            quarantine.most_often()
+            quarantine.most_often(|_| true)
         )))
     }
 }
@@ -309,54 +346,15 @@ impl Sink for ChannelSink<'_> {
     }
 }
 
-/// What a text column beyond the contract could be, judged by every value in it.
-#[derive(Clone, Debug)]
-struct Guess {
-    number: bool,
-    truth: bool,
-    instant: bool,
-    any: bool,
-}
-
-impl Default for Guess {
-    fn default() -> Guess {
-        Guess { number: true, truth: true, instant: true, any: false }
-    }
-}
-
-impl Guess {
-    fn look(&mut self, column: &ArrayRef, decimal: char) {
-        let Some(words) = column.as_string_opt::<i32>() else { return };
-        for word in words.iter().flatten() {
-            self.any = true;
-            self.number &= self.number && number(word, decimal).is_some();
-            self.truth &= self.truth && truth(word).is_some() && word.parse::<f64>().is_err();
-            self.instant &= self.instant && instant(word).is_some();
-            if !(self.number || self.truth || self.instant) {
-                return;
-            }
-        }
-    }
-
-    fn data_type(&self) -> DataType {
-        match self {
-            Guess { any: true, truth: true, .. } => DataType::Boolean,
-            Guess { any: true, number: true, .. } => DataType::Float64,
-            Guess { any: true, instant: true, .. } => DataType::Timestamp(TimeUnit::Microsecond, None),
-            _ => DataType::Utf8,
-        }
-    }
-}
-
 /// Writes the file again with the text columns beyond the contract as what they turned out to be.
-fn give_types(from: &Path, to: &Path, guesses: &[Guess], decimal: char) -> Result<Written, TablesError> {
+fn give_types(from: &Path, to: &Path, guesses: &[Guess]) -> Result<Written, TablesError> {
     let open = File::open(from).map_err(|error| TablesError::io(from, error))?;
     let builder = ParquetRecordBatchReaderBuilder::try_new(open).map_err(|error| TablesError::io(from, error))?;
     let schema = builder.schema().clone();
     let first = schema.fields().len() - guesses.len();
     let retyped = |(at, field): (usize, &Arc<Field>)| match at.checked_sub(first) {
         Some(extra) if *field.data_type() == DataType::Utf8 => {
-            field.as_ref().clone().with_data_type(guesses[extra].data_type())
+            field.as_ref().clone().with_data_type(guesses[extra].data_type(Wholes::AsNumbers))
         }
         _ => field.as_ref().clone(),
     };
@@ -364,12 +362,10 @@ fn give_types(from: &Path, to: &Path, guesses: &[Guess], decimal: char) -> Resul
     let mut file = ParquetFile::create(to, schema.clone())?;
     for batch in builder.build().map_err(|error| TablesError::io(from, error))? {
         let batch = batch.map_err(|error| TablesError::io(from, error))?;
-        let columns = batch
-            .columns()
-            .iter()
-            .zip(schema.fields())
-            .map(|(column, field)| retype(column, field.data_type(), decimal))
-            .collect();
+        let mut columns = batch.columns().to_vec();
+        for (column, (guess, field)) in columns[first..].iter_mut().zip(guesses.iter().zip(&schema.fields()[first..])) {
+            *column = guess.retype(column, field.data_type());
+        }
         file.write(
             RecordBatch::try_new(schema.clone(), columns).map_err(|error| TablesError::Engine(error.to_string()))?,
         )?;
@@ -379,13 +375,6 @@ fn give_types(from: &Path, to: &Path, guesses: &[Guess], decimal: char) -> Resul
     Ok(written)
 }
 
-fn retype(column: &ArrayRef, wanted: &DataType, decimal: char) -> ArrayRef {
-    let Some(words) = column.as_string_opt::<i32>().filter(|_| column.data_type() != wanted) else {
-        return column.clone();
-    };
-    match wanted {
-        DataType::Boolean => Arc::new(words.iter().map(|word| truth(word?)).collect::<BooleanArray>()),
-        DataType::Float64 => Arc::new(words.iter().map(|word| number(word?, decimal)).collect::<Float64Array>()),
-        _ => Arc::new(words.iter().map(|word| instant(word?)).collect::<TimestampMicrosecondArray>()),
-    }
-}
+#[cfg(test)]
+#[path = "extract_tests.rs"]
+mod tests;

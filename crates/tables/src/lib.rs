@@ -9,14 +9,22 @@ mod engine;
 mod error;
 mod expressions;
 mod extract;
+mod files;
 mod functions;
+mod guess;
+mod json_row;
 mod kept;
 mod location;
+mod named;
 mod output;
 mod parquet;
+mod parts;
+mod postgres;
 mod quarantine;
 mod reader;
+mod reading;
 mod reference;
+mod select_list;
 mod side_by_side;
 mod values;
 
@@ -31,8 +39,10 @@ pub use location::{Location, local_files, redacted};
 pub use output::{Format, print};
 pub use parquet::{Written, batch_bytes, file_fingerprint, read_batch, write_batch};
 pub use quarantine::{QuarantineRow, Reason};
-pub use reader::TextFormat;
+pub use reader::{Delimiter, Encoding, TextFormat};
+pub use reading::exact_number;
 pub use reference::reference_markdown;
+pub use select_list::given_names;
 pub use values::{Fault, KEY_CHARACTERS_MAX, TEXT_CHARACTERS_MAX, expected, number_fault, text_fault, whole};
 
 /// Hidden columns that carry a row's place through a layout's SELECT.

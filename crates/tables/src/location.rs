@@ -84,19 +84,34 @@ pub fn redacted(text: &str) -> String {
     }
 }
 
-/// Files that a path or glob names, in order of name; an error if there are none.
+/// Files that a path or glob names, in order of name; an error if there are none. A name that is there is meant as it
+/// stands, whatever signs of a glob it has; of a folder, what writers leave beside their parts is not read.
 pub fn local_files(pattern: &str) -> Result<Vec<PathBuf>, TablesError> {
     let open = |reason: String| TablesError::Open { location: pattern.to_owned(), reason };
     if Path::new(pattern).is_file() {
         return Ok(vec![PathBuf::from(pattern)]);
     }
-    let pattern_text =
-        if Path::new(pattern).is_dir() { format!("{}/*", pattern.trim_end_matches('/')) } else { pattern.to_owned() };
-    let found = glob::glob(&pattern_text).map_err(|error| open(error.to_string()))?;
+    let folder = Path::new(pattern).is_dir();
+    let text = match pattern.rsplit_once('/') {
+        _ if folder => format!("{}/*", glob::Pattern::escape(pattern.trim_end_matches('/'))),
+        Some((parent, name)) if Path::new(parent).is_dir() => format!("{}/{name}", glob::Pattern::escape(parent)),
+        _ => pattern.to_owned(),
+    };
+    let found = glob::glob(&text).map_err(|error| open(error.to_string()))?;
     let found: Vec<PathBuf> = found.collect::<Result<_, _>>().map_err(|error| open(error.to_string()))?;
-    let mut files: Vec<PathBuf> = found.into_iter().filter(|path| path.is_file()).collect();
+    let read = |path: &PathBuf| path.is_file() && !(folder && is_left_beside(path));
+    let mut files: Vec<PathBuf> = found.into_iter().filter(read).collect();
     files.sort();
-    if files.is_empty() { Err(open("there is no such file".to_owned())) } else { Ok(files) }
+    match files.is_empty() {
+        true if folder => Err(open("there is no file in this folder".to_owned())),
+        true => Err(open("there is no such file".to_owned())),
+        false => Ok(files),
+    }
+}
+
+/// `_SUCCESS`, `.part-0.crc` and their like.
+fn is_left_beside(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(['_', '.']))
 }
 
 /// Fetches the objects that a URL or glob names into `folder`; files in order of key.
@@ -155,33 +170,25 @@ async fn fetch(store: &dyn ObjectStore, key: &ObjectPath, file: &Path) -> Result
     out.flush().await.map_err(|error| text(&error))
 }
 
-/// Runs a query by COPY into a CSV file, whose header names the columns and whose null is `\N`.
-pub async fn fetch_postgres(url: &str, query: &str, file: &Path) -> Result<(), TablesError> {
-    let open = |reason: String| TablesError::Open { location: redacted(url), reason };
-    let mut config: tokio_postgres::Config =
-        url.parse().map_err(|error: tokio_postgres::Error| open(explain(&error)))?;
-    if config.get_password().is_none()
-        && let Ok(password) = std::env::var("PGPASSWORD")
-    {
-        config.password(password);
-    }
-    let (client, connection) = config.connect(tokio_postgres::NoTls).await.map_err(|error| open(explain(&error)))?;
-    let connection = tokio::spawn(connection);
-    let copy = format!("COPY ({}) TO STDOUT WITH (FORMAT csv, HEADER, NULL '\\N')", query.trim().trim_end_matches(';'));
-    let stream = client.copy_out(copy.as_str()).await.map_err(|error| open(explain(&error)))?;
-    let mut stream = Box::pin(stream);
-    let mut out = tokio::fs::File::create(file).await.map_err(|error| TablesError::io(file, error))?;
-    while let Some(chunk) = stream.next().await {
-        let chunk = chunk.map_err(|error| open(explain(&error)))?;
-        out.write_all(&chunk).await.map_err(|error| TablesError::io(file, error))?;
-    }
-    out.flush().await.map_err(|error| TablesError::io(file, error))?;
-    drop(client);
-    let _ = connection.await;
-    Ok(())
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// The server's own words: the client's top message is only "db error".
-fn explain(error: &tokio_postgres::Error) -> String {
-    error.as_db_error().map_or_else(|| error.to_string(), |inner| inner.message().to_owned())
+    #[test]
+    fn a_name_that_is_there_is_meant_as_it_stands() {
+        let folder = tempfile::tempdir().unwrap();
+        let inner = folder.path().join("data [x]");
+        std::fs::create_dir(&inner).unwrap();
+        for name in ["plan [final] *.csv", "a1.csv", "a2.csv", "_SUCCESS", ".a1.csv.crc"] {
+            std::fs::write(inner.join(name), "a\n1\n").unwrap();
+        }
+        let found = |pattern: &str| -> Vec<String> {
+            let files = local_files(&format!("{}/{pattern}", folder.path().display())).unwrap();
+            files.iter().map(|path| path.file_name().unwrap().to_string_lossy().into_owned()).collect()
+        };
+        assert_eq!(found("data [x]/plan [final] *.csv"), ["plan [final] *.csv"]);
+        assert_eq!(found("data [x]/a[12].csv"), ["a1.csv", "a2.csv"]);
+        assert_eq!(found("data [x]"), ["a1.csv", "a2.csv", "plan [final] *.csv"]);
+        assert!(local_files("/nowhere/x.csv").unwrap_err().to_string().contains("there is no such file"));
+    }
 }

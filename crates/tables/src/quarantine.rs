@@ -1,6 +1,7 @@
 //! Where rows go that break the contract: never to the floor, always with place and reason.
 
 use crate::TablesError;
+use crate::reader::shortened;
 use datafusion::arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
 use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use std::collections::BTreeMap;
@@ -8,6 +9,8 @@ use std::sync::Arc;
 
 /// Raw text kept of a line or value that could not be read.
 const TEXT_CHARACTERS_MAX: usize = 2_000;
+/// Reasons that a message lists.
+const REASONS_MAX: usize = 4;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Reason {
@@ -70,13 +73,31 @@ impl Quarantine {
         self.rows.push(row);
     }
 
-    /// What breaks the contract most often, as a phrase.
-    pub fn most_often(&self) -> String {
-        let most = self.counts.iter().max_by_key(|(_, count)| **count);
-        most.map_or_else(String::new, |((column, reason), count)| match column.as_str() {
+    /// What breaks the contract, most often first, as a phrase with one row as an example. `personal` says of a column
+    /// whether its values may not be shown, and of none whether a whole line may not.
+    pub fn most_often(&self, personal: impl Fn(Option<&str>) -> bool) -> String {
+        let mut counts: Vec<_> = self.counts.iter().collect();
+        counts.sort_by(|a, b| b.1.cmp(a.1).then_with(|| a.0.cmp(b.0)));
+        let phrase = |((column, reason), count): &(&(String, &'static str), &u64)| match column.as_str() {
             "" => format!("{reason} ({count} rows)"),
-            column => format!("{reason} of `{column}` ({count} rows)"),
-        })
+            column => format!("{reason} of `{}` ({count} rows)", shortened(column)),
+        };
+        let mut phrases: Vec<String> = counts.iter().take(REASONS_MAX).map(phrase).collect();
+        if counts.len() > REASONS_MAX {
+            phrases.push(format!("{} reasons more", counts.len() - REASONS_MAX));
+        }
+        let example = counts.first().and_then(|((column, reason), _)| {
+            let of = |row: &&QuarantineRow| {
+                row.column.as_deref().unwrap_or_default() == column && row.reason.word() == *reason
+            };
+            self.rows.iter().find(of)
+        });
+        let example = example.map(|row| {
+            let value = row.value.as_deref().filter(|_| !personal(row.column.as_deref()));
+            let value = value.map(|value| format!(", found `{}`", shortened(value))).unwrap_or_default();
+            format!("; such as row {} of `{}`: {}{value}", row.row, row.source, row.message)
+        });
+        format!("{}{}", phrases.join(", "), example.unwrap_or_default())
     }
 
     pub fn schema() -> SchemaRef {
@@ -108,5 +129,32 @@ impl Quarantine {
             Arc::new(self.rows.iter().map(|row| row.at).collect::<TimestampMicrosecondArray>()),
         ];
         RecordBatch::try_new(Quarantine::schema(), columns).map_err(|error| TablesError::Engine(error.to_string()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_breaks_most_often_comes_with_an_example_that_shows_nobody() {
+        let row = |row, column: Option<&str>, reason, message: &str| QuarantineRow {
+            source: "x.csv".to_owned(),
+            row,
+            column: column.map(str::to_owned),
+            value: Some("12,50".to_owned()),
+            reason,
+            message: message.to_owned(),
+            at: None,
+        };
+        let mut quarantine = Quarantine::default();
+        quarantine.push(row(1, None, Reason::Unparseable, "line 2 has 7 fields, expected 6"));
+        quarantine.push(row(2, Some("amount"), Reason::Type, "expected a number"));
+        quarantine.push(row(3, Some("amount"), Reason::Type, "expected a number"));
+        assert_eq!(
+            quarantine.most_often(|_| false),
+            "type of `amount` (2 rows), unparseable (1 rows); such as row 2 of `x.csv`: expected a number, found `12,50`"
+        );
+        assert!(quarantine.most_often(|_| true).ends_with("row 2 of `x.csv`: expected a number"));
     }
 }

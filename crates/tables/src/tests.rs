@@ -5,7 +5,7 @@ use crate::arrow::datatypes::{DataType, Field, Float64Type, Int64Type, Schema};
 use crate::{Engine, EngineSettings, Format, RowExpressions, TableFile, TablesError, numbers, print};
 use std::sync::Arc;
 
-fn engine(memory_max: usize) -> (Engine, tempfile::TempDir) {
+pub(crate) fn engine(memory_max: usize) -> (Engine, tempfile::TempDir) {
     let folder = tempfile::tempdir().unwrap();
     let settings = EngineSettings { memory_max, spill_folder: folder.path().join("spill"), partitions: 1 };
     (Engine::new(&settings).unwrap(), folder)

@@ -100,3 +100,20 @@ pub fn number_fault(column: &Column, value: f64) -> Option<Fault> {
 pub fn whole(value: f64) -> Option<i64> {
     (value.fract() == 0.0 && value.abs() < 9_007_199_254_740_992.0).then_some(value as i64)
 }
+
+/// Whether microseconds since 1970 lie in the years 0 to 9999, which RFC 3339 can write.
+pub fn in_calendar(micros: i64) -> bool {
+    (-62_167_219_200_000_000..253_402_300_800_000_000).contains(&micros)
+}
+
+/// Days since 1970 that began after a leap second. Source: IERS Bulletin C up to number 72 (2026).
+const DAYS_AFTER_LEAP_SECONDS: [i64; 27] = [
+    912, 1_096, 1_461, 1_826, 2_191, 2_557, 2_922, 3_287, 3_652, 4_199, 4_564, 4_929, 5_660, 6_574, 7_305, 7_670,
+    8_217, 8_582, 8_947, 9_496, 10_043, 10_592, 13_149, 14_245, 15_522, 16_617, 17_167,
+];
+
+/// Whether this is within the first second of a day that began after a leap second.
+pub fn follows_leap_second(micros: i64) -> bool {
+    let (day, within) = (micros.div_euclid(86_400_000_000), micros.rem_euclid(86_400_000_000));
+    within < 1_000_000 && DAYS_AFTER_LEAP_SECONDS.contains(&day)
+}

@@ -10,4 +10,4 @@ SELECT
     scores['compound'] AS compound,
     CASE WHEN scores['compound'] >= 0.05 THEN 'positive' WHEN scores['compound'] <= -0.05 THEN 'negative' ELSE 'neutral' END
         AS sentiment
-FROM (SELECT review_id, business_id, posted_at, stars, vader(text) AS scores FROM reviews) AS scored
+FROM (SELECT review_id, business_id, posted_at, stars, vader(plain_quotes(text)) AS scores FROM reviews) AS scored

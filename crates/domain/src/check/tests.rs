@@ -53,6 +53,12 @@ fn an_error_names_file_line_column_and_what_was_expected() {
     check("target", "target = \"is_fraud\"", "target = \"amount\"", &["not a column with label", "`is_fraud`"]);
     check("decision", "flags_per_day = 100", "threshold = 0.5\nflags_per_day = 100", &["has 2 of", "exactly one"]);
     check("layout", "[layout.demo]", "[layout.dmeo]", &["no file sources/dmeo.sql", "did you mean `demo`?"]);
+    check(
+        "window-twice",
+        "name = \"customer_earlier\"\ndelay = \"1s\"\nover = [\"14d\", \"60d\"]",
+        "over = [\"7d\"]",
+        &["domain.toml:41:13", "called `customer_amount_avg_7d`: this one and a column of the window at ", ":35:35"],
+    );
     check("schedule", "0 2 * * *", "0 2 * *", &["schedule has 4 fields"]);
 }
 

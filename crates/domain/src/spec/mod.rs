@@ -268,7 +268,7 @@ pub struct Layout {
     /// Another split than the model's, where the source has no such times or a published protocol says so.
     #[schemars(with = "Option<Split>")]
     pub split: Option<Spanned<Split>>,
-    /// CSV: one character between fields, or `blanks` for any number of spaces and tabs. Default `,`.
+    /// CSV: one character between fields, or `blanks` for any number of spaces and tabs. Default `,`, and a tab in `.tsv`.
     pub delimiter: Option<String>,
     /// CSV: the quote character; empty where quotation marks are part of the text. Default `"`.
     pub quote: Option<String>,
@@ -280,7 +280,7 @@ pub struct Layout {
     /// Words that mean missing, beside the empty field.
     #[serde(default)]
     pub null_words: Vec<String>,
-    /// Text encoding by its WHATWG label, such as `windows-1252`. Default `utf-8`.
+    /// Text encoding by its WHATWG label, such as `windows-1252`, or `utf-32`. Default `utf-8`.
     pub encoding: Option<String>,
 }
 

@@ -8,6 +8,7 @@ use super::Topic;
 use super::lexicon::{Class, Meaning, Opinion, lexicon};
 use super::waiting::waiting_time;
 use crate::clauses::{Clause, clauses_of};
+use crate::quotes::{is_apostrophe, is_quotation_mark};
 use crate::tokens::{Token, TokenKind, tokens};
 use crate::vader;
 
@@ -104,8 +105,7 @@ impl<'a> Reading<'a> {
 
     /// Whether the words stand in quotation marks by themselves: `the "chef"`.
     pub fn is_quoted(&self, words: &Range<usize>) -> bool {
-        let mark = |character: char| matches!(character, '"' | '“' | '”');
-        self.gap(words.start).ends_with(mark) && self.gap(words.end).starts_with(mark)
+        self.gap(words.start).ends_with(is_quotation_mark) && self.gap(words.end).starts_with(is_quotation_mark)
     }
 
     fn find_signs(&mut self) {
@@ -156,7 +156,8 @@ impl<'a> Reading<'a> {
 
     /// Whether only space, a hyphen or an apostrophe parts a token from the one before.
     fn touches(&self, at: usize) -> bool {
-        self.gap(at).chars().all(|character| character.is_whitespace() || matches!(character, '-' | '\'' | '’' | '/'))
+        let joins = |sign: char| sign.is_whitespace() || matches!(sign, '-' | '/') || is_apostrophe(sign);
+        self.gap(at).chars().all(joins)
     }
 
     /// A dish with what belongs to its name: `garlic butter shrimp`, `chicken` and `curry` side by side.

@@ -2,9 +2,11 @@
 //! is scikit-learn's to the fifth digit and the same to the bit each time.
 
 mod logistic;
+mod model;
 mod search;
 
-pub use logistic::{LogisticError, LogisticFit, LogisticModel, LogisticSettings, fit};
+pub use logistic::{LogisticError, fit};
+pub use model::{LogisticFit, LogisticModel, LogisticSettings};
 
 /// A matrix by rows, of which only what is not 0 is kept.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use super::SparseRows;
-use super::logistic::{LogisticFit, LogisticModel, LogisticSettings, logistic, softmax};
+use super::model::{LogisticFit, LogisticModel, LogisticSettings, logistic, softmax};
 
 /// Steps that L-BFGS remembers; 5 to 20 is the usual range (Nocedal & Wright 2006, section 7.2).
 const LBFGS_STEPS: usize = 10;

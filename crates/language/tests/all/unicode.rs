@@ -209,3 +209,26 @@ fn a_long_text_is_cut_between_characters() {
     check(&"good, steak and bad service, ".repeat(3_000));
     check(&"delicious👍".repeat(8_000));
 }
+
+#[test]
+fn every_apostrophe_and_quotation_mark_is_read_as_the_plain_one() {
+    let plain = "The soup wasn't good, I don't like the 'waiter' and I'd rather not say \"yum\". It's Bob's 'idea.'  They can't!";
+    let read = |text: &str| {
+        let tokens = tokens(text);
+        let negated = septet_language::contrasts::negated(text, &tokens);
+        let words: Vec<(String, _)> =
+            tokens.iter().map(|token| (token.lower.to_string(), token.characters.clone())).collect();
+        let said: Vec<_> =
+            aspects(text).into_iter().map(|one| (one.aspect, one.dish, one.polarity, one.label)).collect();
+        let features = TextFeatures::fit(&[plain], TextSettings::default());
+        (words, negated, said, sentences(text).len(), features.row(text))
+    };
+    let expected = read(plain);
+    assert!(expected.2.len() >= 2, "{:?}", expected.2);
+    for sign in septet_language::quotes::APOSTROPHES {
+        assert_eq!(read(&plain.replace('\'', &sign.to_string())), expected, "{sign}");
+    }
+    for sign in septet_language::quotes::QUOTATION_MARKS {
+        assert_eq!(read(&plain.replace('"', &sign.to_string())), expected, "{sign}");
+    }
+}

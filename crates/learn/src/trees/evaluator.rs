@@ -2,11 +2,10 @@
 //! on one row, because a node is 16 bytes and eight trees are walked at once.
 
 use super::explain::Explainer;
+use super::tree::{LEAF, MISSING_GOES_LEFT, Node, Tree};
 use crate::frame::Matrix;
 use std::collections::BTreeMap;
 
-pub(super) const LEAF: u16 = 0x8000;
-const MISSING_GOES_LEFT: u16 = 1;
 /// Trees walked together, to hide the time a load takes. Measured best of 4, 8 and 16.
 const TOGETHER: usize = 8;
 
@@ -31,25 +30,6 @@ pub struct Explained {
     pub raw: f64,
 }
 
-#[derive(Clone, Copy, Debug)]
-#[repr(C)]
-pub(super) struct Node {
-    pub threshold: f64,
-    pub feature: u16,
-    flags: u16,
-    /// Right and left: an index into the tree's nodes, or a leaf's with [`LEAF`] set.
-    pub children: [u16; 2],
-}
-
-#[derive(Clone, Debug)]
-pub(super) struct Tree {
-    pub nodes: Vec<Node>,
-    pub leaves: Vec<f64>,
-    /// Training rows that came through each node and each leaf.
-    pub node_rows: Vec<f64>,
-    pub leaf_rows: Vec<f64>,
-}
-
 #[derive(Debug, thiserror::Error)]
 pub enum ParseError {
     #[error("model text: tree {tree} has no `{key}`")]
@@ -60,19 +40,6 @@ pub enum ParseError {
     Unsupported { tree: usize, found: &'static str, hint: &'static str },
     #[error("model text: tree {tree} is broken: {what}")]
     Broken { tree: usize, what: &'static str },
-}
-
-impl Node {
-    /// 1 for left, 0 for right.
-    #[inline(always)]
-    pub fn side(&self, row: &[f64]) -> usize {
-        usize::from(self.goes_left(row[self.feature as usize]))
-    }
-
-    #[inline(always)]
-    pub fn goes_left(&self, value: f64) -> bool {
-        (value <= self.threshold) | (value.is_nan() & (self.flags & MISSING_GOES_LEFT != 0))
-    }
 }
 
 impl Trees {

@@ -6,8 +6,8 @@
 //! Method: Yang 2021 (Fast TreeSHAP v2), for path-dependent SHAP (Lundberg et al. 2020). Trees too large for tables are
 //! explained by the general recursion.
 
-use super::evaluator::{LEAF, Tree};
 use super::sides::Sides;
+use super::tree::{LEAF, Tree};
 
 /// Nodes of a tree whose decisions fit one machine word.
 const NODES_MAX: usize = 64;

@@ -58,7 +58,6 @@ impl Default for Settings {
 
 #[derive(Clone, Copy, Debug)]
 pub struct TrainingSet<'a> {
-    pub names: &'a [String],
     pub features: &'a Matrix,
     /// One a row, finite; 0 or 1 for [`Objective::Binary`].
     pub target: &'a [f64],
@@ -201,7 +200,7 @@ impl Dataset {
         if let Some(weight) = set.weight {
             dataset.set(c"weight", weight)?;
         }
-        dataset.name(set.names)?;
+        dataset.number_columns(columns as usize)?;
         Ok(dataset)
     }
 
@@ -213,10 +212,11 @@ impl Dataset {
         })
     }
 
-    /// LightGBM takes letters, digits and `_` for certain; the version's schema keeps the names as they are.
-    fn name(&self, names: &[String]) -> Result<(), FitError> {
-        let plain = |name: &String| name.replace(|c: char| !(c.is_ascii_alphanumeric() || c == '_'), "_");
-        let names: Vec<CString> = names.iter().map(|name| CString::new(plain(name)).expect("plain letters")).collect();
+    /// The columns become f0, f1, ... and so on: LightGBM takes letters of some scripts only, and two names that differ in others
+    /// would be one. A model reads its features by their order; what they are called is in the version's schema.
+    fn number_columns(&self, count: usize) -> Result<(), FitError> {
+        let names: Vec<CString> =
+            (0..count).map(|at| CString::new(format!("f{at}")).expect("a letter and digits")).collect();
         let mut pointers: Vec<_> = names.iter().map(|name| name.as_ptr()).collect();
         // SAFETY: the pointers live until the call returns; LightGBM copies the strings.
         check(unsafe { sys::LGBM_DatasetSetFeatureNames(self.0, pointers.as_mut_ptr(), pointers.len() as i32) })

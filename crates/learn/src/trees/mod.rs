@@ -5,6 +5,7 @@ mod evaluator;
 mod explain;
 mod lightgbm;
 mod sides;
+mod tree;
 
 pub use evaluator::{Explained, ParseError, Trees};
 pub use lightgbm::{FitError, Fitted, Objective, Settings, TrainingSet, all_parameters, fit};

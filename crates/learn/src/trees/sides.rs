@@ -1,7 +1,7 @@
 //! The sides that a row takes at the nodes of many small trees, all at once: for each feature one search among its
 //! thresholds, then one pass over machine words, instead of a comparison a node. Method: Lucchese et al. 2015 (QuickScorer).
 
-use super::evaluator::{Node, Tree};
+use super::tree::{Node, Tree};
 
 const WORD_BITS: usize = 64;
 

@@ -26,10 +26,6 @@ fn example(rows: usize, seed: u64) -> (Matrix, Vec<f64>) {
     (features, target)
 }
 
-fn names() -> Vec<String> {
-    (0..6).map(|at| format!("f{at}")).collect()
-}
-
 fn settings(parameters: &[(&str, &str)]) -> Settings {
     let parameters = parameters.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect();
     Settings { parameters, ..Settings::default() }
@@ -37,8 +33,7 @@ fn settings(parameters: &[(&str, &str)]) -> Settings {
 
 fn fit_example(rows: usize, settings: &Settings) -> (Matrix, Fitted) {
     let (features, target) = example(rows, 7);
-    let names = names();
-    let set = TrainingSet { names: &names, features: &features, target: &target, weight: None };
+    let set = TrainingSet { features: &features, target: &target, weight: None };
     let fitted = fit(set, None, settings, &mut |_| {}).unwrap();
     (features, fitted)
 }
@@ -138,9 +133,8 @@ fn a_monotone_feature_never_lowers_the_score() {
 #[test]
 fn patience_keeps_the_trees_up_to_the_best_on_later_rows() {
     let ((features, target), (later, later_target)) = (example(2000, 7), example(2000, 8));
-    let names = names();
-    let set = TrainingSet { names: &names, features: &features, target: &target, weight: None };
-    let validation = TrainingSet { names: &names, features: &later, target: &later_target, weight: None };
+    let set = TrainingSet { features: &features, target: &target, weight: None };
+    let validation = TrainingSet { features: &later, target: &later_target, weight: None };
     let settings = Settings { trees_max: 500, patience: Some(10), ..settings(&[("metric", "average_precision")]) };
     let fitted = fit(set, Some(validation), &settings, &mut |_| {}).unwrap();
     assert!(fitted.trees < 490, "{} trees", fitted.trees);
@@ -163,8 +157,8 @@ fn a_broken_model_text_is_an_error_and_never_a_panic() {
 #[test]
 fn one_class_is_refused_with_the_counts() {
     let (features, _) = example(10, 1);
-    let (names, target) = (names(), [0.0; 10]);
-    let set = TrainingSet { names: &names, features: &features, target: &target, weight: None };
+    let target = [0.0; 10];
+    let set = TrainingSet { features: &features, target: &target, weight: None };
     let error = fit(set, None, &Settings::default(), &mut |_| {}).unwrap_err();
     assert_eq!(error.to_string(), "training needs rows of both classes; found 0 positives among 10 rows");
 }

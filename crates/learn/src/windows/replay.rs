@@ -1,6 +1,7 @@
 //! A whole history through the state that serves, entity by entity and entities in parallel.
 
-use super::{EntityState, WindowGroup};
+use super::group::WindowGroup;
+use super::state::EntityState;
 use rayon::prelude::*;
 
 /// Events handed to one thread at a time, at the least.

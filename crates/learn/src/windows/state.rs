@@ -1,8 +1,8 @@
 //! The live state of one entity: its log, and for each window where it begins and what is in it.
 
+use super::group::{Aggregate, MICROS_PER_SECOND, WindowColumn, WindowGroup};
 use super::log::Log;
 use super::running::{Extreme, Running, Summary};
-use super::{Aggregate, MICROS_PER_SECOND, WindowColumn, WindowGroup};
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::collections::VecDeque;
 

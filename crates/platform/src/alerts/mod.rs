@@ -7,6 +7,7 @@ pub use channels::{Channels, Mail, deliver};
 
 use crate::monitor::{Finding, MonitoringReport};
 use crate::registry::alert_store::AlertRecord;
+use crate::registry::clock::{instant_text, now_micros};
 use crate::{PlatformError, Store};
 use std::collections::HashSet;
 
@@ -14,6 +15,28 @@ use std::collections::HashSet;
 pub const SYSTEM: &str = "system";
 /// Who ends an alert whose cause is over.
 const ITSELF: &str = "septet";
+
+/// The watch of runs that were stopped.
+pub const STOPPED_RUN: &str = "stopped_run";
+
+/// A run that was stopped because it holds less than what is in force.
+pub fn stopped_run(run_id: &str, in_force: &str, what: &[String]) -> Finding {
+    let now = instant_text(now_micros()).unwrap_or_default();
+    Finding {
+        watch: STOPPED_RUN.to_owned(),
+        title: "run stopped: it holds less than what is in force".to_owned(),
+        severity: "page",
+        owner: "data engineering".to_owned(),
+        since: now.clone(),
+        found: now.clone(),
+        last: now,
+        active: true,
+        sentence: format!("Run {run_id} holds less than run {in_force}, whose tables stay in force."),
+        evidence: what.to_vec(),
+        causes: Vec::new(),
+        examples: Vec::new(),
+    }
+}
 
 /// What a look changed.
 #[derive(Clone, Debug, Default)]
@@ -26,7 +49,7 @@ pub struct Changes {
 /// Brings the alerts of a look's watches to what it found.
 pub async fn reconcile(store: &Store, look: &MonitoringReport, channels: &Channels) -> Result<Changes, PlatformError> {
     let mut watches: HashSet<String> = look.watches.iter().map(|watch| watch.name.clone()).collect();
-    watches.extend(["drift", "freshness"].map(str::to_owned));
+    watches.extend(["drift", "freshness", "columns"].map(str::to_owned));
     reconcile_findings(store, &look.domain, &look.findings, &watches, channels).await
 }
 

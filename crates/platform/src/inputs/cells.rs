@@ -3,7 +3,7 @@
 use super::series_rows::{RowsOf, SentRows, read_rows};
 use septet_domain::{Column, ColumnType, did_you_mean};
 use septet_tables::arrow::datatypes::DataType;
-use septet_tables::{expected, instant, number_fault, text_fault, whole};
+use septet_tables::{expected, instant, number_fault, text_fault, truth, whole};
 use serde_json::{Map, Value};
 use std::sync::Arc;
 
@@ -25,7 +25,7 @@ pub enum Cell {
 pub struct Violation {
     /// JSON pointer to the field, or to where it should be.
     pub pointer: String,
-    /// `required`, `type`, `range`, `values`, `length`, `unknown` or `label`.
+    /// `required`, `type`, `range`, `values`, `length`, `unknown`, `label` or `repeated`.
     pub code: &'static str,
     pub detail: String,
 }
@@ -141,6 +141,9 @@ impl EventColumn {
             (ColumnType::Text, Scalar::Text(text)) => return self.text(text).map(Some),
             (ColumnType::Timestamp, Scalar::Text(text)) => instant(text).map(Cell::Time),
             (ColumnType::Bool, Scalar::Truth(truth)) => Some(Cell::Truth(truth)),
+            // As files have it, whatever they are written in.
+            (ColumnType::Bool, Scalar::Text(text)) => truth(text).map(Cell::Truth),
+            (ColumnType::Bool, Scalar::Signed(number @ (0 | 1))) => Some(Cell::Truth(number == 1)),
             (ColumnType::Number, scalar) => scalar.number().filter(|n| n.is_finite()).map(Cell::Number),
             (ColumnType::Integer, Scalar::Signed(number)) => Some(Cell::Integer(number)),
             (ColumnType::Integer, scalar) => scalar.number().and_then(whole).map(Cell::Integer),
@@ -167,7 +170,7 @@ impl EventColumn {
         Err((fault.reason().word(), format!("{value} is {}", fault.detail(Some(spec)))))
     }
 
-    fn expected(&self) -> &'static str {
+    pub(super) fn expected(&self) -> &'static str {
         expected(self.kind)
     }
 }

@@ -7,7 +7,7 @@ use septet_domain::ColumnType;
 use septet_tables::arrow::array::{
     ArrayRef, AsArray, BooleanArray, Float64Array, Int64Array, StringArray, TimestampMicrosecondArray,
 };
-use septet_tables::arrow::compute::cast;
+use septet_tables::arrow::compute::{CastOptions, cast, cast_with_options};
 use septet_tables::arrow::datatypes::{DataType, Float64Type, Int64Type, TimeUnit, TimestampMicrosecondType};
 use std::sync::Arc;
 
@@ -77,7 +77,9 @@ impl EventColumn {
         if *array.data_type() == self.data_type {
             return Ok(array);
         }
-        cast(&array, &self.data_type).map_err(arrow_error)
+        // A table of an earlier program may have a narrower type: a value that it does not hold is no null.
+        let options = CastOptions { safe: false, ..CastOptions::default() };
+        cast_with_options(&array, &self.data_type, &options).map_err(arrow_error)
     }
 }
 

@@ -3,6 +3,8 @@
 
 use super::cells::read_fields;
 pub use super::cells::{Cell, EventColumn, Violation, escaped};
+use super::document::{Document, read_document};
+use super::history::History;
 use super::places::contract_schema;
 use super::series::{SeriesInputs, SeriesRequest};
 use crate::PlatformError;
@@ -11,7 +13,8 @@ use crate::registry::clock::now_micros;
 use crate::registry::ids::fresh_id;
 use crate::values::OwnedValue;
 use septet_domain::{ColumnType, Domain};
-use septet_tables::arrow::array::RecordBatch;
+use septet_tables::arrow::array::{RecordBatch, new_null_array};
+use septet_tables::arrow::compute::cast;
 use septet_tables::arrow::datatypes::{Field, Schema, SchemaRef};
 use septet_tables::{integer, number, truth};
 use serde_json::{Map, Value};
@@ -135,12 +138,27 @@ impl EventContract {
     /// Reads the text of a JSON object; `pointer` is where it stands in the caller's document.
     pub fn read_json(&self, text: &str, pointer: &str) -> Result<Event, Unread> {
         let input: Arc<str> = text.trim().into();
-        let at_once = self.cells_at_once(text).map(|cells| self.event(cells, input.clone()));
-        if let Some(event) = at_once {
-            return Ok(event);
+        let lost = if super::json::may_lose_digits(text) { super::json::lost_digits(text) } else { Vec::new() };
+        if lost.is_empty()
+            && let Some(cells) = self.cells_at_once(text)
+        {
+            return Ok(self.event(cells, input));
         }
-        let value: Value = serde_json::from_str(text).map_err(|error| Unread::NotJson(error.to_string()))?;
-        self.read(&value, input, pointer).map_err(Unread::Violations)
+        let Document { value, twice } = read_document(text, pointer)?;
+        let read = self.read(&value, input, pointer);
+        let lost = self.lost_digits(&lost, pointer);
+        let wrong = [twice, lost, read.as_ref().err().cloned().unwrap_or_default()].concat();
+        if wrong.is_empty() { read.map_err(Unread::Violations) } else { Err(Unread::Violations(wrong)) }
+    }
+
+    fn lost_digits(&self, lost: &[String], pointer: &str) -> Vec<Violation> {
+        let wrong = |name: &String| {
+            let column = self.columns.iter().find(|column| column.name == *name && !column.label())?;
+            let pointer = format!("{pointer}/{}", escaped(name));
+            let detail = format!("expected {}, found one of more digits than that holds", column.expected());
+            Some(Violation { pointer, code: "type", detail })
+        };
+        lost.iter().filter_map(wrong).collect()
     }
 
     /// The cells of a text that keeps the contract, without a document in between; none where anything is unusual.
@@ -169,6 +187,12 @@ impl EventContract {
             None => Ok(self.event(cells, input.into())),
             Some(question) => self.question_event(question, cells, input.into(), pointer, now),
         }
+    }
+
+    /// The cells of a request that was read before; none if it breaks this contract.
+    pub fn cells_of(&self, text: &str) -> Option<Vec<Cell>> {
+        let (cells, violations) = read_fields(&self.columns, &serde_json::from_str(text).ok()?, "");
+        violations.is_empty().then_some(cells)
     }
 
     /// A request of a case: it says what matters to it, and what it leaves out is null.
@@ -206,13 +230,19 @@ impl EventContract {
 
     /// Reads a row of text, such as a line of CSV: `fields` by column name; an empty text is missing.
     pub fn read_text(&self, fields: &[(&str, &str)], pointer: &str) -> Result<Event, Vec<Violation>> {
-        let mut object = Map::new();
+        let (mut object, mut twice) = (Map::new(), Vec::new());
         for (name, text) in fields.iter().filter(|(_, text)| !text.is_empty()) {
             let column = self.columns.iter().find(|column| column.name == *name);
             let value = match column.map(|column| column.kind) {
-                _ if column.is_some_and(|column| column.rows.is_some()) => serde_json::from_str(text).ok(),
+                _ if column.is_some_and(|column| column.rows.is_some()) => {
+                    let rows = read_document(text, &format!("{pointer}/{}", escaped(name))).ok();
+                    rows.map(|rows| {
+                        twice.extend(rows.twice);
+                        rows.value
+                    })
+                }
                 Some(ColumnType::Number) => number(text, '.').map(Value::from),
-                Some(ColumnType::Integer) => integer(text).map(Value::from),
+                Some(ColumnType::Integer) => integer(text, '.').map(Value::from),
                 Some(ColumnType::Bool) => truth(text).map(Value::from),
                 _ => None,
             };
@@ -220,7 +250,8 @@ impl EventContract {
         }
         let value = Value::Object(object);
         let input = value.to_string();
-        self.read(&value, input, pointer)
+        let read = self.read(&value, input, pointer);
+        if twice.is_empty() { read } else { Err([twice, read.err().unwrap_or_default()].concat()) }
     }
 
     fn event(&self, cells: Vec<Cell>, input: Arc<str>) -> Event {
@@ -251,6 +282,17 @@ impl EventContract {
         }
         let nothing: Arc<str> = Arc::from("");
         Ok(rows.into_iter().map(|cells| self.event(cells, nothing.clone())).collect())
+    }
+
+    /// A history in the contract's columns: those of another contract may be others, or of other types.
+    pub fn of_its_columns(&self, history: &History) -> Result<History, PlatformError> {
+        let column = |field: &Arc<Field>| match history.batch.column_by_name(field.name()) {
+            Some(column) => cast(column, field.data_type()).map_err(arrow_error),
+            None => Ok(new_null_array(field.data_type(), history.rows())),
+        };
+        let columns = self.schema.fields().iter().map(column).collect::<Result<Vec<_>, _>>()?;
+        let batch = RecordBatch::try_new(self.schema.clone(), columns).map_err(arrow_error)?;
+        Ok(History::new(batch, history.times.clone()))
     }
 
     /// Events as one batch of the contract's schema.
@@ -304,6 +346,37 @@ mod tests {
             ("/amount", "type"),
         ];
         assert_eq!(found, expected.map(|(pointer, code)| (pointer.to_owned(), code)));
+    }
+
+    #[test]
+    fn a_number_of_which_digits_would_be_lost_is_refused() {
+        for (amount, taken) in [
+            ("9007199254740992", true),
+            ("9007199254740993", false),
+            ("18446744073709551615", false),
+            ("18446744073709551616", true),
+            ("18446744073709551617", false),
+            ("123456789012345678901234567890", false),
+            ("0.12345678901234567890123", true),
+        ] {
+            let mut spec = contract();
+            let at = spec.columns.iter().position(|column| column.name == "amount").unwrap();
+            spec.columns[at].spec.iter_mut().for_each(|spec| (spec.min, spec.max) = (None, None));
+            let text = PAYMENT.replace("12.5", amount);
+            assert_eq!(spec.read_json(&text, "").is_ok(), taken, "{amount}");
+            let fields: Map<String, Value> = serde_json::from_str(PAYMENT).unwrap();
+            let fields: Vec<(&str, &str)> =
+                fields.iter().map(|(name, value)| (name.as_str(), value.as_str().unwrap_or(amount))).collect();
+            assert_eq!(spec.read_text(&fields, "").is_ok(), taken, "{amount} as text");
+        }
+    }
+
+    #[test]
+    fn a_second_sixty_is_a_time_only_after_a_leap_second() {
+        for (time, taken) in [("2026-05-04T10:00:60Z", false), ("2016-12-31T23:59:60Z", true)] {
+            let text = PAYMENT.replace("2026-05-04T10:00:00Z", time);
+            assert_eq!(contract().read_json(&text, "").is_ok(), taken, "{time}");
+        }
     }
 
     #[test]
@@ -361,7 +434,7 @@ mod tests {
             }
             let Ok(text) = std::str::from_utf8(&body) else { continue };
             let Ok(value) = serde_json::from_str::<Value>(text) else {
-                assert!(matches!(contract.read_json(text, "/0"), Err(Unread::NotJson(_))), "{text}");
+                assert!(contract.read_json(text, "/0").is_err(), "{text}");
                 continue;
             };
             let read = contract.read(&value, text.to_owned(), "/0");

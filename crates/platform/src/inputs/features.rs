@@ -173,19 +173,37 @@ pub(super) fn with_more_columns(sql: &str, extras: &[String]) -> String {
     }
 }
 
+/// Columns beyond the contract: which are features, and which are not, with why.
+#[derive(Debug, Default)]
+pub struct Beyond {
+    pub taken: Vec<String>,
+    pub left_out: Vec<(String, String)>,
+}
+
 /// Which columns beyond the contract describe a row: constants and identifiers do not, nor do times.
-pub fn telling_extras(history: &History, extras: &[String]) -> Result<Vec<String>, PlatformError> {
-    let mut telling = Vec::new();
+pub fn telling_extras(history: &History, extras: &[String]) -> Result<Beyond, PlatformError> {
+    let mut beyond = Beyond::default();
     for name in extras {
-        let column = history.column(name)?;
-        if matches!(column.data_type(), DataType::Timestamp(..) | DataType::Date32 | DataType::Date64) {
-            continue;
-        }
-        let different = intern(column)?.words.len();
-        let identifier = is_text(column.data_type()) && different as f64 > IDENTIFIER_SHARE * history.rows() as f64;
-        if different > 1 && !identifier {
-            telling.push(name.clone());
+        match no_feature(history, history.column(name)?)? {
+            Some(why) => beyond.left_out.push((name.clone(), why)),
+            None => beyond.taken.push(name.clone()),
         }
     }
-    Ok(telling)
+    Ok(beyond)
+}
+
+/// Why a column is no feature; none if it is one.
+fn no_feature(history: &History, column: &ArrayRef) -> Result<Option<String>, PlatformError> {
+    if matches!(column.data_type(), DataType::Timestamp(..) | DataType::Date32 | DataType::Date64) {
+        return Ok(Some("a time: features.sql can make a feature of it".to_owned()));
+    }
+    let different = intern(column)?.words.len();
+    let share = different as f64 / history.rows().max(1) as f64;
+    Ok(match different {
+        0 | 1 => Some("it does not vary".to_owned()),
+        _ if is_text(column.data_type()) && share > IDENTIFIER_SHARE => {
+            Some(format!("an identifier: {different} different texts in {} rows", history.rows()))
+        }
+        _ => None,
+    })
 }

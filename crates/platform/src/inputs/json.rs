@@ -3,9 +3,12 @@
 
 use super::cells::{Cell, EventColumn};
 use super::contract::EventContract;
+use septet_tables::{exact_number, number};
 use serde::Deserializer;
 use serde::de::{DeserializeSeed, Error, MapAccess, Visitor};
 use serde_json::Value;
+use serde_json::value::RawValue;
+use std::collections::BTreeMap;
 
 /// The cells of a text that keeps the contract; none where anything is unusual.
 pub(super) fn cells_at_once(contract: &EventContract, text: &str) -> Option<Vec<Cell>> {
@@ -15,12 +18,28 @@ pub(super) fn cells_at_once(contract: &EventContract, text: &str) -> Option<Vec<
     Some(cells)
 }
 
+/// Whether a text may hold a whole number of more than 64 bits, of which a reader of JSON keeps the first digits only.
+pub(super) fn may_lose_digits(text: &str) -> bool {
+    text.as_bytes().split(|byte| !byte.is_ascii_digit()).any(|digits| digits.len() > 19)
+}
+
+/// The fields of an object, at the top of it, that are numbers of which digits are lost.
+pub(super) fn lost_digits(text: &str) -> Vec<String> {
+    let Ok(fields) = serde_json::from_str::<BTreeMap<String, &RawValue>>(text) else { return Vec::new() };
+    let lost = |value: &&RawValue| {
+        let written = value.get();
+        written.starts_with(|first: char| first == '-' || first.is_ascii_digit()) && number(written, '.').is_none()
+    };
+    fields.into_iter().filter(|(_, value)| lost(value)).map(|(name, _)| name).collect()
+}
+
 /// A JSON value that is neither null nor made of others.
 #[derive(Clone, Copy)]
 pub(super) enum Scalar<'a> {
     Truth(bool),
     Signed(i64),
-    /// Whole numbers beyond 64 bits with a sign, too.
+    /// Beyond 64 bits with a sign.
+    Unsigned(u64),
     Float(f64),
     Text(&'a str),
 }
@@ -29,17 +48,21 @@ impl Scalar<'_> {
     pub(super) fn of(value: &Value) -> Option<Scalar<'_>> {
         match value {
             Value::Bool(truth) => Some(Scalar::Truth(*truth)),
-            Value::Number(number) => {
-                number.as_i64().map(Scalar::Signed).or_else(|| Some(Scalar::Float(number.as_f64()?)))
-            }
+            Value::Number(number) => number
+                .as_i64()
+                .map(Scalar::Signed)
+                .or_else(|| number.as_u64().map(Scalar::Unsigned))
+                .or_else(|| number.as_f64().map(Scalar::Float)),
             Value::String(text) => Some(Scalar::Text(text)),
             Value::Null | Value::Array(_) | Value::Object(_) => None,
         }
     }
 
+    /// None where it is no number, or 64 bits with a fraction would lose digits of it.
     pub(super) fn number(self) -> Option<f64> {
         match self {
-            Scalar::Signed(number) => Some(number as f64),
+            Scalar::Signed(number) => exact_number(number.into()),
+            Scalar::Unsigned(number) => exact_number(number.into()),
             Scalar::Float(number) => Some(number),
             Scalar::Truth(_) | Scalar::Text(_) => None,
         }
@@ -143,7 +166,7 @@ impl Visitor<'_> for CellIn<'_> {
     }
 
     fn visit_u64<E: Error>(self, value: u64) -> Result<Cell, E> {
-        self.cell(i64::try_from(value).map_or(Scalar::Float(value as f64), Scalar::Signed))
+        self.cell(i64::try_from(value).map_or(Scalar::Unsigned(value), Scalar::Signed))
     }
 
     fn visit_f64<E: Error>(self, value: f64) -> Result<Cell, E> {

@@ -5,6 +5,7 @@
 pub mod cells;
 mod columns;
 pub mod contract;
+pub mod document;
 mod events;
 pub mod features;
 pub mod history;

@@ -12,7 +12,7 @@ use crate::split::Fold;
 use crate::version::{Candidate, DecisionRule, FoldSummary, MetricValue};
 use rayon::prelude::*;
 use septet_domain::{Choose, Domain, ParameterValue};
-use septet_learn::calibration::{self, Calibrator};
+use septet_learn::calibration::{self, Calibrator, ProbabilityInterval};
 use septet_learn::frame::Frame;
 use septet_learn::measures::{Answers, Prepared, Task};
 use std::collections::BTreeMap;
@@ -20,11 +20,16 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 use tracing::debug;
 
+/// Rows of the rarer class below which a fold is warned of: an AUC of ten is known to about a tenth. A convention.
+pub const EVENTS_FEW: usize = 10;
+
 /// A trained, chosen and judged model.
 pub struct Outcome {
     pub kind: &'static dyn Kind,
     pub fitted: Box<dyn Fitted>,
     pub calibrator: Calibrator,
+    /// Of a label: how far its probabilities could be off.
+    pub interval: Option<ProbabilityInterval>,
     pub decision: Option<DecisionRule>,
     pub parameters: Parameters,
     pub candidates: Vec<Candidate>,
@@ -60,9 +65,12 @@ pub fn train(
     progress.begin("train: fits", Some(fits as u64), "fits");
     let done = AtomicU64::new(0);
     let tick = || progress.done(done.fetch_add(1, Ordering::Relaxed) + 1);
+    for words in data.plan.validation.iter().filter_map(|fold| little_evidence(data, fold)) {
+        progress.say(&words);
+    }
     let Choice { tried, candidates, best, answers, fitted } = choose(domain, data, groups, &tick)?;
     let Tried { kind, parameters } = tried[best].clone();
-    let calibrator = calibrate(data, &answers);
+    let (calibrator, interval) = calibrate(data, &answers);
     let validation: Vec<Answers> =
         answers.into_iter().map(|one| calibrated(one, data.context.task, &calibrator)).collect();
     let judged = |(at, fold): (usize, &Fold)| {
@@ -108,10 +116,25 @@ pub fn train(
         kind,
         fitted,
         calibrator,
+        interval,
         parameters,
         candidates,
         validation,
         test,
+    })
+}
+
+/// A warning where a fold says little of a label.
+fn little_evidence(data: &TrainingData, fold: &Fold) -> Option<String> {
+    let positives = fold.test.iter().filter(|&&row| data.target()[row as usize] == 1.0).count();
+    let events = positives.min(fold.test.len() - positives);
+    (data.context.task == Task::Label && events < EVENTS_FEW).then(|| {
+        format!(
+            "validation fold {} holds {positives} positives among {} rows: it weighs little where candidates are compared; \
+             lengthen the split or bring more data",
+            fold.title,
+            fold.test.len()
+        )
     })
 }
 
@@ -168,6 +191,7 @@ fn choose(
     let mut choice = Choice { tried: vec![], candidates: vec![], best: 0, answers: vec![], fitted: vec![] };
     let mut all: Vec<FoldFits> = Vec::new();
     let mut refused = None;
+    let evidence = evidence(data);
     let several_kinds = groups.iter().flatten().any(|one| one.kind.name() != groups[0][0].kind.name());
     for group in &groups {
         let own: Result<Vec<FoldFit>, String> = by_group.by_ref().take(folds).collect();
@@ -187,7 +211,7 @@ fn choose(
                 .zip(&answers)
                 .map(|(fold, of)| measured(data, &fold.test, &of[at]))
                 .collect();
-            let validation = by_fold.iter().sum::<f64>() / by_fold.len() as f64;
+            let validation = weighted_mean(&by_fold, &evidence);
             let kind = several_kinds.then(|| one.kind.name().to_owned());
             choice.candidates.push(Candidate { kind, parameters: one.parameters.0.clone(), validation, by_fold });
             choice.tried.push(one.clone());
@@ -197,7 +221,7 @@ fn choose(
     if choice.tried.is_empty() {
         return Err(PlatformError::Training(refused.unwrap_or_else(|| "no candidate to try".to_owned())));
     }
-    choice.best = best_of(&choice.candidates, data, domain.spec.model.choose);
+    choice.best = best_of(&choice.candidates, data, domain.spec.model.choose, &evidence);
     let mut before = choice.best;
     for (answers, fits) in all {
         let candidates = answers.first().map_or(0, Vec::len);
@@ -212,7 +236,7 @@ fn choose(
 }
 
 /// The candidate that is kept. Of equals the first stays, so that the order in the file decides and not rounding.
-fn best_of(candidates: &[Candidate], data: &TrainingData, choose: Choose) -> usize {
+fn best_of(candidates: &[Candidate], data: &TrainingData, choose: Choose, evidence: &[f64]) -> usize {
     let measure = data.context.measure;
     let mut best = 0;
     for (at, candidate) in candidates.iter().enumerate() {
@@ -224,7 +248,7 @@ fn best_of(candidates: &[Candidate], data: &TrainingData, choose: Choose) -> usi
     match choose {
         Choose::Best => best,
         Choose::SimplestWithinOneStandardError => {
-            let error = standard_error(&candidates[best].by_fold);
+            let error = standard_error(&candidates[best].by_fold, evidence);
             let near =
                 |candidate: &Candidate| measure.advantage(candidates[best].validation, candidate.validation) <= error;
             candidates.iter().position(near).unwrap_or(best)
@@ -232,15 +256,33 @@ fn best_of(candidates: &[Candidate], data: &TrainingData, choose: Choose) -> usi
     }
 }
 
-/// Of a mean over folds: their spread by the root of their number. 0 for one fold, which says nothing of how far it strays.
-fn standard_error(by_fold: &[f64]) -> f64 {
-    let folds = by_fold.len() as f64;
-    if by_fold.len() < 2 {
+/// What each validation fold weighs where candidates are compared: of a label positives times negatives by rows, which is what the
+/// spread of a measure of rank falls with; else its rows. A fold of two positives must not count as much as one of ninety-six.
+fn evidence(data: &TrainingData) -> Vec<f64> {
+    let weight = |fold: &Fold| {
+        let rows = fold.test.len() as f64;
+        let positives = fold.test.iter().filter(|&&row| data.target()[row as usize] > 0.0).count() as f64;
+        if data.context.task == Task::Label { positives * (rows - positives) / rows } else { rows }
+    };
+    data.plan.validation.iter().map(weight).collect()
+}
+
+fn weighted_mean(by_fold: &[f64], evidence: &[f64]) -> f64 {
+    let sum: f64 = by_fold.iter().zip(evidence).map(|(value, weight)| value * weight).sum();
+    sum / evidence.iter().sum::<f64>()
+}
+
+/// Of a weighted mean over folds: their spread by the root of their effective number (Kish 1965), so that folds of little evidence
+/// widen it. 0 for one fold, which says nothing of how far it strays.
+fn standard_error(by_fold: &[f64], evidence: &[f64]) -> f64 {
+    let sum: f64 = evidence.iter().sum();
+    let folds = sum.powi(2) / evidence.iter().map(|weight| weight.powi(2)).sum::<f64>();
+    if by_fold.len() < 2 || folds <= 1.0 {
         return 0.0;
     }
-    let mean = by_fold.iter().sum::<f64>() / folds;
-    let variance = by_fold.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / (folds - 1.0);
-    (variance / folds).sqrt()
+    let mean = weighted_mean(by_fold, evidence);
+    let squares: f64 = by_fold.iter().zip(evidence).map(|(value, weight)| weight * (value - mean).powi(2)).sum();
+    (squares / sum / (folds - 1.0)).sqrt()
 }
 
 /// Every combination of the values to try, kind after kind in the order of the file; those that share a fit together.
@@ -335,32 +377,33 @@ fn measured(data: &TrainingData, rows: &[u32], answers: &Answers) -> f64 {
 
 /// A label's log-odds as the probability that they stand for.
 pub fn uncalibrated(answers: Answers, task: Task) -> Answers {
-    with_chances(answers, task, |chance| chance)
+    with_chances(answers, task, crate::version::sigmoid)
 }
 
 fn calibrated(answers: Answers, task: Task, calibrator: &Calibrator) -> Answers {
-    with_chances(answers, task, |chance| calibrator.apply(chance))
+    with_chances(answers, task, |log_odds| calibrator.apply(log_odds))
 }
 
 fn with_chances(mut answers: Answers, task: Task, of: impl Fn(f64) -> f64) -> Answers {
     if task == Task::Label
         && let Some(raw) = &answers.score
     {
-        answers.chance = Some(raw.iter().map(|&raw| of(crate::version::sigmoid(raw))).collect());
+        answers.chance = Some(raw.iter().map(|&raw| of(raw)).collect());
     }
     answers
 }
 
 /// Fitted on what the chosen candidate said of the validation folds, which it was not trained on.
-fn calibrate(data: &TrainingData, answers: &[Answers]) -> Calibrator {
+fn calibrate(data: &TrainingData, answers: &[Answers]) -> (Calibrator, Option<ProbabilityInterval>) {
     if data.context.task != Task::Label {
-        return Calibrator::Identity;
+        return (Calibrator::Identity, None);
     }
-    let raw = answers.iter().filter_map(|answers| answers.score.as_ref()).flatten();
-    let score: Vec<f64> = raw.map(|&raw| crate::version::sigmoid(raw)).collect();
+    let log_odds: Vec<f64> = answers.iter().filter_map(|answers| answers.score.as_ref()).flatten().copied().collect();
     let rows = data.plan.validation.iter().flat_map(|fold| &fold.test);
     let truth: Vec<bool> = rows.map(|&row| data.target()[row as usize] == 1.0).collect();
-    calibration::fit(&score, &truth)
+    let calibrator = calibration::fit(&log_odds, &truth);
+    let interval = ProbabilityInterval::fit(&log_odds, &truth, &calibrator);
+    (calibrator, Some(interval))
 }
 
 fn strongest(data: &TrainingData, baselines: Vec<(String, Vec<Answers>)>) -> Option<(String, Answers)> {
@@ -391,4 +434,22 @@ fn summaries(data: &TrainingData, kind: &'static dyn Kind) -> Vec<FoldSummary> {
     };
     let validation = data.plan.validation.iter().map(|fold| summary("validation", fold));
     validation.chain(data.plan.test.iter().map(|fold| summary("test", fold))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fold_of_two_positives_weighs_little_and_widens_what_is_equal() {
+        let by_fold = [1.0, 0.7, 0.72];
+        let (alike, unlike) = ([90.0, 90.0, 90.0], [2.0, 90.0, 96.0]);
+        assert!((weighted_mean(&by_fold, &alike) - 0.806_666_666_666_666_7).abs() < 1e-12);
+        assert!((weighted_mean(&by_fold, &unlike) - 0.713_404_255_319_149).abs() < 1e-12);
+        // The usual standard error of three equal folds: spread by the root of three.
+        assert!((standard_error(&by_fold, &alike) - 0.096_838_926_975_559_7).abs() < 1e-12);
+        let near = [0.7, 0.72];
+        assert!(standard_error(&near, &[1.0, 99.0]) > standard_error(&near, &[2.0, 98.0]));
+        assert_eq!(standard_error(&[0.7], &[90.0]), 0.0);
+    }
 }

@@ -194,7 +194,7 @@ impl Evaluation {
     fn prepare(&self, answers: &[Answers]) -> Vec<PreparedFold> {
         let one = |(fold, answers): (&EvaluationFold, &Answers)| {
             let by_score = |codes: &Vec<u32>| {
-                let score = answers.score.as_ref()?;
+                let score = answers.ranked_by(self.task)?;
                 let truth: Vec<bool> = fold.truth.iter().map(|&truth| truth > 0.0).collect();
                 Some(EntityPrecisionAtK::new(score, &truth, codes, &fold.day))
             };

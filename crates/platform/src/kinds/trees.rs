@@ -110,11 +110,10 @@ impl Kind for Trees {
     fn fit(&self, examples: &Examples, parameters: &Parameters) -> Result<Box<dyn Fitted>, PlatformError> {
         let (encoder, features) = encoded(examples)?;
         let settings = settings(examples.context, &encoder, parameters);
-        let names = encoder.output_names();
         let fitted = match settings.patience {
-            Some(_) => fit_with_patience(&names, &features, examples.target, &settings)?,
+            Some(_) => fit_with_patience(&features, examples.target, &settings)?,
             None => {
-                let set = TrainingSet { names: &names, features: &features, target: examples.target, weight: None };
+                let set = TrainingSet { features: &features, target: examples.target, weight: None };
                 trees::fit(set, None, &settings, &mut |_| {}).map_err(training_error)?
             }
         };
@@ -162,18 +161,13 @@ impl Fit {
 }
 
 /// Stops on the last fifth of the training span, which comes after the rest in time.
-fn fit_with_patience(
-    names: &[String],
-    features: &Matrix,
-    target: &[f64],
-    settings: &Settings,
-) -> Result<trees::Fitted, PlatformError> {
+fn fit_with_patience(features: &Matrix, target: &[f64], settings: &Settings) -> Result<trees::Fitted, PlatformError> {
     let cut = target.len() * 4 / 5;
     let (early, late) = (part(features, 0..cut), part(features, cut..target.len()));
-    let set = TrainingSet { names, features: &early, target: &target[..cut], weight: None };
-    let later = TrainingSet { names, features: &late, target: &target[cut..], weight: None };
+    let set = TrainingSet { features: &early, target: &target[..cut], weight: None };
+    let later = TrainingSet { features: &late, target: &target[cut..], weight: None };
     let found = trees::fit(set, Some(later), settings, &mut |_| {}).map_err(training_error)?;
-    let whole = TrainingSet { names, features, target, weight: None };
+    let whole = TrainingSet { features, target, weight: None };
     let settings = Settings { trees_max: found.trees, patience: None, ..settings.clone() };
     trees::fit(whole, None, &settings, &mut |_| {}).map_err(training_error)
 }

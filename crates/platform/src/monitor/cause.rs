@@ -3,7 +3,7 @@
 
 use crate::PlatformError;
 use crate::monitor::grid::Grid;
-use crate::monitor::observed::Part;
+use crate::monitor::observed::ObservedRows;
 use septet_domain::Domain;
 use septet_tables::arrow::array::{AsArray, StringArray};
 use septet_tables::arrow::compute::cast;
@@ -11,9 +11,9 @@ use septet_tables::arrow::datatypes::{DataType, Float64Type};
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
-/// A column with more values than this is told by new and known values only.
+/// Above this many values only unseen values are reported.
 const VALUES_MAX: usize = 50;
-/// Of free text and of numbers of things: values by rows.
+/// Distinct share above which a column is an identifier or free text.
 const UNIQUE_SHARE_MAX: f64 = 0.2;
 /// Causes told.
 const CAUSES_MAX: usize = 3;
@@ -29,7 +29,12 @@ struct Counts {
 }
 
 /// The segments whose share of the rows has changed most between the reference and some windows, as sentences.
-pub fn causes(parts: &[Part], grid: &Grid, domain: &Domain, windows: Range<i64>) -> Result<Vec<String>, PlatformError> {
+pub fn causes(
+    parts: &[ObservedRows],
+    grid: &Grid,
+    domain: &Domain,
+    windows: Range<i64>,
+) -> Result<Vec<String>, PlatformError> {
     let (_, input) = domain.spec.first_input();
     let mut found: Vec<(f64, String)> = Vec::new();
     for (name, column) in &input.columns {
@@ -48,7 +53,7 @@ pub fn causes(parts: &[Part], grid: &Grid, domain: &Domain, windows: Range<i64>)
 }
 
 fn of_column(
-    parts: &[Part],
+    parts: &[ObservedRows],
     grid: &Grid,
     name: &str,
     meaning: &str,
@@ -89,7 +94,7 @@ fn of_column(
 
 /// Rows with a value that was not seen in the time before: of the windows, and of as many windows at the reference's end, each
 /// beside an equally long past. New customers come every day; only more of them than usual are a cause.
-fn novel(parts: &[Part], grid: &Grid, columns: &[StringArray], windows: &Range<i64>) -> (Counts, Counts) {
+fn novel(parts: &[ObservedRows], grid: &Grid, columns: &[StringArray], windows: &Range<i64>) -> (Counts, Counts) {
     let reference = &grid.reference;
     let length = (windows.end - windows.start).min((reference.end - reference.start) / 2).max(1);
     let late = reference.end - length..reference.end;
@@ -123,7 +128,7 @@ fn novel(parts: &[Part], grid: &Grid, columns: &[StringArray], windows: &Range<i
 
 /// By fifths of the reference's rows.
 fn of_numbers(
-    parts: &[Part],
+    parts: &[ObservedRows],
     grid: &Grid,
     name: &str,
     windows: &Range<i64>,
@@ -172,14 +177,14 @@ fn shown(cut: Option<&f64>) -> String {
     cut.map_or_else(String::new, |cut| format!("{}", (cut * 100.0).round() / 100.0))
 }
 
-fn numbers(part: &Part, name: &str) -> Result<Vec<f64>, PlatformError> {
+fn numbers(part: &ObservedRows, name: &str) -> Result<Vec<f64>, PlatformError> {
     let column = part.events.column_by_name(name).ok_or_else(|| crate::error::arrow_error(name))?;
     let column = cast(column, &DataType::Float64).map_err(crate::error::arrow_error)?;
     Ok(column.as_primitive::<Float64Type>().iter().map(|value| value.unwrap_or(f64::NAN)).collect())
 }
 
 /// Of the reference's rows.
-fn quintiles(parts: &[Part], grid: &Grid, name: &str) -> Result<Vec<f64>, PlatformError> {
+fn quintiles(parts: &[ObservedRows], grid: &Grid, name: &str) -> Result<Vec<f64>, PlatformError> {
     let mut values = Vec::new();
     for part in parts {
         let own = numbers(part, name)?;

@@ -2,7 +2,7 @@
 //! the bins of the reference, and what counts as far is learned from what the reference's own windows do.
 
 use crate::monitor::grid::Grid;
-use crate::monitor::observed::Part;
+use crate::monitor::observed::ObservedRows;
 use crate::monitor::series::Episode;
 use rayon::prelude::*;
 use septet_domain::{DriftLines, Monitor};
@@ -83,11 +83,11 @@ struct Windows {
 }
 
 impl Windows {
-    fn of(parts: &[Part], grid: &Grid, wanted: std::ops::Range<i64>) -> Windows {
+    fn of(parts: &[ObservedRows], grid: &Grid, wanted: std::ops::Range<i64>) -> Windows {
         let mut rows = BTreeMap::new();
         for window in wanted {
             let (start, end) = (window * grid.window, (window + 1) * grid.window);
-            let range = |part: &Part| {
+            let range = |part: &ObservedRows| {
                 part.times.partition_point(|&time| time < start)..part.times.partition_point(|&time| time < end)
             };
             let ranges: Vec<Rows> = parts.iter().map(range).collect();
@@ -102,7 +102,7 @@ impl Windows {
 /// `fitted_on`: windows that the champion learned from, whose scores are surer than those of new rows.
 /// `q_max`: chance of a false alarm in one window over all columns together, from the alarm budget.
 pub fn drift(
-    parts: &[Part],
+    parts: &[ObservedRows],
     grid: &Grid,
     monitor: &Monitor,
     q_max: f64,
@@ -144,7 +144,7 @@ pub fn drift(
 }
 
 impl<'a> Values<'a> {
-    fn of(parts: &'a [Part], at: usize) -> Values<'a> {
+    fn of(parts: &'a [ObservedRows], at: usize) -> Values<'a> {
         let numbers: Vec<&[f64]> = parts
             .iter()
             .filter_map(|part| match &part.frame.columns[at] {

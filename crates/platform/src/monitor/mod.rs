@@ -32,7 +32,7 @@ use crate::inputs::places::at_offset;
 use crate::registry::CHAMPION;
 use crate::serve::{Answerer, DecisionLog, Labels, LogPlace, with_labels};
 use crate::{Home, PlatformError, Progress, Published, Store};
-use observed::Part;
+use observed::ObservedRows;
 use performance::performance;
 use septet_domain::{BandSide, Domain, Severity, Spanned, Watch};
 use septet_learn::drift::runs::Direction;
@@ -97,7 +97,7 @@ pub struct Gathered {
     published: Published,
     engine: Engine,
     answerer: Answerer,
-    parts: Vec<Part>,
+    parts: Vec<ObservedRows>,
     grid: Grid,
     known: Vec<FirstSeen>,
 }
@@ -143,7 +143,7 @@ pub async fn gather(looking: &MonitorOptions, progress: &dyn Progress) -> Result
         let (_, input) = looking.domain.spec.first_input();
         published_part = observed::without(published_part, live, input.key.get_ref())?;
     }
-    let parts: Vec<Part> = [published_part].into_iter().chain(live).collect();
+    let parts: Vec<ObservedRows> = [published_part].into_iter().chain(live).collect();
     register_published(looking, &engine, &published).await?;
     progress.done(4);
     progress.end();
@@ -156,7 +156,11 @@ impl Gathered {
         self.look_at(&self.parts, progress).await
     }
 
-    async fn look_at(&self, parts: &[Part], progress: &dyn Progress) -> Result<MonitoringReport, PlatformError> {
+    async fn look_at(
+        &self,
+        parts: &[ObservedRows],
+        progress: &dyn Progress,
+    ) -> Result<MonitoringReport, PlatformError> {
         self.engine.forget(OBSERVED)?;
         observed::register(&self.engine, &self.answerer, parts, &self.grid)?;
         let Gathered { looking, engine, answerer, grid, known, .. } = self;
@@ -241,7 +245,7 @@ struct Evaluator<'a> {
     looking: &'a MonitorOptions,
     engine: &'a Engine,
     answerer: &'a Answerer,
-    parts: &'a [Part],
+    parts: &'a [ObservedRows],
     grid: &'a Grid,
     known: &'a [FirstSeen],
 }
@@ -316,6 +320,7 @@ impl Evaluator<'_> {
             watches.push(look);
         }
         findings.extend(self.freshness());
+        findings.extend(self.changed_columns());
         findings.sort_by(|a, b| b.active.cmp(&a.active).then_with(|| b.found.cmp(&a.found)));
         let mut panels = Vec::new();
         for (name, sql) in self.domain().files_in("monitor", ".sql") {
@@ -365,7 +370,7 @@ impl Evaluator<'_> {
 
     fn span(&self, windows: std::ops::Range<i64>) -> Span {
         let (start, end) = (windows.start * self.grid.window, windows.end * self.grid.window);
-        let rows_of = |part: &Part| {
+        let rows_of = |part: &ObservedRows| {
             let before = |time: i64| part.times.partition_point(|&other| other < time);
             (before(end) - before(start)) as u64
         };

@@ -140,6 +140,32 @@ impl Evaluator<'_> {
         })
     }
 
+    /// Published tables no longer fit the version that answers.
+    pub(super) fn changed_columns(&self) -> Option<Finding> {
+        let notes = &self.answerer.notes;
+        let sentence = match notes.as_slice() {
+            [] => return None,
+            [note] => note.clone(),
+            _ => format!("{} columns no longer fit version `{}`", notes.len(), self.answerer.manifest().version),
+        };
+        let newest = self.grid.watched.end - 1;
+        Some(Finding {
+            watch: "columns".to_owned(),
+            title: "columns no longer fit the version".to_owned(),
+            severity: "notice",
+            owner: "data engineering".to_owned(),
+            // The runs before told of it too: what goes on from one to the next is one alert.
+            since: self.grid.text(newest - 1),
+            found: self.grid.text(newest),
+            last: time_text(self.grid.as_of),
+            active: true,
+            sentence,
+            evidence: if notes.len() > 1 { notes.clone() } else { Vec::new() },
+            causes: Vec::new(),
+            examples: Vec::new(),
+        })
+    }
+
     pub(super) fn label_shares(&self) -> Vec<Value> {
         let mut counts: BTreeMap<i64, (f64, f64)> = BTreeMap::new();
         for part in self.parts {

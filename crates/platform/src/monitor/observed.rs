@@ -30,7 +30,7 @@ pub const FINDING: &str = "finding";
 
 /// Rows of one origin, by event time.
 #[derive(Clone)]
-pub struct Part {
+pub struct ObservedRows {
     pub times: Vec<i64>,
     /// The input's columns.
     pub events: RecordBatch,
@@ -48,7 +48,7 @@ pub struct Part {
     pub logged: bool,
 }
 
-impl Part {
+impl ObservedRows {
     pub fn rows(&self) -> usize {
         self.times.len()
     }
@@ -59,9 +59,9 @@ impl Part {
         Ok(cast(column, &DataType::Utf8).map_err(arrow_error)?.as_string::<i32>().clone())
     }
 
-    pub fn take(&self, rows: &[u32]) -> Result<Part, PlatformError> {
+    pub fn take(&self, rows: &[u32]) -> Result<ObservedRows, PlatformError> {
         let at = |&row: &u32| row as usize;
-        Ok(Part {
+        Ok(ObservedRows {
             times: rows.iter().map(|row| self.times[at(row)]).collect(),
             events: take_record_batch(&self.events, &UInt32Array::from(rows.to_vec())).map_err(arrow_error)?,
             frame: self.frame.take(rows),
@@ -82,7 +82,7 @@ pub fn from_history(
     history: &History,
     rows: Range<usize>,
     reasons_from: i64,
-) -> Result<Part, PlatformError> {
+) -> Result<ObservedRows, PlatformError> {
     let Some(frame) = answerer.inputs.frame(history, rows.clone())? else {
         return unscored(&answerer.domain, history, rows);
     };
@@ -98,7 +98,7 @@ pub fn from_history(
     };
     let scored: Vec<Vec<Decided>> = starts.par_iter().map(scored).collect::<Result<_, _>>()?;
     let label = history.label(answerer.domain.spec.model.target.get_ref())?[rows.clone()].to_vec();
-    let mut part = Part {
+    let mut part = ObservedRows {
         times: history.times[rows].to_vec(),
         events,
         frame,
@@ -121,10 +121,10 @@ pub fn from_history(
 }
 
 /// Rows of a domain that answers about customers, not about them: their own numbers are what is watched for drift.
-fn unscored(domain: &Domain, history: &History, rows: Range<usize>) -> Result<Part, PlatformError> {
+fn unscored(domain: &Domain, history: &History, rows: Range<usize>) -> Result<ObservedRows, PlatformError> {
     let count = rows.len();
     let frame = numbers_of(domain, history, rows.clone())?;
-    Ok(Part {
+    Ok(ObservedRows {
         times: history.times[rows.clone()].to_vec(),
         events: history.batch.slice(rows.start, count),
         frame,
@@ -166,7 +166,11 @@ fn model_action(answerer: &Answerer, probability: f64) -> Option<String> {
 }
 
 /// Answers of this version as they were given, with the labels told since. None without an answer.
-pub fn from_log(answerer: &Answerer, logged: Vec<Decision>, labels: &Labels) -> Result<Option<Part>, PlatformError> {
+pub fn from_log(
+    answerer: &Answerer,
+    logged: Vec<Decision>,
+    labels: &Labels,
+) -> Result<Option<ObservedRows>, PlatformError> {
     if !answerer.inputs.keeps_state() {
         return Ok(None);
     }
@@ -203,7 +207,7 @@ pub fn from_log(answerer: &Answerer, logged: Vec<Decision>, labels: &Labels) -> 
         let words = list.filter_map(|one| one.as_str().or_else(|| one["text"].as_str()));
         words.collect::<Vec<_>>().join(between)
     };
-    Ok(Some(Part {
+    Ok(Some(ObservedRows {
         times,
         events,
         frame,
@@ -241,8 +245,8 @@ pub async fn with_labels_of_later_rows(
     engine: &Engine,
     domain: &Domain,
     history: History,
-    live: Option<Part>,
-) -> Result<(History, Option<Part>), PlatformError> {
+    live: Option<ObservedRows>,
+) -> Result<(History, Option<ObservedRows>), PlatformError> {
     let known_until =
         history.times.last().copied().into_iter().chain(live.iter().filter_map(|p| p.times.last().copied()));
     let Some(known_until) = known_until.max() else { return Ok((history, live)) };
@@ -260,7 +264,7 @@ pub async fn with_labels_of_later_rows(
 }
 
 /// The part without the rows whose keys are in the other: what was answered is watched as it was answered.
-pub fn without(part: Part, other: &Part, key: &str) -> Result<Part, PlatformError> {
+pub fn without(part: ObservedRows, other: &ObservedRows, key: &str) -> Result<ObservedRows, PlatformError> {
     let taken: HashSet<String> = other.words(key)?.iter().flatten().map(str::to_owned).collect();
     let keys = part.words(key)?;
     let rows: Vec<u32> =
@@ -269,7 +273,12 @@ pub fn without(part: Part, other: &Part, key: &str) -> Result<Part, PlatformErro
 }
 
 /// Makes the rows the SQL table `observed`.
-pub fn register(engine: &Engine, answerer: &Answerer, parts: &[Part], grid: &Grid) -> Result<(), PlatformError> {
+pub fn register(
+    engine: &Engine,
+    answerer: &Answerer,
+    parts: &[ObservedRows],
+    grid: &Grid,
+) -> Result<(), PlatformError> {
     let batches: Vec<RecordBatch> =
         parts.iter().map(|part| table(answerer, part, grid)).collect::<Result<_, PlatformError>>()?;
     let schema = batches.first().map(RecordBatch::schema).ok_or_else(|| arrow_error("nothing is observed"))?;
@@ -292,7 +301,7 @@ pub fn finding_schema() -> SchemaRef {
     Arc::new(Schema::new(fields.to_vec()))
 }
 
-fn table(answerer: &Answerer, part: &Part, grid: &Grid) -> Result<RecordBatch, PlatformError> {
+fn table(answerer: &Answerer, part: &ObservedRows, grid: &Grid) -> Result<RecordBatch, PlatformError> {
     let mature: Vec<bool> = part.times.iter().map(|&time| grid.is_mature(time)).collect();
     let mut fields: Vec<Field> = Vec::new();
     let mut columns: Vec<ArrayRef> = Vec::new();

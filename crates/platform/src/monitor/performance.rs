@@ -3,7 +3,7 @@
 
 use crate::PlatformError;
 use crate::monitor::grid::Grid;
-use crate::monitor::observed::Part;
+use crate::monitor::observed::ObservedRows;
 use crate::monitor::series::Value;
 use crate::split::DAY;
 use rayon::prelude::*;
@@ -83,7 +83,7 @@ fn beside(task: Task) -> &'static [&'static str] {
 
 /// The measure of choice, some that are always told, and the domain's own.
 pub fn performance(
-    parts: &[Part],
+    parts: &[ObservedRows],
     grid: &Grid,
     domain: &Domain,
     task: Task,
@@ -119,7 +119,7 @@ pub fn series(metric: &MetricSeen, grid: &Grid) -> Vec<Value> {
     metric.realised.iter().map(value).collect()
 }
 
-fn windows(parts: &[Part], grid: &Grid, domain: &Domain, task: Task) -> Result<Vec<Window>, PlatformError> {
+fn windows(parts: &[ObservedRows], grid: &Grid, domain: &Domain, task: Task) -> Result<Vec<Window>, PlatformError> {
     let spec = &domain.spec;
     let mut interned: Vec<Interning> = vec![Interning::default(); spec.measure.len() + 1];
     let mut made: std::collections::BTreeMap<i64, Window> = std::collections::BTreeMap::new();

@@ -1,6 +1,6 @@
 //! Would it be found? Faults of known kinds are put into what was observed, and the monitoring run is made again on it.
 
-use crate::monitor::observed::Part;
+use crate::monitor::observed::ObservedRows;
 use crate::monitor::{Gathered, MonitoringReport};
 use crate::{NoProgress, PlatformError};
 use septet_domain::Domain;
@@ -87,7 +87,7 @@ struct InjectedFault<'a> {
     gathered: &'a Gathered,
     from: i64,
     until: i64,
-    parts: Vec<Part>,
+    parts: Vec<ObservedRows>,
     told: String,
 }
 
@@ -126,7 +126,7 @@ impl<'a> InjectedFault<'a> {
         };
         let (from, until, window) = (self.from, self.until, self.gathered.grid.window);
         for part in &mut self.parts {
-            let Part { times, frame, .. } = part;
+            let ObservedRows { times, frame, .. } = part;
             if let Column::Number(values) = &mut frame.columns[at] {
                 let rows = values.iter_mut().zip(times.iter());
                 rows.filter(|(_, time)| (from..until).contains(&time.div_euclid(window))).for_each(|(v, _)| *v *= 1.3);
@@ -150,7 +150,7 @@ impl<'a> InjectedFault<'a> {
     fn shift_labels(&mut self) {
         let (from, until, window) = (self.from, self.until, self.gathered.grid.window);
         for part in &mut self.parts {
-            let Part { times, label, .. } = part;
+            let ObservedRows { times, label, .. } = part;
             let within = |time: i64| (from..until).contains(&time.div_euclid(window));
             let positives =
                 label.iter().zip(times.iter()).filter(|(label, time)| **label == 1.0 && within(**time)).count();

@@ -28,6 +28,33 @@ pub struct Published {
     pub run_id: String,
     /// Table name to its fingerprint.
     pub tables: BTreeMap<String, String>,
+    /// The champion moves with them.
+    #[serde(default)]
+    pub together: Option<Together>,
+}
+
+/// A champion that moves in one step with the tables. The alias lies in the store and the tables here: whoever reads both between
+/// the two writes waits for the second.
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
+pub struct Together {
+    pub from: Option<String>,
+    pub to: String,
+    /// Microseconds. A step that has not ended long after was interrupted.
+    pub at: i64,
+}
+
+/// Two writes of one step lie milliseconds apart.
+const STEP_MICROS_MAX: i64 = 5_000_000;
+
+impl Published {
+    /// Whether the tables are already these, and the champion is still the one before.
+    pub fn is_between(&self, champion: Option<&str>, now: i64) -> bool {
+        self.together.as_ref().is_some_and(|together| {
+            champion == together.from.as_deref()
+                && champion != Some(&together.to)
+                && now - together.at < STEP_MICROS_MAX
+        })
+    }
 }
 
 /// Held while it lives; given back when the process ends, however it ends.
@@ -103,6 +130,24 @@ impl Home {
     pub fn publish(&self, domain: &str, published: &Published) -> Result<(), PlatformError> {
         let bytes = serde_json::to_vec_pretty(published).map_err(|error| PlatformError::io(&self.root, error))?;
         write_whole(&self.published_file(domain), &bytes)
+    }
+
+    /// Where a run's rows lie, as far as it came: its tables, or what its extract had when it failed.
+    pub fn rows_of_run(&self, domain: &str, run_id: &str) -> Result<PathBuf, PlatformError> {
+        let safe = !run_id.is_empty() && !run_id.contains(['/', '\\']) && !run_id.starts_with('.');
+        let folders = [self.tables_folder(domain, run_id), self.partial_tables_folder(domain, run_id)];
+        folders.into_iter().find(|folder| safe && folder.is_dir()).ok_or_else(|| {
+            let runs = std::fs::read_dir(self.root.join("runs").join(domain)).into_iter().flatten().flatten();
+            let mut known: Vec<String> = runs.map(|run| run.file_name().to_string_lossy().into_owned()).collect();
+            known.sort();
+            let what = format!("no rows are kept of run `{run_id}` of `{domain}`");
+            PlatformError::usage(what, format!("kept are {}", known.join(", ")))
+        })
+    }
+
+    /// Where an extract writes until it has ended.
+    pub fn partial_tables_folder(&self, domain: &str, run_id: &str) -> PathBuf {
+        self.run_folder(domain, run_id).join("tables.partial")
     }
 
     /// Which run's tables are published.

@@ -5,11 +5,16 @@ use septet_domain::Domain;
 use septet_tables::{Engine, TableFile};
 use std::path::Path;
 
+/// One table of the run in this folder.
+pub async fn register_table(engine: &Engine, name: &str, folder: &Path) -> Result<(), PlatformError> {
+    let path = folder.join(format!("{name}.parquet"));
+    Ok(engine.register_file(&TableFile { name: name.to_owned(), path }).await?)
+}
+
 /// The domain's inputs, as the run in this folder extracted them.
 pub async fn register_inputs(engine: &Engine, domain: &Domain, folder: &Path) -> Result<(), PlatformError> {
     for name in domain.spec.input.keys() {
-        let path = folder.join(format!("{name}.parquet"));
-        engine.register_file(&TableFile { name: name.clone(), path }).await?;
+        register_table(engine, name, folder).await?;
     }
     Ok(())
 }
@@ -17,8 +22,7 @@ pub async fn register_inputs(engine: &Engine, domain: &Domain, folder: &Path) ->
 /// The tables that the run's transform made.
 pub async fn register_made(engine: &Engine, domain: &Domain, folder: &Path) -> Result<(), PlatformError> {
     for (name, _) in domain.files_in("tables", ".sql") {
-        let path = folder.join(format!("{name}.parquet"));
-        engine.register_file(&TableFile { name: name.to_owned(), path }).await?;
+        register_table(engine, name, folder).await?;
     }
     Ok(())
 }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 /// Bins of the score distribution: fine enough for two humps, coarse enough to read as bars.
 const HISTOGRAM_BINS: usize = 36;
-/// Probabilities nearer to 0 or 1 count in the outermost bin; isotonic calibration goes no further either.
+/// Probabilities nearer to 0 or 1 count in the outermost bin.
 const PROBABILITY_MIN: f64 = 1e-6;
 /// Bins of predicted numbers.
 const NUMBER_BINS: usize = 20;
@@ -25,6 +25,12 @@ pub struct Charts {
     /// From the lowest probability, bins of equal count.
     pub reliability: Vec<ReliabilityBin>,
     pub histogram: Histogram,
+    /// How many different probabilities the rows get: as many as there are different rows, where nothing is lost.
+    #[serde(default)]
+    pub distinct: u64,
+    /// How the intervals did on these rows; none where the answers have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub intervals: Option<IntervalsHeld>,
     pub flags_per_day: Option<u32>,
     pub days_per_point: i64,
     /// In order of time; days without a row are left out.
@@ -43,6 +49,37 @@ pub struct NumberBin {
     pub low: f64,
     pub high: f64,
     pub rows: u64,
+}
+
+/// The intervals of the newest test fold's rows beside what came true. A single row tells nothing of an interval of its
+/// probability; the rows of a bin do.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct IntervalsHeld {
+    /// Half of the rows have a narrower one.
+    pub width_median: f64,
+    /// Bins of equal count by probability, and those whose share of positives lies between the mean ends of their rows.
+    pub bins: u64,
+    pub bins_inside: u64,
+}
+
+impl IntervalsHeld {
+    /// ends: low and high of each row; all of one length. `None` without rows.
+    pub fn of(probability: &[f64], ends: &[(f64, f64)], truth: &[bool]) -> Option<IntervalsHeld> {
+        let mut order: Vec<usize> = (0..probability.len()).collect();
+        order.sort_by(|&a, &b| probability[a].total_cmp(&probability[b]));
+        let bins = CALIBRATION_BINS.min(order.len());
+        let holds = |bin: &usize| {
+            let own = &order[bin * order.len() / bins..(bin + 1) * order.len() / bins];
+            let mean = |of: &dyn Fn(usize) -> f64| own.iter().map(|&row| of(row)).sum::<f64>() / own.len() as f64;
+            let share = mean(&|row| f64::from(truth[row]));
+            mean(&|row| ends[row].0) <= share && share <= mean(&|row| ends[row].1)
+        };
+        let mut widths: Vec<f64> = ends.iter().map(|(low, high)| high - low).collect();
+        widths.sort_by(f64::total_cmp);
+        let width_median = *widths.get(widths.len() / 2)?;
+        let bins_inside = (0..bins).filter(holds).count() as u64;
+        Some(IntervalsHeld { width_median, bins: bins as u64, bins_inside })
+    }
 }
 
 /// How one scorer ranks.
@@ -78,7 +115,7 @@ pub struct DayPoint {
 }
 
 impl Charts {
-    /// score: what rows are ranked by, any real. probability: 0..=1. day: days since 1970. baseline: name and ranking
+    /// score: what rows are ranked by, of a label the probability that is served. probability: 0..=1. day: days since 1970. baseline: name and ranking
     /// score of the strongest one. All of one length (panics if not); `points_max` per curve. O(n log n).
     pub fn new(
         score: &[f64],
@@ -100,6 +137,8 @@ impl Charts {
             baseline: baseline.map(|(name, score)| (name.to_owned(), Curves::new(score, truth, points_max))),
             reliability,
             histogram: Histogram::new(probability, truth),
+            distinct: distinct(probability),
+            intervals: None,
             flags_per_day,
             days_per_point,
             by_day: by_day(score, truth, day, flags_per_day, days_per_point),
@@ -189,6 +228,13 @@ impl Histogram {
 fn log_odds(probability: f64) -> f64 {
     let probability = probability.clamp(PROBABILITY_MIN, 1.0 - PROBABILITY_MIN);
     (probability / (1.0 - probability)).ln()
+}
+
+fn distinct(probability: &[f64]) -> u64 {
+    let mut sorted = probability.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    sorted.dedup();
+    sorted.len() as u64
 }
 
 fn positives(truth: &[bool]) -> u64 {

@@ -6,13 +6,15 @@ pub(crate) mod numbers;
 mod pictures;
 pub(crate) mod svg;
 
-pub use charts::Charts;
+pub use charts::{Charts, IntervalsHeld};
 pub(crate) use numbers::figure;
 pub(crate) use pictures::day_axis;
 
 use crate::PlatformError;
+use crate::judge::alone::beyond_contract;
+use crate::judge::choose::EVENTS_FEW;
 use crate::registry::store::GateRecord;
-use crate::version::{Candidate, DecisionRule, FeatureSchema, FoldSummary, Manifest, MetricValue};
+use crate::version::{BudgetHeld, Candidate, DecisionRule, FeatureSchema, FoldSummary, Manifest, MetricValue};
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::Value;
 use minijinja::{AutoEscape, Environment, UndefinedBehavior};
@@ -105,6 +107,8 @@ struct View<'a> {
     test_folds_in_validation: usize,
     folds: Vec<FoldRow<'a>>,
     newest: Option<&'a FoldSummary>,
+    /// Folds that say little.
+    thin: Vec<&'a FoldSummary>,
     candidates: Candidates<'a>,
     decision: Option<DecisionView<'a>>,
     books: Books<'a>,
@@ -112,6 +116,9 @@ struct View<'a> {
     learned: Vec<(&'a String, &'a f64)>,
     features: Vec<FeatureRow<'a>>,
     features_left_out: usize,
+    /// Name, type, what it says alone.
+    beyond_contract: Vec<[String; 3]>,
+    left_out: &'a [(String, String)],
 }
 
 impl<'a> View<'a> {
@@ -129,12 +136,15 @@ impl<'a> View<'a> {
             test_folds_in_validation: test_folds_in_validation(manifest),
             folds: manifest.folds.iter().map(FoldRow::new).collect(),
             newest: manifest.folds.iter().find(|fold| fold.part == "test"),
+            thin: manifest.folds.iter().filter(|fold| manifest.task == "label" && says_little(fold)).collect(),
             candidates: Candidates::new(manifest),
             decision: manifest.decision.as_ref().map(DecisionView::new),
             books: Books::new(input),
             parameters: manifest.parameters.iter().map(|(name, value)| (name, plain(value))).collect(),
             learned: manifest.learned.iter().collect(),
             features: features(manifest),
+            beyond_contract: beyond_contract(manifest),
+            left_out: &manifest.left_out,
             features_left_out: manifest.features.len().saturating_sub(FEATURES_MAX),
         }
     }
@@ -241,6 +251,10 @@ impl FoldRow<'_> {
     }
 }
 
+fn says_little(fold: &FoldSummary) -> bool {
+    fold.test_positives.min(fold.test_rows.saturating_sub(fold.test_positives)) < EVENTS_FEW
+}
+
 /// What was tried: the parameters that differ as columns.
 #[derive(Serialize)]
 struct Candidates<'a> {
@@ -291,6 +305,7 @@ struct DecisionView<'a> {
     precision: Option<f64>,
     recall: Option<f64>,
     flagged_share: Option<f64>,
+    budgets: &'a [BudgetHeld],
 }
 
 impl DecisionView<'_> {
@@ -303,6 +318,7 @@ impl DecisionView<'_> {
             flagged,
             precision: precision(rule),
             recall: recall(rule),
+            budgets: &rule.budgets,
             flagged_share: (rows > 0).then(|| flagged as f64 / rows as f64),
         }
     }

@@ -1,6 +1,6 @@
 //! The report's pictures, one function each: what is plotted against what, and what is written beside it.
 
-use crate::report::charts::{Charts, Curves, DayPoint};
+use crate::report::charts::{Charts, Curves, DayPoint, IntervalsHeld};
 use crate::report::numbers::{count, figure, figure_like, percent, short_count};
 use crate::report::svg::{Anchor, Axis, LETTER, Plot, drawing, escape, stroke, text};
 use crate::version::{DecisionRule, FoldSummary, Manifest, MetricValue};
@@ -205,10 +205,21 @@ fn calibration(charts: &Charts) -> Picture {
     };
     let hollow = if logarithmic { " A hollow point is a bin without a positive." } else { "" };
     let caption = format!(
-        "{} bins of {rows} rows (figures at the top), with 95 % intervals of what came true.{hollow} On the dotted diagonal a probability keeps its word.",
-        bins.len()
+        "{} bins of {rows} rows (figures at the top), with 95 % intervals of what came true.{hollow} On the dotted diagonal a probability keeps its word.{}",
+        bins.len(),
+        charts.intervals.as_ref().map(intervals_in_words).unwrap_or_default()
     );
     Picture { title, svg: plot.finish("Calibration: promised probability against the share that came true"), caption }
+}
+
+fn intervals_in_words(held: &IntervalsHeld) -> String {
+    format!(
+        " Each probability is served with a 90 % interval, half of them narrower than {}; in {} of {} bins what came true lies \
+         between the mean ends.",
+        percent(held.width_median),
+        held.bins_inside,
+        held.bins
+    )
 }
 
 /// Rare positives crowd into a corner of linear axes.
@@ -261,7 +272,10 @@ fn distribution(charts: &Charts, decision: Option<&DecisionRule>) -> Picture {
     ]);
     let line = if decision.is_some() { " The upright line is the threshold." } else { "" };
     let caption = format!(
-        "Positives stand in front. The upright scale is in powers of ten, so that the rare ones are seen.{line}"
+        "{} rows have {} different probabilities. Positives stand in front. The upright scale is in powers of ten, so that the \
+         rare ones are seen.{line}",
+        count(charts.rows),
+        count(charts.distinct)
     );
     Picture { title, svg: plot.finish("Rows by probability, positives against negatives"), caption }
 }

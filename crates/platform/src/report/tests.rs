@@ -5,7 +5,8 @@ use crate::report::{Charts, ReportInput, card, html, numbers};
 use crate::version::{Candidate, DecisionRule, FORMAT, FeatureSchema, FoldSummary, Manifest, MetricValue};
 use septet_domain::{Fingerprints, ParameterValue};
 use septet_learn::bootstrap::SplitMix64;
-use septet_learn::calibration::Calibrator;
+use septet_learn::calibration::{Bounds, Calibrator};
+use septet_learn::univariate::{Read, Told, Univariate};
 use std::collections::BTreeMap;
 
 const HOSTILE: &str = "<b>&\"";
@@ -58,6 +59,10 @@ fn sample() -> Sample {
         charts: charts(),
         quarantine: vec![reason("amount", "holds text", 98), reason("", "line has 7 fields, expected 6", 37)],
     }
+}
+
+fn alone() -> Univariate {
+    Univariate { told: Told::RocAuc, read: Read::Values, value: 0.52, low: 0.49, high: 0.55, rows: 9_000 }
 }
 
 fn gate(name: &str, passed: bool, evidence: &str) -> GateRecord {
@@ -114,6 +119,9 @@ fn manifest() -> Manifest {
         fitted_on: None,
         features: names.map(feature).to_vec(),
         extras: vec!["is_weekend".to_owned()],
+        left_out: vec![("reference".to_owned(), "an identifier: 9 different texts in 9 rows".to_owned())],
+        alone: vec![("is_weekend".to_owned(), alone())],
+        tables: None,
         parameters: parameters(0.05, 5.0),
         candidates: vec![
             candidate(0.05, 3.0, 0.668),
@@ -122,13 +130,19 @@ fn manifest() -> Manifest {
             candidate(0.1, 5.0, 0.684),
         ],
         estimates: Vec::new(),
-        calibrator: Calibrator::Isotonic { score: vec![0.1, 0.9], probability: vec![0.001, 0.9] },
+        calibrator: Calibrator::CentredIsotonic {
+            log_odds: vec![-6.0, 2.0],
+            becomes: vec![-7.0, 2.0],
+            slope: 0.9,
+            bounds: Bounds { low: 1e-5, high: 0.999 },
+        },
         decision: Some(DecisionRule {
             threshold: 0.0873,
             policy: "100 flagged a day, on validation".to_owned(),
             positive: "decline".to_owned(),
             negative: "approve".to_owned(),
             review: None,
+            budgets: Vec::new(),
             true_positive: 212,
             false_positive: 431,
             true_negative: 57_210,
@@ -369,6 +383,7 @@ fn a_manifest_with_next_to_nothing_makes_a_page_too() {
         positive: String::new(),
         negative: String::new(),
         review: None,
+        budgets: Vec::new(),
         true_positive: 0,
         false_positive: 0,
         true_negative: 0,

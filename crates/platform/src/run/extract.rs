@@ -2,11 +2,12 @@
 
 use crate::PlatformError;
 use crate::inputs::places::at_file;
+use crate::own_names::{refuse_declared, refuse_extras};
 use crate::registry::home::make_folder;
 use crate::run::demo::demo_file;
 use crate::run::{Made, Run};
 use septet_domain::{Layout, did_you_mean};
-use septet_tables::{ExtractReport, ExtractRequest, Location, Reading, TableFile, TextFormat, extract};
+use septet_tables::{ExtractReport, ExtractRequest, Location, Reading, TableFile, TablesError, TextFormat, extract};
 use serde_json::json;
 use std::path::Path;
 
@@ -14,10 +15,11 @@ use std::path::Path;
 const DEMO_LAYOUT: &str = "demo";
 
 pub async fn run(run: &Run<'_>) -> Result<Made, PlatformError> {
-    let folder = run.run_folder().join("tables.partial");
+    let folder = run.home.partial_tables_folder(run.domain.name(), &run.run_id);
     // A half extract of a killed attempt is of no use.
     let _ = std::fs::remove_dir_all(&folder);
     make_folder(&folder)?;
+    refuse_declared(&run.engine()?, run.domain).await?;
     let (layout_name, simulated) = (layout_name(run), simulated(run));
     let mut reports = Vec::new();
     for (at, (name, input)) in run.domain.spec.input.iter().enumerate() {
@@ -30,11 +32,21 @@ pub async fn run(run: &Run<'_>) -> Result<Made, PlatformError> {
         let engine = run.engine()?;
         run.progress.begin(&format!("extract {name}"), None, "rows");
         let show = |reading: Reading| run.progress.done(reading.rows);
-        let report = extract(&engine, &request, &show).await.map_err(|error| at_file(run.domain, &file, error))?;
+        let report = extract(&engine, &request, &show).await;
         run.progress.end();
+        if let Err(TablesError::TooManyBroken { .. }) = &report {
+            // The rows that broke can be asked for: septet sql DOMAIN --run ID.
+            let names: Vec<&String> = reports.iter().map(|(name, _)| name).chain([name]).collect();
+            gather_quarantine(run, &folder, &names).await?;
+        }
+        let report = report.map_err(|error| told(run, &file, error))?;
+        report.notes.iter().for_each(|note| run.progress.say(note));
+        if at == 0 {
+            refuse_extras(&run.engine()?, run.domain, &report.extras).await?;
+        }
         reports.push((name.clone(), report));
     }
-    gather_quarantine(run, &folder, &reports).await?;
+    gather_quarantine(run, &folder, &reports.iter().map(|(name, _)| name).collect::<Vec<_>>()).await?;
     put_in_place(run, &folder, &reports)?;
     let sum = |of: fn(&ExtractReport) -> u64| reports.iter().map(|(_, report)| of(report)).sum::<u64>();
     let fingerprint = reports.iter().map(|(_, report)| report.fingerprint.clone()).collect::<Vec<_>>().join("-");
@@ -45,6 +57,18 @@ pub async fn run(run: &Run<'_>) -> Result<Made, PlatformError> {
         fingerprint,
         detail: json!({ "layout": layout_name, "simulated": simulated, "inputs": reports }),
     })
+}
+
+/// An extract's error, with its place or with where the rows that broke are to be seen.
+fn told(run: &Run, file: &str, error: TablesError) -> PlatformError {
+    match error {
+        TablesError::TooManyBroken { .. } => {
+            let (domain, run_id) = (run.domain.name(), &run.run_id);
+            let see = format!("see them with: septet sql {domain} --run {run_id} \"SELECT * FROM quarantine\"");
+            PlatformError::usage(error.to_string(), see)
+        }
+        error => at_file(run.domain, file, error),
+    }
 }
 
 /// The extracted tables under their name. Published ones are in readers' hands: a repeated extract may only find the
@@ -113,20 +137,16 @@ fn layout_sql(
 }
 
 /// One table `quarantine` of all inputs.
-async fn gather_quarantine(
-    run: &Run<'_>,
-    folder: &Path,
-    reports: &[(String, ExtractReport)],
-) -> Result<(), PlatformError> {
+async fn gather_quarantine(run: &Run<'_>, folder: &Path, inputs: &[&String]) -> Result<(), PlatformError> {
     let engine = run.engine()?;
     let mut selects = Vec::new();
-    for (name, _) in reports {
+    for name in inputs {
         let part = format!("{name}.quarantine");
         engine.register_file(&TableFile { name: part.clone(), path: folder.join(format!("{part}.parquet")) }).await?;
         selects.push(format!("SELECT * FROM \"{part}\""));
     }
     engine.write(&selects.join(" UNION ALL "), &folder.join("quarantine.parquet"), &|_| {}).await?;
-    for (name, _) in reports {
+    for name in inputs {
         let path = folder.join(format!("{name}.quarantine.parquet"));
         std::fs::remove_file(&path).map_err(|error| PlatformError::io(&path, error))?;
     }

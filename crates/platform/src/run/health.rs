@@ -1,9 +1,11 @@
-//! The last look before a version answers: it loads, it answers its cases, then the alias moves.
+//! The last check before a version answers: it loads, it answers its cases, then tables and alias move in one step.
 
 use crate::PlatformError;
+use crate::registry::clock::now_micros;
+use crate::registry::home::Together;
 use crate::registry::store::{GateRecord, Signed};
 use crate::registry::{CHAMPION, PINNED};
-use crate::run::{Made, Run, StepName};
+use crate::run::{Made, Run, StepName, in_force};
 use crate::serve::{Answerer, Violation};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -47,27 +49,48 @@ pub async fn run(run: &Run<'_>) -> Result<Made, PlatformError> {
     let evidence = format!("{} of {} cases answered as they must", cases.len() - failed.len(), cases.len());
     gates.push(GateRecord { name: CASES_GATE.to_owned(), passed: failed.is_empty(), evidence });
     run.store.judge_version(run.domain.name(), &version, &gates).await?;
-    let promoted = gates.iter().all(|gate| gate.passed) && promote(run, &version).await?;
+    let answers = run.store.alias(run.domain.name(), CHAMPION).await?.is_some();
+    let withheld = in_force::withheld(answers, &gates);
+    let promoted = match (gates.iter().all(|gate| gate.passed), &withheld) {
+        (true, _) => promote(run, &version).await?,
+        (false, None) => {
+            put_in_force(run, None).await?;
+            false
+        }
+        (false, Some(_)) => false,
+    };
     let fingerprint = blake3::hash(format!("{version} {promoted}").as_bytes()).to_hex()[..32].to_owned();
     let count = cases.len() as u64;
-    let detail = json!({ "version": version, "promoted": promoted, "cases": cases });
+    let detail = json!({ "version": version, "promoted": promoted, "withheld": withheld, "cases": cases });
     Ok(Made { rows_in: count, rows_out: count - failed.len() as u64, quarantined: 0, fingerprint, detail })
 }
 
-/// Moves the champion alias to the version, unless somebody else moved it meanwhile.
+/// Puts the tables in force and moves the champion alias to the version, in one step for whoever reads both; unless somebody else
+/// moved the alias meanwhile.
 async fn promote(run: &Run<'_>, version: &str) -> Result<bool, PlatformError> {
     let name = run.domain.name();
     let champion = run.store.alias(name, CHAMPION).await?.map(|alias| alias.version);
     if champion.as_deref() == Some(version) {
+        put_in_force(run, None).await?;
         return Ok(true);
     }
     if let Some(pinned) = run.store.alias(name, PINNED).await? {
         run.progress.say(&format!("`{}` is pinned: `{version}` is kept and not promoted", pinned.version));
+        put_in_force(run, None).await?;
         return Ok(false);
     }
+    let together = Together { from: champion.clone(), to: version.to_owned(), at: now_micros() };
+    put_in_force(run, Some(together)).await?;
     let why = format!("run {} passed its gates", run.run_id);
     let signed = Signed { by: "septet", why: &why };
     run.store.move_alias(name, CHAMPION, champion.as_deref(), version, signed).await
+}
+
+/// The tables that step load has counted.
+async fn put_in_force(run: &Run<'_>, together: Option<Together>) -> Result<(), PlatformError> {
+    let loaded = run.report_of(StepName::Load).await?;
+    let tables = serde_json::from_value(loaded.detail["tables"].clone());
+    in_force::put_in_force(run, tables.map_err(|error| PlatformError::Store(error.to_string()))?, together)
 }
 
 /// Name, whether the answer was as expected, and what it was.

@@ -3,6 +3,8 @@
 mod demo;
 mod extract;
 mod health;
+mod in_force;
+mod limits;
 mod load;
 pub mod prepare;
 mod train;
@@ -79,6 +81,10 @@ pub struct Run<'a> {
     /// Threads of a single fit that is timed alone; a run's own fits take one each.
     pub threads: usize,
     pub progress: &'a dyn Progress,
+    /// A person has said that rows may shrink, be older or lack columns.
+    pub accept: bool,
+    /// Step load puts the tables in force, beside the champion and without a training.
+    pub refresh: bool,
     /// What one step made and the next needs again; empty at first.
     pub kept: Kept,
 }
@@ -123,6 +129,8 @@ pub struct RunReport {
     pub domain: String,
     pub version: String,
     pub promoted: bool,
+    /// Why the run's tables did not come into force; none if they did.
+    pub withheld: Option<String>,
     pub steps: Vec<StepReport>,
     pub metrics: BTreeMap<String, MetricValue>,
     pub gates: Vec<GateRecord>,
@@ -222,6 +230,7 @@ impl Run<'_> {
             run_id: self.run_id.clone(),
             domain: self.domain.name().to_owned(),
             promoted: health.detail["promoted"].as_bool().unwrap_or(false),
+            withheld: health.detail["withheld"].as_str().map(str::to_owned),
             metrics: serde_json::from_str(&record.metrics).map_err(|error| PlatformError::Store(error.to_string()))?,
             gates: record.gates,
             report: self.home.version_folder(self.domain.name(), &version).join("report.html"),

@@ -4,18 +4,20 @@ use crate::PlatformError;
 use crate::error::arrow_error;
 use crate::inputs::TrainingData;
 use crate::inputs::history::nullable;
+use crate::judge::alone::{beyond_contract, check_exceptions, each_alone};
 use crate::judge::choose::{Outcome, train};
 use crate::judge::decide::decide;
 use crate::judge::estimate;
 use crate::judge::evaluation::Evaluation;
 use crate::registry::home::{make_folder, write_whole};
-use crate::report::Charts;
+use crate::report::{Charts, IntervalsHeld};
 use crate::run::prepare::prepare;
 use crate::run::{Made, Run};
 use crate::split::{DAY, day_name};
 use crate::values::to_json;
 use crate::version::profiles::Profiles;
-use crate::version::{DEFINITION, Estimate, FORMAT, FeatureSchema, Manifest, Scorer};
+use crate::version::{DEFINITION, Estimate, FORMAT, FeatureSchema, INTERVAL, Manifest, Scorer};
+use septet_learn::calibration::ProbabilityInterval;
 use septet_learn::frame::Column;
 use septet_learn::measures::{Answers, Task};
 use septet_tables::arrow::array::{Array, ArrayRef, Int64Array, RecordBatch, StringArray};
@@ -30,6 +32,7 @@ pub async fn run(run: &Run<'_>) -> Result<Made, PlatformError> {
     let data = prepare(run).await?;
     let tests: Vec<Vec<u32>> = data.plan.test.iter().map(|fold| fold.test.clone()).collect();
     let evaluation = Evaluation::new(&data, run.domain, &tests)?;
+    check_exceptions(run.domain, &data.frame.names)?;
     let fit = fit_name(run, &data.data_fingerprint, &data.layout);
     if let Some(known) = fitted_before(run, &fit)? {
         run.progress.say(&format!("what is learned from has not changed: deciding anew on the fit of {known}"));
@@ -47,17 +50,29 @@ pub async fn run(run: &Run<'_>) -> Result<Made, PlatformError> {
     let (name, profile) = Profiles::learn(&data.frame, learned_from, served(&outcome.test[0])).file()?;
     files.push((name.to_owned(), profile));
     files.push((ANSWERS.to_owned(), answers_file(&outcome.validation, &outcome.test)?));
+    if let Some(interval) = &outcome.interval {
+        files.push((INTERVAL.to_owned(), to_json(interval)?));
+    }
     files.extend(definition_files(run));
-    made(run, &data, &files, &version)
+    made(run, &data, &files, &manifest)
 }
 
-fn made(run: &Run, data: &TrainingData, files: &[(String, Vec<u8>)], version: &str) -> Result<Made, PlatformError> {
+fn made(
+    run: &Run,
+    data: &TrainingData,
+    files: &[(String, Vec<u8>)],
+    manifest: &Manifest,
+) -> Result<Made, PlatformError> {
     Ok(Made {
         rows_in: data.rows_read,
         rows_out: data.plan.test.first().map_or(0, |fold| fold.fitted_on(false).len()) as u64,
         quarantined: 0,
         fingerprint: write_version(run, files)?,
-        detail: json!({ "version": version }),
+        detail: json!({
+            "version": manifest.version,
+            "beyond_contract": beyond_contract(manifest),
+            "left_out": manifest.left_out,
+        }),
     })
 }
 
@@ -107,6 +122,9 @@ fn decide_anew(run: &Run, data: &TrainingData, evaluation: &Evaluation, known: &
         definition: run.domain.fingerprints(),
         decided_anew_from: Some(known.to_owned()),
         features: features(run, data),
+        left_out: data.left_out.clone(),
+        alone: each_alone(data),
+        tables: Some(data.tables.clone()),
         estimates,
         decision,
         metrics,
@@ -115,7 +133,10 @@ fn decide_anew(run: &Run, data: &TrainingData, evaluation: &Evaluation, known: &
     let old: Charts = read_charts(&folder)?;
     let charts = match data.context.task {
         Task::Number => old,
-        Task::Label | Task::Count => Charts { baseline: old.baseline, ..label_charts(run, data, &test[0], None) },
+        Task::Label | Task::Count => {
+            let (baseline, intervals) = (old.baseline, old.intervals);
+            Charts { baseline, intervals, ..label_charts(run, data, &test[0], None, None) }
+        }
     };
     let mut files = vec![("manifest.json".to_owned(), to_json(&manifest)?)];
     let kept = std::fs::read_dir(&folder).map_err(|error| PlatformError::io(&folder, error))?;
@@ -128,7 +149,7 @@ fn decide_anew(run: &Run, data: &TrainingData, evaluation: &Evaluation, known: &
     }
     files.push(("charts.json".to_owned(), to_json(&charts)?));
     files.extend(definition_files(run));
-    made(run, data, &files, &version)
+    made(run, data, &files, &manifest)
 }
 
 /// `answers.parquet`: what the chosen candidate said of the validation and the test folds, so that lines can be drawn on it again.
@@ -213,7 +234,8 @@ fn write_version(run: &Run, files: &[(String, Vec<u8>)]) -> Result<String, Platf
 fn fit_name(run: &Run, data_fingerprint: &str, layout: &str) -> String {
     let model = run.domain.fingerprints().model;
     let seed = run.domain.spec.seed().to_string();
-    hash_of(&[data_fingerprint, run.domain.name(), &model, layout, &seed, env!("CARGO_PKG_VERSION")])
+    let format = FORMAT.to_string();
+    hash_of(&[data_fingerprint, run.domain.name(), &model, layout, &seed, env!("CARGO_PKG_VERSION"), &format])
 }
 
 /// And with equal decisions on it the same version.
@@ -284,6 +306,9 @@ fn manifest(
         },
         features: features(run, data),
         extras: data.extras.clone(),
+        left_out: data.left_out.clone(),
+        alone: each_alone(data),
+        tables: Some(data.tables.clone()),
         parameters: outcome.parameters.0.clone(),
         learned: outcome.fitted.learned(),
         outputs: outcome.kind.outputs(&data.context),
@@ -317,17 +342,29 @@ fn charts(run: &Run, data: &TrainingData, outcome: &Outcome) -> Charts {
         return Charts::of_numbers(outcome.test[0].number.as_deref().unwrap_or_default(), &truth);
     }
     let baseline = outcome.strongest_baseline.as_ref();
-    let baseline = baseline.and_then(|(name, answers)| Some((name.as_str(), answers.score.as_deref()?)));
-    label_charts(run, data, &outcome.test[0], baseline)
+    let baseline = baseline.and_then(|(name, answers)| Some((name.as_str(), answers.ranked_by(data.context.task)?)));
+    label_charts(run, data, &outcome.test[0], outcome.interval.as_ref(), baseline)
 }
 
-fn label_charts(run: &Run, data: &TrainingData, ours: &Answers, baseline: Option<(&str, &[f64])>) -> Charts {
+fn label_charts(
+    run: &Run,
+    data: &TrainingData,
+    ours: &Answers,
+    interval: Option<&ProbabilityInterval>,
+    baseline: Option<(&str, &[f64])>,
+) -> Charts {
     let fold = &data.plan.test[0];
     let positive: Vec<bool> = fold.test.iter().map(|&row| data.target()[row as usize] > 0.0).collect();
     let day: Vec<i32> = fold.test.iter().map(|&row| data.times[row as usize].div_euclid(DAY) as i32).collect();
     let flags = run.domain.spec.decision.as_ref().and_then(|decision| decision.flags_per_day);
-    let (score, chance) = (ours.score.as_deref().unwrap_or_default(), ours.chance.as_deref().unwrap_or_default());
-    Charts::new(score, chance, &positive, &day, baseline, flags, CURVE_POINTS)
+    let score = ours.ranked_by(data.context.task).unwrap_or_default();
+    let chance = ours.chance.as_deref().unwrap_or_default();
+    let intervals = interval.zip(ours.score.as_ref()).and_then(|(interval, raw)| {
+        let ends: Vec<(f64, f64)> =
+            raw.iter().zip(chance).map(|(&raw, &chance)| interval.around(raw, chance)).collect();
+        IntervalsHeld::of(chance, &ends, &positive)
+    });
+    Charts { intervals, ..Charts::new(score, chance, &positive, &day, baseline, flags, CURVE_POINTS) }
 }
 
 /// Reads the charts back.

@@ -1,29 +1,29 @@
 //! Gates: what a version must hold before it may answer. One that fails is kept and marked.
 
 use crate::PlatformError;
-use crate::inputs::features::frame_row;
 use crate::inputs::{Inputs, TrainingData};
+use crate::judge::alone::{GIVES_AWAY, accusation, each_alone, figures, gives_away};
 use crate::judge::evaluation::Evaluation;
 use crate::registry::CHAMPION;
 use crate::registry::home::{appear, write_whole};
 use crate::registry::store::GateRecord;
-use crate::registry::tables::{register_all, register_inputs};
+use crate::registry::tables::register_inputs;
 use crate::report::{self, ReportInput};
+use crate::run::limits::{budget, calibration, decides, gate, limited, times};
 use crate::run::prepare::{known_at, prepare, prepare_anew};
 use crate::run::train::{read_answers, read_charts};
 use crate::run::{Made, Run, StepName};
-use crate::values::OwnedValue;
 use crate::values::to_json;
-use crate::version::{DecisionRule, Scorer};
+use crate::version::learned_tables::register_as_learned;
+use crate::version::{Manifest, Scorer};
+use septet_domain::Spanned;
 use septet_learn::frame::Column;
-use septet_learn::measures::Task;
 use septet_tables::ExtractReport;
 use serde_json::json;
 use std::path::Path;
-use std::time::Instant;
 
-/// Rows timed one by one for the time gates.
-const TIMED_ROWS: usize = 2_000;
+/// Inputs that a gate tells one by one.
+const LEAKS_TOLD_MAX: usize = 5;
 
 pub async fn run(run: &Run<'_>) -> Result<Made, PlatformError> {
     let trained = run.report_of(StepName::Train).await?;
@@ -145,7 +145,7 @@ pub async fn papers_are_current(run: &Run<'_>, version: &str) -> Result<bool, Pl
 async fn gates(run: &Run<'_>, data: &TrainingData, scorer: &Scorer) -> Result<Vec<GateRecord>, PlatformError> {
     let limits = &run.domain.spec.gates;
     let manifest = &scorer.manifest;
-    let total = 6 + manifest.advantage.len() as u64;
+    let total = 7 + manifest.advantage.len() as u64;
     run.progress.begin("validate: gates", Some(total), "gates");
     let on = if data.plan.test.len() == 1 && data.plan.test[0].seen.is_empty() { "hold-out" } else { "test folds" };
     let on = if data.plan.test[0].seen.is_empty() { on } else { "keys held out" };
@@ -159,25 +159,27 @@ async fn gates(run: &Run<'_>, data: &TrainingData, scorer: &Scorer) -> Result<Ve
     let equal = equal?;
     gates.push(gate("batch_equals_online", equal.different == 0, equal.evidence));
     gates.extend(unchanged?);
+    gates.push(no_leak(data, manifest, &limits.may_reveal_label));
     run.progress.done(gates.len() as u64);
-    gates.extend(calibration(scorer, limits.calibration_error_max));
+    let answers = run_answers(run, data, scorer)?;
+    gates.extend(calibration(scorer, &answers, limits.calibration_error_max));
     if let Some(total) = manifest.metrics.get("total_error") {
         let (off, max) = (100.0 * total.value, 100.0 * limits.total_error_max);
         let evidence = format!("sum over the test rows off by {off:.1} %; at most {max:.0} %");
-        gates.push(gate("total", total.value <= limits.total_error_max, evidence));
+        let passed = total.value <= limits.total_error_max;
+        gates.push(limited("total", passed, evidence, "total_error_max", limits.total_error_max));
     }
-    gates.extend(manifest.decision.as_ref().map(decides));
+    if let Some(decision) = &manifest.decision {
+        gates.push(decides(decision, limits.flagged_share_max));
+        gates.extend(budget(decision, limits.budget_off_max));
+    }
     let mb = scorer.model_bytes()? as f64 / 1e6;
     let evidence = format!("{mb:.2} MB; at most {}", limits.model_mb_max);
-    gates.push(gate("model_size", mb <= limits.model_mb_max, evidence));
+    gates.push(limited("model_size", mb <= limits.model_mb_max, evidence, "model_mb_max", limits.model_mb_max));
     gates.extend(against_champion(run, data, scorer).await?);
     gates.extend(times(data, scorer, limits.prediction_us_max, limits.explanation_us_max)?);
     run.progress.end();
     Ok(gates)
-}
-
-fn gate(name: &str, passed: bool, evidence: String) -> GateRecord {
-    GateRecord { name: name.to_owned(), passed, evidence }
 }
 
 /// The version beside the champion on the newest test fold, rows that neither has learned from: refused where the whole interval of
@@ -212,7 +214,7 @@ async fn against_champion(
     let rows: Vec<u32> = unseen.iter().map(|&at| fold[at as usize]).collect();
     let domain = crate::version::definition(&folder, name)?;
     let engine = run.engine()?;
-    register_all(&engine, &domain, &run.tables_folder()).await?;
+    register_as_learned(&engine, &domain, &run.tables_folder(), their).await?;
     let inputs = Inputs::load(&engine, &domain, &their.extras, 0).await?;
     let Some(frame) = data.frame_by(&inputs, &rows)? else { return Ok(None) };
     let theirs = champion.answers(&frame, &data.context)?;
@@ -231,7 +233,8 @@ async fn against_champion(
         unseen.len(),
         0.0 - margin
     );
-    said(advantage.is_none_or(|(_, high)| high >= -margin), evidence)
+    let holds = advantage.is_none_or(|(_, high)| high >= -margin);
+    Ok(Some(limited("holds_against_champion", holds, evidence, "champion_margin", margin)))
 }
 
 /// What this version's candidate said of the test folds.
@@ -259,6 +262,32 @@ async fn no_look_ahead(run: &Run<'_>, data: &TrainingData) -> Result<Vec<GateRec
     Ok([features].into_iter().chain(labels).collect())
 }
 
+/// An input that alone tells the label is not had when the answer is asked for, or the question is none. `allowed`: those of which
+/// somebody has said that they are.
+fn no_leak(data: &TrainingData, manifest: &Manifest, allowed: &[Spanned<String>]) -> GateRecord {
+    // A version of an earlier program does not say.
+    let alone = if manifest.alone.is_empty() { each_alone(data) } else { manifest.alone.clone() };
+    let is_allowed = |name: &str| allowed.iter().any(|known| known.get_ref() == name);
+    let judged = || alone.iter().filter(|(name, _)| !is_allowed(name));
+    let leaks: Vec<String> =
+        judged().filter(|(_, found)| gives_away(found)).map(|(name, found)| accusation(name, found)).collect();
+    if !leaks.is_empty() {
+        let told = leaks[..leaks.len().min(LEAKS_TOLD_MAX)].join("; ");
+        let evidence = format!(
+            "{told}; refused above {GIVES_AWAY}: leave it out, or name it in [gates] may_reveal_label if it is known when an \
+             answer is asked for"
+        );
+        return gate("no_leak", false, evidence);
+    }
+    let most = judged().max_by(|a, b| a.1.low.total_cmp(&b.1.low));
+    let most = most.map_or_else(
+        || "none says anything alone".to_owned(),
+        |(name, found)| format!("`{name}` says most alone: {} on {} held-out rows", figures(found), found.rows),
+    );
+    let but = if allowed.is_empty() { String::new() } else { format!("; {} allowed to say more", allowed.len()) };
+    gate("no_leak", true, format!("of {} inputs {most}; refused above {GIVES_AWAY}{but}", alone.len()))
+}
+
 /// The interval of our advantage over a baseline in a metric, and what it was judged on.
 fn beats(metric: &str, on: &str, baseline: &str, advantage: Option<(f64, f64)>) -> GateRecord {
     let evidence = match advantage {
@@ -268,57 +297,4 @@ fn beats(metric: &str, on: &str, baseline: &str, advantage: Option<(f64, f64)>) 
         None => "the difference could not be resampled".to_owned(),
     };
     GateRecord { name: format!("beats_{baseline}"), passed: advantage.is_some_and(|(low, _)| low > 0.0), evidence }
-}
-
-fn calibration(scorer: &Scorer, max: f64) -> Option<GateRecord> {
-    let error = scorer.manifest.metrics.get("calibration_error").map(|metric| metric.value);
-    let error = error.or((scorer.task != Task::Number).then_some(f64::NAN))?;
-    let evidence = format!("calibration error {error:.4} on the test folds; at most {max}");
-    Some(gate("calibration", error <= max, evidence))
-}
-
-/// A rule that flags most rows decides nothing: a budget of 100 alerts a day on 90 payments a day, say.
-fn decides(decision: &DecisionRule) -> GateRecord {
-    let flagged = decision.true_positive + decision.false_positive;
-    let rows = flagged + decision.true_negative + decision.false_negative;
-    let evidence = format!(
-        "at the threshold {:.4} ({}), {flagged} of {rows} rows of the newest test fold get `{}`; at most half",
-        decision.threshold, decision.policy, decision.positive
-    );
-    GateRecord { name: "decides".to_owned(), passed: flagged * 2 <= rows, evidence }
-}
-
-fn times(
-    data: &TrainingData,
-    scorer: &Scorer,
-    prediction_max: f64,
-    explanation_max: f64,
-) -> Result<[GateRecord; 2], PlatformError> {
-    let rows: Vec<Vec<OwnedValue>> =
-        (0..data.frame.rows().min(TIMED_ROWS)).map(|row| frame_row(&data.frame, row)).collect();
-    let median = |times: &mut Vec<f64>| {
-        times.sort_by(f64::total_cmp);
-        times[times.len() / 2]
-    };
-    let (mut predictions, mut explanations) = (Vec::new(), Vec::new());
-    let begun = Instant::now();
-    // A kind that draws futures is timed on as many rows as a second has.
-    for row in rows.iter().take_while(|_| begun.elapsed().as_millis() < 300) {
-        let start = Instant::now();
-        std::hint::black_box((scorer.score(row)?, scorer.outputs(row)?));
-        predictions.push(start.elapsed().as_secs_f64() * 1e6);
-        let start = Instant::now();
-        std::hint::black_box(scorer.explain(row)?);
-        explanations.push(start.elapsed().as_secs_f64() * 1e6);
-    }
-    let timed = predictions.len();
-    let gate = |name: &str, found: f64, max: f64| GateRecord {
-        name: name.to_owned(),
-        passed: found <= max,
-        evidence: format!("median {found:.1} us of {timed} rows, features given; at most {max} us"),
-    };
-    Ok([
-        gate("prediction_time", median(&mut predictions), prediction_max),
-        gate("explanation_time", median(&mut explanations), explanation_max),
-    ])
 }

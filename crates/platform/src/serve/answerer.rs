@@ -5,21 +5,20 @@ use crate::PlatformError;
 use crate::error::arrow_error;
 use crate::inputs::Inputs;
 use crate::inputs::contract::{Event, EventContract};
-use crate::inputs::features::is_text;
 use crate::inputs::history::nullable;
-use crate::inputs::places::{at_file, at_offset};
-use crate::kinds::{self, Explanation, TermContribution};
+use crate::kinds::{Explanation, TermContribution};
 use crate::registry::home::Home;
-use crate::registry::tables::register_all;
+use crate::serve::decision::{compile_answer, compile_rules, decision_schema, json_of};
 use crate::serve::lookup::Lookups;
+use crate::serve::words::{Phrase, effect, phrases};
 use crate::values::OwnedValue;
+use crate::version::learned_tables::register_as_learned;
 use crate::version::profiles::{LiveFeatures, Profiles};
 use crate::version::{Manifest, Scorer};
-use septet_domain::{Domain, Feature};
+use septet_domain::Domain;
 use septet_learn::measures::Task;
-use septet_tables::arrow::array::{Array, ArrayRef, AsArray, Float64Array, RecordBatch, StringArray};
-use septet_tables::arrow::compute::cast;
-use septet_tables::arrow::datatypes::{DataType, Field, Float64Type, Int64Type, Schema, SchemaRef};
+use septet_tables::arrow::array::{ArrayRef, Float64Array, RecordBatch, StringArray};
+use septet_tables::arrow::datatypes::DataType;
 use septet_tables::{Engine, RowExpressions};
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -28,17 +27,14 @@ use std::sync::Arc;
 /// Reasons given unless all are asked for.
 const REASONS: usize = 3;
 
-/// The columns after the request's and the features' own in what rules and `answer.sql` read: what is served, and what is done.
-const PROBABILITY: &str = "probability";
-const PREDICTED: &str = "predicted";
-const ACTION: &str = "action";
-
 pub struct Answerer {
     pub domain: Arc<Domain>,
     pub inputs: Inputs,
     pub scorer: Scorer,
     /// The run whose published tables hold the history.
     pub run_id: String,
+    /// What of the published tables no longer fits the version, in sentences.
+    pub notes: Vec<String>,
     lookups: Lookups,
     rules: Option<RowExpressions>,
     answer: Option<RowExpressions>,
@@ -46,15 +42,6 @@ pub struct Answerer {
     pub live_features: Option<LiveFeatures>,
     /// For each feature the words that a reason is made of.
     phrases: Vec<Phrase>,
-}
-
-/// "Mean amount of the card in 7 days" and " EUR".
-#[derive(Clone, Debug)]
-struct Phrase {
-    meaning: String,
-    unit: String,
-    /// What is answered is a number, not a probability.
-    number: bool,
 }
 
 /// What is answered about one event. Serialises to the reply without its timing.
@@ -82,9 +69,19 @@ pub struct Prediction<'a> {
     /// Of a label, or of what a kind of counts says it is of.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub probability: Option<f64>,
+    /// Of the probability of a label.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub interval: Option<Ends>,
     /// Of a number.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub value: Option<f64>,
+}
+
+/// Where the true share of positives lies among rows of this score, for nine of ten rows.
+#[derive(Clone, Copy, Serialize)]
+pub struct Ends {
+    pub low: f64,
+    pub high: f64,
 }
 
 #[derive(Serialize)]
@@ -117,6 +114,8 @@ pub struct Scored {
     pub features: Vec<OwnedValue>,
     /// What is served: a probability, or a number.
     pub probability: f64,
+    /// Of the probability of a label.
+    interval: Option<Ends>,
     /// None where the domain decides nothing.
     pub action: Option<String>,
     /// Where it came with the score; else it is made when reasons are asked for.
@@ -141,7 +140,8 @@ impl Answerer {
         let folder = home.version_folder(domain, version);
         let scorer = Scorer::load(&folder)?;
         let domain = Arc::new(crate::version::definition(&folder, domain)?);
-        register_all(engine, &domain, &home.tables_folder(domain.name(), run_id)).await?;
+        let tables = home.tables_folder(domain.name(), run_id);
+        let notes = register_as_learned(engine, &domain, &tables, &scorer.manifest).await?;
         let inputs = Inputs::load(engine, &domain, &scorer.manifest.extras, number).await?;
         let lookups = Lookups::load(engine, &domain, &inputs.contract).await?;
         let schema = decision_schema(&domain, &inputs, &lookups, &scorer.manifest.outputs, scorer.task);
@@ -151,6 +151,7 @@ impl Answerer {
         let live_features = Profiles::load(&folder)?.map(LiveFeatures::new);
         Ok(Answerer {
             inputs,
+            notes,
             lookups,
             rules,
             answer,
@@ -206,7 +207,8 @@ impl Answerer {
             let action = decision.map(|decision| decision.action(probability).to_owned());
             let outputs = self.scorer.outputs(&features)?;
             let (rules, answer) = (Vec::new(), Map::new());
-            scored.push(Scored { features, probability, action, explanation, outputs, rules, answer });
+            let interval = score.interval.map(|(low, high)| Ends { low, high });
+            scored.push(Scored { features, probability, interval, action, explanation, outputs, rules, answer });
         }
         self.rule(events, &mut scored)?;
         Ok(scored)
@@ -219,7 +221,7 @@ impl Answerer {
             let held = septet_tables::numbers(held)?;
             for (scored, _) in scored.iter_mut().zip(held).filter(|(_, held)| *held == 1.0) {
                 if scored.rules.is_empty() {
-                    scored.action = Some(self.domain.spec.rule[at].action.clone());
+                    scored.action = Some(self.domain.spec.rule[at].action.get_ref().clone());
                 }
                 scored.rules.push(at);
             }
@@ -280,6 +282,7 @@ impl Answerer {
             prediction: Prediction {
                 target: manifest.probability_of.as_deref().unwrap_or(&manifest.target),
                 probability: (self.scorer.task != Task::Number).then_some(scored.probability),
+                interval: scored.interval,
                 value: (self.scorer.task == Task::Number).then_some(scored.probability),
             },
             decision: scored.action.as_deref().map(|action| Decided {
@@ -352,76 +355,6 @@ impl Answerer {
     }
 }
 
-/// Columns that rules and `answer.sql` read: the request's, the features that are not among them, look-ups, the model's outputs,
-/// the estimates, what is served, the action.
-fn decision_schema(domain: &Domain, inputs: &Inputs, lookups: &Lookups, outputs: &[String], task: Task) -> SchemaRef {
-    let contract = &inputs.contract;
-    let own = contract.columns.iter().zip(contract.schema().fields()).filter(|(column, _)| !column.label());
-    let own = own.map(|(_, field)| field.as_ref().clone());
-    let made = inputs.names.iter().zip(&inputs.types);
-    let made = made
-        .filter(|(name, _)| contract.schema().index_of(name).is_err())
-        .map(|(name, kind)| Field::new(name, if is_text(kind) { DataType::Utf8 } else { DataType::Float64 }, true));
-    let estimates = domain.spec.estimate.keys().map(|name| Field::new(name.get_ref(), DataType::Float64, true));
-    let served = if task == Task::Number { PREDICTED } else { PROBABILITY };
-    let decided = [Field::new(served, DataType::Float64, true), Field::new(ACTION, DataType::Utf8, true)];
-    let told = outputs.iter().map(|name| Field::new(name, DataType::Float64, true));
-    let beside = lookups.fields().chain(told);
-    Arc::new(Schema::new(own.chain(made).chain(beside).chain(estimates).chain(decided).collect::<Vec<_>>()))
-}
-
-async fn compile_rules(
-    engine: &Engine,
-    domain: &Domain,
-    schema: &SchemaRef,
-) -> Result<Option<RowExpressions>, PlatformError> {
-    let table = Inputs::answer_table(domain);
-    if domain.spec.rule.is_empty() {
-        return Ok(None);
-    }
-    // Each by itself first, so that an error names its place.
-    for rule in &domain.spec.rule {
-        let sql = format!("SELECT ({}) AS held FROM \"{table}\"", rule.when.get_ref());
-        let compiled = RowExpressions::compile(engine, &sql, table, schema.clone()).await;
-        let kind = compiled.map_err(|error| at_offset(domain, rule.when.span().start, error))?.types[0].clone();
-        if kind != DataType::Boolean {
-            let message = format!("`when` is a {kind}; expected a condition");
-            let error = septet_tables::TablesError::Sql { message, place: None };
-            return Err(at_offset(domain, rule.when.span().start, error));
-        }
-    }
-    let conditions: Vec<String> =
-        domain.spec.rule.iter().enumerate().map(|(at, rule)| format!("({}) AS r{at}", rule.when.get_ref())).collect();
-    let sql = format!("SELECT {} FROM \"{table}\"", conditions.join(", "));
-    Ok(Some(RowExpressions::compile(engine, &sql, table, schema.clone()).await?))
-}
-
-async fn compile_answer(
-    engine: &Engine,
-    domain: &Domain,
-    schema: &SchemaRef,
-) -> Result<Option<RowExpressions>, PlatformError> {
-    const FILE: &str = "answer.sql";
-    let table = Inputs::answer_table(domain);
-    let Some(sql) = domain.files.get(FILE) else { return Ok(None) };
-    let compiled = RowExpressions::compile(engine, sql, table, schema.clone()).await;
-    compiled.map(Some).map_err(|error| at_file(domain, FILE, error))
-}
-
-/// Plans rules and `answer.sql` of a domain that has no version yet: features are taken for numbers.
-pub async fn check_decision(engine: &Engine, domain: &Domain, inputs: &Inputs) -> Result<(), PlatformError> {
-    let context = crate::inputs::training::context(domain)?;
-    let choices = domain.spec.model.kinds();
-    let kinds = choices.iter().filter_map(|choice| kinds::find(choice.kind.get_ref()));
-    let mut outputs: Vec<String> = kinds.flat_map(|kind| kind.outputs(&context)).collect();
-    outputs.dedup();
-    let lookups = Lookups::load(engine, domain, &inputs.contract).await?;
-    let schema = decision_schema(domain, inputs, &lookups, &outputs, context.task);
-    compile_rules(engine, domain, &schema).await?;
-    compile_answer(engine, domain, &schema).await?;
-    Ok(())
-}
-
 fn feature_column(scored: &[Scored], at: usize, kind: &DataType) -> ArrayRef {
     match kind {
         DataType::Float64 => nullable(
@@ -435,86 +368,5 @@ fn feature_column(scored: &[Scored], at: usize, kind: &DataType) -> ArrayRef {
                 |scored: &Scored| if let OwnedValue::Word(word) = &scored.features[at] { word.clone() } else { None };
             Arc::new(scored.iter().map(word).collect::<StringArray>())
         }
-    }
-}
-
-/// One value of a column as JSON.
-fn json_of(column: &ArrayRef, row: usize) -> Result<Value, PlatformError> {
-    if column.is_null(row) {
-        return Ok(Value::Null);
-    }
-    // A cast to what it is already would copy the column's description for each value.
-    let as_type = |kind: &DataType| match column.data_type() == kind {
-        true => Ok(column.clone()),
-        false => cast(column, kind).map_err(arrow_error),
-    };
-    Ok(match column.data_type() {
-        DataType::Boolean => Value::from(column.as_boolean().value(row)),
-        DataType::List(_) => {
-            let (values, ends) = (column.as_list::<i32>().values(), column.as_list::<i32>().value_offsets());
-            let own = ends[row] as usize..ends[row + 1] as usize;
-            own.map(|at| json_of(values, at)).collect::<Result<Vec<_>, _>>()?.into()
-        }
-        DataType::Struct(fields) => {
-            let own = column.as_struct();
-            let field = |(field, column): (&Arc<Field>, &ArrayRef)| Ok((field.name().clone(), json_of(column, row)?));
-            Value::Object(fields.iter().zip(own.columns()).map(field).collect::<Result<_, PlatformError>>()?)
-        }
-        kind if kind.is_integer() => Value::from(as_type(&DataType::Int64)?.as_primitive::<Int64Type>().value(row)),
-        kind if kind.is_numeric() => Value::from(as_type(&DataType::Float64)?.as_primitive::<Float64Type>().value(row)),
-        _ => Value::from(as_type(&DataType::Utf8)?.as_string::<i32>().value(row)),
-    })
-}
-
-fn phrases(domain: &Domain, manifest: &Manifest) -> Vec<Phrase> {
-    let (_, input) = domain.spec.first_input();
-    let phrase = |feature: &crate::version::FeatureSchema| {
-        let column = input.columns.iter().find(|(name, _)| *name.get_ref() == feature.name).map(|(_, column)| column);
-        let declared: Option<&Feature> =
-            domain.spec.feature.iter().find(|(name, _)| *name.get_ref() == feature.name).map(|(_, feature)| feature);
-        let meaning = declared.and_then(|feature| feature.meaning.clone());
-        let meaning = meaning.or_else(|| column.and_then(|column| column.meaning.clone()));
-        let meaning = meaning.or_else(|| feature.meaning.clone()).unwrap_or_else(|| feature.name.clone());
-        let mut letters = meaning.chars();
-        let first = letters.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
-        let unit = feature.unit.clone().or_else(|| column.and_then(|column| column.unit.clone()));
-        let unit = unit.map(|unit| format!(" {unit}")).unwrap_or_default();
-        Phrase { meaning: first + letters.as_str(), unit, number: manifest.task == "number" }
-    };
-    manifest.features.iter().map(phrase).collect()
-}
-
-/// `number`: what is answered is a number, not a probability.
-fn effect(contribution: f64, number: bool) -> &'static str {
-    match (contribution, number) {
-        (0.0, _) => "which changes nothing",
-        (up, false) if up > 0.0 => "which raises the probability",
-        (_, false) => "which lowers the probability",
-        (up, true) if up > 0.0 => "which raises the number",
-        (_, true) => "which lowers the number",
-    }
-}
-
-impl Phrase {
-    /// "Mean amount of the card in 7 days is 21.5 EUR, which raises the probability."
-    fn sentence(&self, value: &OwnedValue, contribution: f64) -> String {
-        let (meaning, unit, effect) = (&*self.meaning, &*self.unit, effect(contribution, self.number));
-        match value {
-            OwnedValue::Number(value) if !value.is_nan() => {
-                [meaning, " is ", &short(*value), unit, ", ", effect, "."].concat()
-            }
-            OwnedValue::Word(Some(word)) => [meaning, " is `", word, "`", unit, ", ", effect, "."].concat(),
-            _ => [meaning, " is not known, ", effect, "."].concat(),
-        }
-    }
-}
-
-/// A number with at most four significant digits after the point, as people write it.
-fn short(value: f64) -> String {
-    match value.abs() {
-        _ if value.fract() == 0.0 && value.abs() < 1e15 => format!("{value:.0}"),
-        size if size >= 100.0 => format!("{value:.1}"),
-        size if size >= 1.0 => format!("{value:.2}"),
-        _ => format!("{value:.4}"),
     }
 }

@@ -2,16 +2,20 @@
 //! to the writer of the decision log. Batches share the fixed cost of compiled expressions and of a commit; under light load a batch is one.
 
 use crate::PlatformError;
-use crate::inputs::contract::{Cell, Event};
+use crate::inputs::contract::Event;
 use crate::registry::clock::now_micros;
 use crate::registry::ids::fresh_id;
 use crate::serve::answerer::Answerer;
-use crate::serve::log::{Decision, DecisionLog, Outcome};
+use crate::serve::keys::key_hash;
+use crate::serve::log::DecisionLog;
+use crate::serve::log_rows::{Decision, Outcome};
 use crate::serve::messages::{Answered, Feedback, OutcomeStatus, Refusal, Replies, Reply, RequestOptions, Timing};
-use crate::serve::rebuild::{Keys, Loaded, catch_up, key_hash, label_cell};
+use crate::serve::rebuild::{Loaded, catch_up, label_cell};
+use crate::serve::repeats::{Admission, Asked, Recent, Rows};
+use crate::serve::shared::{Current, EngineSettings};
 use crate::serve::writer::{Batch, Order, Waiting, micros, write};
 use serde_json::Value;
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::HashMap;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, RwLock};
@@ -21,8 +25,6 @@ use tracing::error;
 
 /// Events answered together at the most: beyond it a larger batch gains nothing and its first event waits longer.
 const BATCH_EVENTS_MAX: usize = 128;
-/// Answers remembered by key beside the log: far more than can be on their way to it.
-const RECENT_ANSWERS_MAX: usize = 16_384;
 /// Batches between the engine and the writer.
 const BATCHES_WAITING_MAX: usize = 4;
 /// Batches after which entities without a living event are forgotten.
@@ -58,44 +60,11 @@ pub struct Takeover {
     pub log: DecisionLog,
 }
 
-/// What the rest of the service sees of the engine.
-#[derive(Default)]
-pub struct Current {
-    pub answerer: RwLock<Option<Arc<Answerer>>>,
-    pub history_keys: RwLock<Arc<Keys>>,
-    pub gauges: Gauges,
-}
-
-/// Numbers that are only watched.
-#[derive(Default)]
-pub struct Gauges {
-    pub entities: std::sync::atomic::AtomicUsize,
-    pub newest_event: std::sync::atomic::AtomicI64,
-    pub batches: std::sync::atomic::AtomicU64,
-    pub events: std::sync::atomic::AtomicU64,
-    /// The latest commit of the log, microseconds.
-    pub commit_micros: std::sync::atomic::AtomicU64,
-    pub broken: std::sync::atomic::AtomicBool,
-}
-
-pub struct EngineSettings {
-    pub clock_skew_max_micros: i64,
-    /// Reply before the answer is on disk.
-    pub log_after: bool,
-}
-
 struct EngineState {
     loaded: Loaded,
     reader: DecisionLog,
     writer: SyncSender<Batch>,
-    /// Key to answer, newest last: what is not yet in the log is here.
-    recent: HashMap<Arc<str>, (Arc<Answered>, Arc<str>), foldhash::quality::RandomState>,
-    recent_wishes: HashSet<String>,
-    /// Values told lately by key and label's column, and their order.
-    recent_outcomes: HashMap<(String, usize), Cell>,
-    outcome_order: VecDeque<(String, usize)>,
-    /// Keys and idempotency keys of what is recent, oldest first.
-    order: VecDeque<(Arc<str>, Option<String>)>,
+    recent: Recent,
     settings: EngineSettings,
     current: Arc<Current>,
 }
@@ -112,18 +81,7 @@ pub fn run(
     let (writer, batches) = sync_channel(BATCHES_WAITING_MAX);
     let (log_after, watched) = (settings.log_after, current.clone());
     let writing = std::thread::spawn(move || write(log, &batches, log_after, &watched));
-    let mut state = EngineState {
-        loaded,
-        reader,
-        writer,
-        recent: HashMap::default(),
-        recent_wishes: HashSet::new(),
-        recent_outcomes: HashMap::new(),
-        outcome_order: VecDeque::new(),
-        order: VecDeque::new(),
-        settings,
-        current,
-    };
+    let mut state = EngineState { loaded, reader, writer, recent: Recent::default(), settings, current };
     state.show();
     let mut waiting = None;
     while let Some(message) = waiting.take().or_else(|| messages.blocking_recv()) {
@@ -165,40 +123,6 @@ struct Job {
     reply: oneshot::Sender<Replies>,
 }
 
-/// The events of a batch that are answered anew, and where each key stands.
-#[derive(Default)]
-struct Rows {
-    events: Vec<(Event, RequestOptions)>,
-    by_key: HashMap<Arc<str>, usize, foldhash::fast::FixedState>,
-    by_wish: HashMap<String, usize, foldhash::fast::FixedState>,
-}
-
-impl Rows {
-    /// The row whose key, or idempotency key, this event has too.
-    fn repeated(&self, event: &Event, wish: &RequestOptions) -> Option<usize> {
-        let by_wish = wish.idempotency_key.as_ref().and_then(|key| self.by_wish.get(key));
-        self.by_key.get(&event.key).into_iter().chain(by_wish).min().copied()
-    }
-
-    fn push(&mut self, event: Event, wish: RequestOptions) -> usize {
-        let row = self.events.len();
-        self.by_key.insert(event.key.clone(), row);
-        self.by_wish.extend(wish.idempotency_key.iter().map(|key| (key.clone(), row)));
-        self.events.push((event, wish));
-        row
-    }
-}
-
-/// What becomes of one event of a batch.
-enum Admission {
-    Refused(Refusal),
-    Repeated(Arc<Answered>),
-    /// Repeats an event of the same batch.
-    RepeatsRow(usize),
-    /// It is a row of the batch to be answered.
-    Row(usize),
-}
-
 impl EngineState {
     fn predict(&mut self, jobs: Vec<Job>) {
         let start = Instant::now();
@@ -230,7 +154,7 @@ impl EngineState {
                 );
                 // The windows may have counted it, the log has not.
                 self.current.gauges.broken.store(true, Ordering::Release);
-                fates.iter_mut().flatten().for_each(|fate| *fate = Admission::Refused(Refusal::Internal));
+                fates.iter_mut().flatten().for_each(|fate| *fate = Admission::Refused(Refusal::ModelFailed));
                 Recorded::default()
             }
         };
@@ -281,55 +205,14 @@ impl EngineState {
                 None => return Admission::Refused(Refusal::NotReady),
             },
         };
-        if let Some(row) = rows.repeated(&event, &wish) {
-            let (other, _) = &rows.events[row];
-            return match same_input(&other.input, &event.input) {
-                true => Admission::RepeatsRow(row),
-                false => Admission::Refused(conflict(&wish, other.key == event.key)),
-            };
-        }
-        match self.earlier(&event, &wish) {
-            Err(error) => {
-                error!(%error, "the decision log cannot be read");
-                // The rebuild comes with new connections.
-                self.current.gauges.broken.store(true, Ordering::Release);
-                Admission::Refused(Refusal::LogUnavailable)
-            }
-            Ok(Some(Ok(answered))) => Admission::Repeated(answered),
-            Ok(Some(Err(refusal))) => Admission::Refused(refusal),
-            Ok(None) => Admission::Row(rows.push(event, wish)),
-        }
-    }
-
-    /// The answer that this event got before, if it was asked before; a refusal if the key stood for another.
-    fn earlier(
-        &self,
-        event: &Event,
-        wish: &RequestOptions,
-    ) -> Result<Option<Result<Arc<Answered>, Refusal>>, PlatformError> {
-        if let Some((answered, input)) = self.recent.get(&event.key) {
-            return Ok(Some(if same_input(input, &event.input) {
-                Ok(answered.clone())
-            } else {
-                Err(conflict(wish, true))
-            }));
-        }
-        if let Some(key) = &wish.idempotency_key {
-            if self.recent_wishes.contains(key) {
-                // Had it been the same event, its key would have been found.
-                return Ok(Some(Err(conflict(wish, false))));
-            }
-            if let Some(found) = self.reader.by_idempotency_key(key)? {
-                let equal = same_input(&found.input, &event.input);
-                return Ok(Some(if equal { Ok(answered_of(found)) } else { Err(conflict(wish, false)) }));
-            }
-        }
-        if !self.loaded.logged_keys.may_hold(key_hash(&event.key)) {
-            return Ok(None);
-        }
-        let Some(found) = self.reader.by_key(&event.key)? else { return Ok(None) };
-        let equal = same_input(&found.input, &event.input);
-        Ok(Some(if equal { Ok(answered_of(found)) } else { Err(conflict(wish, true)) }))
+        let Loaded { answerer, logged_keys, .. } = &self.loaded;
+        let asked = Asked { contract: answerer.contract(), recent: &self.recent, logged_keys, reader: &self.reader };
+        asked.admit(event, wish, rows).unwrap_or_else(|error| {
+            error!(%error, "the decision log cannot be read");
+            // The rebuild comes with new connections.
+            self.current.gauges.broken.store(true, Ordering::Release);
+            Admission::Refused(Refusal::LogUnavailable)
+        })
     }
 
     fn answer(&mut self, rows: &[(Event, RequestOptions)]) -> Result<Recorded, PlatformError> {
@@ -392,25 +275,10 @@ impl EngineState {
             ..Timing::default()
         };
         for ((event, wish), answered) in rows.iter().zip(&answers) {
-            self.remember_answer(event, wish, answered);
+            self.loaded.logged_keys.insert(key_hash(&event.key));
+            self.recent.remember_answer(event, wish, answered);
         }
         Ok((decisions, answers, timing))
-    }
-
-    fn remember_answer(&mut self, event: &Event, wish: &RequestOptions, answered: &Arc<Answered>) {
-        self.recent_wishes.extend(wish.idempotency_key.clone());
-        self.loaded.logged_keys.insert(key_hash(&event.key));
-        self.recent.insert(event.key.clone(), (answered.clone(), event.input.clone()));
-        self.order.push_back((event.key.clone(), wish.idempotency_key.clone()));
-        if self.order.len() > RECENT_ANSWERS_MAX
-            && let Some((key, wish)) = self.order.pop_front()
-        {
-            // Long in the log by now.
-            self.recent.remove(&key);
-            if let Some(wish) = wish {
-                self.recent_wishes.remove(&wish);
-            }
-        }
     }
 
     fn feedback(
@@ -428,7 +296,7 @@ impl EngineState {
             match self.note(&one, history) {
                 Ok((state, outcome)) => {
                     if outcome.is_some() {
-                        self.remember_outcome((one.key, one.label), one.value);
+                        self.recent.remember_outcome((one.key, one.label), one.value);
                     }
                     noted.push(state);
                     outcomes.extend(outcome);
@@ -443,18 +311,6 @@ impl EngineState {
         }
         let waiting = vec![Waiting::Feedback { noted, reply }];
         self.send(Batch { outcomes, waiting, ..Batch::default() });
-    }
-
-    /// What was told of an event counts before the log knows it.
-    fn remember_outcome(&mut self, label: (String, usize), value: Cell) {
-        if self.recent_outcomes.insert(label.clone(), value).is_none() {
-            self.outcome_order.push_back(label);
-        }
-        if self.outcome_order.len() > RECENT_ANSWERS_MAX
-            && let Some(old) = self.outcome_order.pop_front()
-        {
-            self.recent_outcomes.remove(&old);
-        }
     }
 
     fn send(&self, batch: Batch) {
@@ -472,7 +328,7 @@ impl EngineState {
         let answerer = self.loaded.answerer.clone();
         let label = &answerer.contract().columns[told.label];
         let Some(event) = self.event_of(&told.key, history)? else { return Ok((OutcomeStatus::Unknown, None)) };
-        let before = match self.recent_outcomes.get(&(told.key.clone(), told.label)) {
+        let before = match self.recent.outcomes.get(&(told.key.clone(), told.label)) {
             Some(cell) => Some(cell.clone()),
             None => self.reader.outcome(&told.key, &label.name)?.map(|text| label_cell(label, &text)),
         };
@@ -503,7 +359,7 @@ impl EngineState {
             return Ok(Some(event.clone()));
         }
         let contract = self.loaded.answerer.contract();
-        let input = match self.recent.get(key) {
+        let input = match self.recent.answers.get(key) {
             Some((_, input)) => Some(input.clone()),
             None => self.reader.by_key(key)?.map(|found| found.input),
         };
@@ -530,11 +386,7 @@ impl EngineState {
         }
         self.flush(|done| Order::NewLog(Box::new(log), done));
         self.reader = reader;
-        self.recent.clear();
-        self.order.clear();
-        self.recent_wishes.clear();
-        self.recent_outcomes.clear();
-        self.outcome_order.clear();
+        self.recent = Recent::default();
         self.loaded = loaded;
         self.current.gauges.broken.store(false, Ordering::Release);
         self.show();
@@ -568,19 +420,4 @@ fn without_values(error: &PlatformError) -> &'static str {
         PlatformError::Store(_) => "the decision log failed",
         _ => "the model failed",
     }
-}
-
-fn answered_of(found: Decision) -> Arc<Answered> {
-    let Decision { request_id, answer, action, probability, .. } = found;
-    Arc::new(Answered { request_id, text: answer, action, probability })
-}
-
-fn conflict(wish: &RequestOptions, by_key: bool) -> Refusal {
-    Refusal::Conflict { field: if by_key || wish.idempotency_key.is_none() { "key" } else { "Idempotency-Key" } }
-}
-
-/// Equal to the letter, or equal as JSON.
-fn same_input(a: &str, b: &str) -> bool {
-    let parse = |text: &str| serde_json::from_str::<Value>(text).ok();
-    a == b || parse(a).is_some_and(|a| parse(b) == Some(a))
 }

@@ -28,6 +28,8 @@ pub enum Refusal {
     },
     /// The answer could not be recorded: there is none.
     LogUnavailable,
+    /// The model, a feature, a rule or `answer.sql` failed on the values: nothing was recorded.
+    ModelFailed,
     Internal,
 }
 

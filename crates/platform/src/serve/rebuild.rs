@@ -8,15 +8,15 @@ use crate::inputs::history::{History, times_of};
 use crate::inputs::live::LiveWindows;
 use crate::inputs::windows::oldest_seen;
 use crate::serve::answerer::Answerer;
-use crate::serve::keys::KeyFilter;
-use crate::serve::log::{DecisionLog, LoggedEvent};
-use crate::serve::service::ServiceOptions;
+use crate::serve::keys::{KeyFilter, Keys, key_hash};
+use crate::serve::log::DecisionLog;
+use crate::serve::log_rows::LoggedEvent;
+use crate::serve::shared::ServiceOptions;
 use septet_tables::arrow::array::{AsArray, RecordBatch};
 use septet_tables::arrow::datatypes::{DataType, Schema};
 use septet_tables::{Engine, EngineSettings};
 use serde_json::Value;
-use std::collections::{HashMap, HashSet};
-use std::hash::BuildHasher;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 /// A version with its windows, rebuilt up to a place in the log.
@@ -30,15 +30,8 @@ pub struct Loaded {
     pub sequence: i64,
 }
 
-/// Hashes of keys: two are taken for one in about one of 10^19 pairs.
-pub type Keys = HashSet<u64, foldhash::fast::FixedState>;
-
 /// Latest values (JSON) of labels told, by key and label.
 pub type Labels = HashMap<(String, String), String>;
-
-pub fn key_hash(key: &str) -> u64 {
-    foldhash::quality::FixedState::with_seed(1).hash_one(key)
-}
 
 pub fn tables(options: &ServiceOptions) -> Result<Engine, PlatformError> {
     let (memory_max, spill_folder) = (options.memory_max, options.home.spill_folder());

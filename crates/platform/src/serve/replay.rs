@@ -2,8 +2,9 @@
 //! two are equal to the bit.
 
 use crate::PlatformError;
-use crate::serve::rebuild::{Rebuilding, count_logged, key_hash};
-use crate::serve::service::ServiceOptions;
+use crate::serve::keys::key_hash;
+use crate::serve::rebuild::{Rebuilding, count_logged};
+use crate::serve::shared::ServiceOptions;
 use serde::Serialize;
 use serde_json::Value;
 use std::sync::Arc;

@@ -4,16 +4,18 @@
 use crate::error::arrow_error;
 use crate::inputs::contract::Event;
 use crate::registry::CHAMPION;
+use crate::registry::clock::now_micros;
 use crate::registry::home::Lock;
 use crate::serve::answerer::Answerer;
-use crate::serve::engine::{Current, EngineSettings, Message, Takeover, run};
-use crate::serve::log::LogPlace;
+use crate::serve::engine::{Message, Takeover, run};
+use crate::serve::keys::key_hash;
 use crate::serve::messages::{Feedback, OutcomeStatus, Refusal, Replies, RequestOptions};
 use crate::serve::quality::RequestQuality;
-use crate::serve::rebuild::{Rebuilding, count_logged, key_hash, tables};
+use crate::serve::rebuild::{Rebuilding, count_logged, tables};
+use crate::serve::shared::{Current, EngineSettings, ServiceOptions};
+use crate::version::learned_tables::register_as_learned;
 use crate::{Home, PlatformError, Store};
 use septet_domain::Domain;
-use septet_tables::TableFile;
 use septet_tables::arrow::array::{ArrayRef, RecordBatch, StringArray};
 use septet_tables::arrow::datatypes::{DataType, Field, Schema};
 use std::collections::HashMap;
@@ -21,7 +23,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::{RwLock, mpsc, oneshot};
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
 /// How often it is looked whether another version has become champion.
 const CHAMPION_POLL: Duration = Duration::from_secs(1);
@@ -29,21 +31,6 @@ const CHAMPION_POLL: Duration = Duration::from_secs(1);
 const FEEDBACK_ROWS_MAX: usize = 128;
 /// Rebuilding is tried again after this long when it went wrong.
 const RETRY: Duration = Duration::from_secs(5);
-
-/// What a service is started with.
-#[derive(Clone)]
-pub struct ServiceOptions {
-    pub home: Home,
-    pub store: Arc<Store>,
-    pub domain: Arc<Domain>,
-    pub memory_max: usize,
-    pub log: LogPlace,
-    pub clock_skew_max_micros: i64,
-    /// Reply before the answer is on disk.
-    pub log_after: bool,
-    /// Requests that may wait for the engine.
-    pub queue_max: usize,
-}
 
 pub struct Service {
     options: ServiceOptions,
@@ -196,8 +183,8 @@ impl Service {
         let _alone = self.history.lock().await;
         let (table, input) = answerer.domain.spec.first_input();
         let engine = tables(&self.options)?;
-        let path = self.options.home.tables_folder(self.options.domain.name(), &answerer.run_id);
-        engine.register_file(&TableFile { name: table.clone(), path: path.join(format!("{table}.parquet")) }).await?;
+        let folder = self.options.home.tables_folder(self.options.domain.name(), &answerer.run_id);
+        register_as_learned(&engine, &answerer.domain, &folder, answerer.manifest()).await?;
         let schema = Arc::new(Schema::new(vec![Field::new("wanted_key", DataType::Utf8, false)]));
         let column: ArrayRef = Arc::new(StringArray::from(keys));
         let batch = RecordBatch::try_new(schema.clone(), vec![column]).map_err(arrow_error)?;
@@ -263,6 +250,9 @@ impl Service {
         let champion = self.options.store.alias(name, CHAMPION).await?;
         let published = self.options.home.published(name)?;
         match (champion, published) {
+            (Some(champion), Some(published)) if published.is_between(Some(&champion.version), now_micros()) => {
+                Err(PlatformError::usage("tables and champion are being changed", "it takes a moment"))
+            }
             (Some(champion), Some(published)) => Ok((champion.version, published.run_id)),
             _ => {
                 Err(PlatformError::usage(format!("`{name}` has no champion yet"), format!("first: septet run {name}")))
@@ -319,6 +309,8 @@ impl Service {
                 }
             }
         }
+        let notes = self.answerer().map(|answerer| answerer.notes.clone()).unwrap_or_default();
+        notes.iter().for_each(|note| warn!(domain = self.options.domain.name(), "{note}"));
         self.say("answering");
         self.ready.store(!self.stopping.load(Ordering::Acquire), Ordering::Release);
         let seconds = start.elapsed().as_secs_f64();

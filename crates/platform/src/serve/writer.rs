@@ -3,9 +3,10 @@
 //! What SQLite's write-ahead log holds is moved into the database by a thread beside, so that no commit waits for it.
 
 use crate::PlatformError;
-use crate::serve::engine::Current;
-use crate::serve::log::{Decision, DecisionLog, Outcome, WriteAhead};
-use crate::serve::messages::{OutcomeStatus, Refusal, Replies};
+use crate::serve::log::{DecisionLog, WriteAhead};
+use crate::serve::log_rows::{Decision, Outcome};
+use crate::serve::messages::{OutcomeStatus, Refusal, Replies, Reply};
+use crate::serve::shared::Current;
 use std::fs::File;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -17,7 +18,7 @@ use tracing::{error, warn};
 
 /// Bytes written before the write-ahead log is moved into the database.
 const MOVE_BYTES: usize = 8 << 20;
-/// Of the write-ahead log, before the writer itself moves the rest: only between two commits can it begin anew.
+/// WAL size at which the writer itself checkpoints; the WAL can only restart between commits.
 const WRITE_AHEAD_BYTES_MAX: usize = 64 << 20;
 /// What is written while one pass moves is left to the next.
 const PASSES_MAX: usize = 3;
@@ -297,7 +298,9 @@ impl Waiting {
     fn refuse(self) {
         match self {
             Waiting::Predict { replies, reply } => {
-                drop(reply.send(replies.iter().map(|_| Err(Refusal::LogUnavailable)).collect()));
+                // What was refused before has its own reason.
+                let unrecorded = |reply: Result<Reply, Refusal>| reply.and(Err(Refusal::LogUnavailable));
+                drop(reply.send(replies.into_iter().map(unrecorded).collect()));
             }
             Waiting::Feedback { reply, .. } => drop(reply.send(Err(Refusal::LogUnavailable))),
         }

@@ -1,20 +1,24 @@
 //! A version: everything needed to answer and to repeat it, as a folder of data. Loading executes nothing.
 
+pub mod learned_tables;
 pub mod profiles;
 
 use crate::PlatformError;
 use crate::kinds::{self, Explanation, Fitted, VersionFiles};
 use crate::values::OwnedValue;
+use learned_tables::LearnedTable;
 use septet_domain::{Domain, Fingerprints, ParameterValue};
-use septet_learn::calibration::Calibrator;
+use septet_learn::calibration::{Calibrator, ProbabilityInterval};
 use septet_learn::isotonic::Curve;
 use septet_learn::measures::{Better, Task};
+use septet_learn::univariate::Univariate;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::Path;
 
 /// Raised when a reader of today could not read a version of tomorrow.
-pub const FORMAT: u32 = 2;
+/// 3: calibrators take log-odds, labels have an interval.
+pub const FORMAT: u32 = 3;
 
 /// `manifest.json`: what a version is.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -56,6 +60,15 @@ pub struct Manifest {
     pub features: Vec<FeatureSchema>,
     /// Columns beyond the contract among them.
     pub extras: Vec<String>,
+    /// Columns beyond the contract that are none, with why.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<(String, String)>,
+    /// What inputs say alone, on the validation folds.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub alone: Vec<(String, Univariate)>,
+    /// The tables that requests are answered from, as they were; none of a version of an earlier program.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tables: Option<Vec<LearnedTable>>,
     pub parameters: BTreeMap<String, ParameterValue>,
     /// Numbers that the kind learned and a reader wants to see, with their standard errors as `NAME_error`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -109,11 +122,27 @@ pub struct DecisionRule {
     /// Probability of the second, lower line, and the action between the two.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub review: Option<(f64, String)>,
+    /// What the newest test fold made of each budget.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub budgets: Vec<BudgetHeld>,
     /// On the newest test fold.
     pub true_positive: u64,
     pub false_positive: u64,
     pub true_negative: u64,
     pub false_negative: u64,
+}
+
+/// Whether a line kept its budget on rows that it was not drawn on.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct BudgetHeld {
+    pub action: String,
+    pub per_day: u32,
+    /// Rows at or above the line, and how many the budget allows in that time.
+    pub flagged: u64,
+    pub expected: f64,
+    /// Between these a line that is drawn well stays in 99 of 100 samples.
+    pub low: f64,
+    pub high: f64,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -210,6 +239,8 @@ pub struct Score {
     pub raw: f64,
     /// What is served: a probability, or the number.
     pub value: f64,
+    /// Ends of the probability's interval, of a label.
+    pub interval: Option<(f64, f64)>,
 }
 
 /// A loaded version, ready to answer.
@@ -217,21 +248,38 @@ pub struct Scorer {
     pub manifest: Manifest,
     pub task: Task,
     fitted: Box<dyn Fitted>,
+    /// Of a label.
+    interval: Option<ProbabilityInterval>,
+}
+
+/// Where a version keeps how far its probabilities could be off.
+pub const INTERVAL: &str = "interval.json";
+
+/// What is read of any manifest.
+#[derive(Deserialize)]
+struct Format {
+    format: u32,
+    domain: String,
 }
 
 impl Scorer {
     pub fn load(folder: &Path) -> Result<Scorer, PlatformError> {
         let files = VersionFiles::new(folder);
-        let manifest: Manifest = files.json("manifest.json")?;
-        if manifest.format != FORMAT {
-            let what = format!("its format is {}, this program reads {FORMAT}", manifest.format);
+        // The format first: what else an older one holds need not be what is expected today.
+        let Format { format, domain } = files.json("manifest.json")?;
+        if format != FORMAT {
+            let what = format!(
+                "its format is {format}, this program reads {FORMAT}: `septet run {domain}` makes a version that it reads"
+            );
             return Err(files.failed("manifest.json", what));
         }
+        let manifest: Manifest = files.json("manifest.json")?;
         let unknown = || files.failed("manifest.json", format!("its kind `{}` is not known", manifest.kind));
         let fitted = kinds::find(&manifest.kind).ok_or_else(unknown)?.load(&files)?;
         let task = [Task::Label, Task::Number, Task::Count].into_iter().find(|task| task.name() == manifest.task);
         let task = task.ok_or_else(|| files.failed("manifest.json", format!("its task is `{}`", manifest.task)))?;
-        Ok(Scorer { manifest, task, fitted })
+        let interval = if task == Task::Label { Some(files.json(INTERVAL)?) } else { None };
+        Ok(Scorer { manifest, task, fitted, interval })
     }
 
     /// Scores one row of features, in the manifest's order.
@@ -246,13 +294,17 @@ impl Scorer {
         explained: bool,
     ) -> Result<Vec<(Score, Option<Explanation>)>, PlatformError> {
         let made = self.fitted.score(rows, explained)?.into_iter();
-        Ok(made.map(|(raw, explanation)| (Score { raw, value: self.served(raw) }, explanation)).collect())
+        let score = |raw: f64| {
+            let value = self.served(raw);
+            Score { raw, value, interval: self.interval.as_ref().map(|interval| interval.around(raw, value)) }
+        };
+        Ok(made.map(|(raw, explanation)| (score(raw), explanation)).collect())
     }
 
     fn served(&self, raw: f64) -> f64 {
         match self.task {
             Task::Number => raw,
-            Task::Label | Task::Count => self.manifest.calibrator.apply(sigmoid(raw)),
+            Task::Label | Task::Count => self.manifest.calibrator.apply(raw),
         }
     }
 

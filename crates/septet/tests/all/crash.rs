@@ -11,7 +11,7 @@ const STEPS: [&str; 6] = ["extract", "transform", "load", "train", "validate", "
 fn assert_whole(machine: &Machine) {
     let output = machine.run(&["sql", "fraud", "SELECT count(*) AS n, sum(amount) AS s FROM payments", "--json"]);
     let text = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(output.status.success() || text.contains("no published tables yet"), "{text}");
+    assert!(output.status.success() || text.contains("no tables in force yet"), "{text}");
     for version in std::fs::read_dir(machine.home().join("models/fraud")).into_iter().flatten().flatten() {
         let mut names: Vec<String> = std::fs::read_dir(version.path())
             .unwrap()
@@ -28,6 +28,7 @@ fn assert_whole(machine: &Machine) {
                 "domain",
                 "encoder.json",
                 "gates.json",
+                "interval.json",
                 "manifest.json",
                 "model.txt",
                 "profile.json",

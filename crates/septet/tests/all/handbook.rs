@@ -71,7 +71,7 @@ fn chapter_three_is_reproduced_with_its_set_sizes_and_its_logistic_regression() 
             ("domain.toml", "folds = 4", "folds = 1"),
         ],
     );
-    let report = machine.json(&[
+    let report = machine.judged(&[
         "--domains",
         &domains,
         "run",
@@ -103,7 +103,7 @@ fn chapter_five_is_reached_with_the_books_features_and_passed_with_ours() {
         if let Some(domains) = &domains {
             words.extend(["--domains", domains.as_str()]);
         }
-        machine.json(&words)
+        machine.judged(&words)
     };
     let machine = Machine::new();
     let domains = fifteen_features(&machine, &[]);

@@ -62,6 +62,18 @@ impl Machine {
         serde_json::from_str(line).unwrap_or_else(|error| panic!("{error} in {line}"))
     }
 
+    /// The report of a run whose version may fail its gates, in a home without an earlier champion: the exit code says whether
+    /// anything answers.
+    pub fn judged(&self, words: &[&str]) -> Value {
+        let output = self.run(words);
+        let (text, error) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        let line = text.trim().lines().last().unwrap_or_default();
+        let report: Value = serde_json::from_str(line).unwrap_or_else(|why| panic!("{why} in {line}; {error}"));
+        assert_eq!(output.status.success(), report["promoted"] == true, "{error}");
+        assert_eq!(error.contains("Nothing answers for `"), report["promoted"] != true, "{error}");
+        report
+    }
+
     /// Standard error of a command that must fail, without a panic.
     pub fn error(&self, words: &[&str]) -> String {
         let output = self.run(words);

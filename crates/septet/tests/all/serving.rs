@@ -26,7 +26,7 @@ pub fn make_champion_with(machine: &Machine, name: &str, more: &[(&str, &str, &s
         ("domain.toml", "baselines = [\"prior\", \"linear\"]", "baselines = [\"prior\"]"),
         ("domain.toml", "trees = [200, 300, 400]", "trees = [60]"),
         ("cases/payments.json", "\"probability_min\": 0.1", "\"probability_min\": 0.0"),
-        ("domain.toml", "[decision]\n", "[gates]\ncalibration_error_max = 1\nparity_rows = 200\n\n[decision]\n"),
+        ("domain.toml", "[gates]\n", "[gates]\ncalibration_error_max = 1\nparity_rows = 200\n"),
     ];
     let changes: Vec<_> = changes.iter().chain(more).copied().collect();
     let domains = copied_domain(machine, "fraud", name, &changes).display().to_string();
@@ -147,7 +147,7 @@ fn everything_that_is_wrong_with_a_request_is_said_at_once() {
             "POST",
             "/feedback",
             &json_type[..],
-            r#"{"payment_id":"never","is_fraud":"yes"}"#,
+            r#"{"payment_id":"never","is_fraud":"perhaps"}"#,
             422,
             "contract_broken",
             vec!["/is_fraud"],
@@ -594,9 +594,9 @@ fn a_hundred_thousand_payments_over_http_have_the_features_of_the_batch() {
     // Days whose labels are known, by the answers in the log and by the batch: the same average precision.
     let online = daily_average_precision(&machine, &domains, &[]);
     let newest = rows.last().unwrap()["paid_at"].as_str().unwrap().to_owned();
-    for step in ["extract", "transform", "load"] {
-        let words = ["step", "fraud", step, "--run", "whole", "--source", &source, "--layout", "fraud_handbook"];
-        machine.ok(&[&["--domains", &domains], &words[..]].concat());
+    for step in [&["extract"][..], &["transform"], &["load", "--refresh", "--accept"]] {
+        let words = ["--run", "whole", "--source", &source, "--layout", "fraud_handbook"];
+        machine.ok(&[&["--domains", &domains, "step", "fraud"], step, &words[..]].concat());
     }
     std::fs::remove_dir_all(machine.home().join("decisions")).unwrap();
     let offline = daily_average_precision(&machine, &domains, &["--as-of", &newest]);

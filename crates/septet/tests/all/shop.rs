@@ -160,7 +160,7 @@ fn the_books_of_a_real_shop_balance_and_a_model_that_beats_nobody_does_not_answe
     let machine = Machine::new();
     let source = data.join("ecommerce/online_retail.csv.gz").display().to_string();
     let words = ["run", "ecommerce", "--no-monitor", "--source", &source, "--layout", "online_retail", "--json"];
-    let report: Value = serde_json::from_slice(&machine.run(&words).stdout).unwrap();
+    let report = machine.judged(&words);
     // Published: 541,909 lines, 9,288 of cancellations, 135,080 without a customer, 9,747,747.93 in all.
     let raw = rows(
         &machine,

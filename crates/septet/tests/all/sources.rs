@@ -209,13 +209,34 @@ fn a_damaged_or_missing_source_is_an_error_that_names_the_place() {
 }
 
 #[test]
-fn a_quote_that_is_never_closed_is_an_error_and_swallows_nothing() {
+fn a_stray_quotation_mark_costs_its_own_row() {
     let machine = Machine::new();
     let mut lines: Vec<String> = csv(&rows(5_000)).lines().map(str::to_owned).collect();
     lines[100] = "P00099,2026-01-01 00:00:00,\"C1,T1,4,false".into();
+    lines[4_999] = lines[4_999].replace(",C", ",\"C");
     machine.write("open.csv", lines.join("\n"));
-    let error = extract_error(&machine, "open.csv", "demo");
-    assert!(error.contains("a quote that begins on line 101 is not closed within 1000 lines"), "{error}");
+    let report = extract(&machine, "open.csv", "demo", "r1");
+    let count = |key: &str| report[key].as_u64().unwrap();
+    assert_eq!((count("rows_in"), count("rows_out"), count("quarantined")), (5_000, 4_998, 2));
+}
+
+#[test]
+fn a_failed_extract_shows_a_row_and_how_to_see_the_others() {
+    let machine = Machine::new();
+    let trailing: String = csv(&rows(30)).lines().enumerate().fold(String::new(), |mut text, (at, line)| {
+        writeln!(text, "{line}{}", if at > 0 { "," } else { "" }).unwrap();
+        text
+    });
+    machine.write("trailing.csv", trailing);
+    let words = ["step", "fraud", "extract", "--run", "r7", "--source", "trailing.csv", "--layout", "demo"];
+    let error = machine.error(&words);
+    for part in [
+        "unparseable (30 rows); such as row 1 of `trailing.csv`: line 2 has 7 fields, expected 6; the last is empty",
+        "septet sql fraud --run r7 \"SELECT * FROM quarantine\"",
+    ] {
+        assert!(error.contains(part), "expected `{part}` in\n{error}");
+    }
+    assert!(!error.contains("P00000"), "a line may hold personal values: {error}");
 }
 
 #[test]
@@ -246,7 +267,7 @@ fn columns_beyond_the_contract_become_features_by_themselves() {
         .collect();
     machine.write("extended.csv", extended);
     machine.write("all.sql", "SELECT * FROM source");
-    let report = machine.json(&["run", "fraud", "--source", "extended.csv", "--layout", "all.sql", "--json"]);
+    let report = machine.judged(&["run", "fraud", "--source", "extended.csv", "--layout", "all.sql", "--json"]);
     let manifest = machine.home().join("models/fraud").join(report["version"].as_str().unwrap()).join("manifest.json");
     let manifest: Value = serde_json::from_slice(&std::fs::read(manifest).unwrap()).unwrap();
     assert_eq!(manifest["extras"], serde_json::json!(["channel", "score"]));
@@ -256,6 +277,45 @@ fn columns_beyond_the_contract_become_features_by_themselves() {
     assert_eq!((kind("channel"), kind("score")), ("category".into(), "number".into()));
     let parity = report["gates"].as_array().unwrap().iter().find(|gate| gate["name"] == "batch_equals_online").unwrap();
     assert_eq!(parity["passed"], true, "{parity}");
+}
+
+#[test]
+fn columns_of_the_types_that_data_frames_write_end_with_a_version() {
+    use septet_tables::arrow::array::{Array, ArrayRef, Int64Array, RecordBatch};
+    use septet_tables::arrow::compute::cast;
+    use septet_tables::arrow::datatypes::{DataType, TimeUnit};
+    use std::sync::Arc;
+    let machine = Machine::new();
+    machine.ok(&["step", "fraud", "extract", "--run", "r0", "--small"]);
+    let demo = septet_tables::read_batch(&machine.home().join("runs/fraud/r0/tables/payments.parquet")).unwrap();
+    let whole: ArrayRef = Arc::new((0..demo.num_rows() as i64).map(|at| Some(at % 7)).collect::<Int64Array>());
+    let of = |kind: DataType| cast(&whole, &kind).unwrap();
+    let category = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
+    let columns: Vec<(&str, ArrayRef)> = vec![
+        ("i32", of(DataType::Int32)),
+        ("u8", of(DataType::UInt8)),
+        ("f32", of(DataType::Float32)),
+        ("price", of(DataType::Decimal128(10, 2))),
+        ("category", cast(&of(DataType::Utf8), &category).unwrap()),
+        ("at", of(DataType::Timestamp(TimeUnit::Nanosecond, Some("UTC".into())))),
+        ("took", of(DataType::Duration(TimeUnit::Second))),
+        ("nothing", septet_tables::arrow::array::new_null_array(&DataType::Null, whole.len())),
+    ];
+    let own = demo
+        .schema()
+        .fields()
+        .iter()
+        .map(|field| field.name().clone())
+        .zip(demo.columns().to_vec())
+        .collect::<Vec<_>>();
+    let all = own.into_iter().chain(columns.into_iter().map(|(name, column)| (name.to_owned(), column)));
+    let batch = RecordBatch::try_from_iter_with_nullable(all.map(|(name, column)| (name, column, true))).unwrap();
+    septet_tables::write_batch(&machine.path("frame.parquet"), &batch).unwrap();
+    machine.write("all.sql", "SELECT * FROM source");
+    let report = machine.json(&["run", "fraud", "--source", "frame.parquet", "--layout", "all.sql", "--json"]);
+    let manifest = machine.home().join("models/fraud").join(report["version"].as_str().unwrap()).join("manifest.json");
+    let manifest: Value = serde_json::from_slice(&std::fs::read(manifest).unwrap()).unwrap();
+    assert_eq!(manifest["extras"], serde_json::json!(["i32", "u8", "f32", "price", "category"]));
 }
 
 #[test]
@@ -276,6 +336,45 @@ fn a_postgres_query_is_a_source() {
     assert!(error.contains("\"nothing\" does not exist"), "{error}");
     let error = extract_error(&machine, "postgres://me:geheim@127.0.0.1:1/x?table=t", "demo");
     assert!(error.contains("cannot be opened") && !error.contains("geheim"), "{error}");
+}
+
+#[test]
+fn a_postgres_query_is_the_same_whatever_the_server_is_set_to() {
+    let Ok(url) = std::env::var("SEPTET_TEST_POSTGRES") else {
+        return eprintln!("skipped: PostgreSQL (SEPTET_TEST_POSTGRES is not set)");
+    };
+    let machine = Machine::new();
+    machine.write("all.sql", "SELECT * FROM source");
+    let query = "SELECT 'P' || n AS payment_id, timestamptz '2026-01-02 03:04:05.25+00' + n * interval '1 hour' AS paid_at, \
+                 'C' || n % 9 AS customer_id, CASE WHEN n = 2 THEN '\\N' ELSE '00' || n END AS terminal_id, \
+                 0.30000000000000104::float8 * n AS amount, n % 11 = 0 AS is_fraud, 9007199254740993 + n AS long, \
+                 '0742'::text AS code, n::numeric(10, 2) AS price, date '2026-02-03' AS day, interval '1 day' * n AS took, \
+                 '\\x00ff'::bytea AS bytes, CASE WHEN n = 3 THEN NULL ELSE 1.5::float8 END AS gap FROM generate_series(1, 40) n";
+    let encoded: String = query.bytes().map(|byte| format!("%{byte:02X}")).collect();
+    let mut fingerprints = std::collections::BTreeSet::new();
+    let settings = [
+        "",
+        "-c datestyle=German",
+        "-c datestyle=SQL,MDY -c timezone=Asia/Tokyo",
+        "-c datestyle=Postgres -c intervalstyle=iso_8601 -c bytea_output=escape",
+        "-c extra_float_digits=-10",
+    ];
+    for (at, options) in settings.iter().enumerate() {
+        let options: String = options.bytes().map(|byte| format!("%{byte:02X}")).collect();
+        let source = format!("{url}?query={encoded}&options={options}");
+        let report = extract(&machine, &source, "all.sql", &format!("r{at}"));
+        assert_eq!(report["rows_out"], 40, "{report}");
+        fingerprints.insert(report["fingerprint"].to_string());
+    }
+    assert_eq!(fingerprints.len(), 1, "{fingerprints:?}");
+    let table = machine.home().join("runs/fraud/r4/tables/payments.parquet");
+    let one = |sql: &str| machine.number(&[&format!("{sql} FROM '{}'", table.display())]);
+    assert_eq!(one("SELECT count(*) FILTER (WHERE terminal_id = '\\N')"), 1.0);
+    assert_eq!(one("SELECT count(DISTINCT long)"), 40.0);
+    assert_eq!(one("SELECT CAST(max(long) - 9007199254740993 AS DOUBLE)"), 40.0);
+    assert_eq!(one("SELECT max(amount)"), 40.0 * 0.300_000_000_000_001_04);
+    assert_eq!(one("SELECT count(*) FILTER (WHERE code = '0742')"), 40.0);
+    assert_eq!(one("SELECT sum(price) + count(gap)"), 859.0);
 }
 
 #[test]

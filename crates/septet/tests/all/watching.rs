@@ -26,9 +26,9 @@ fn publish_without(machine: &Machine, domains: &str, name: &str, gone: impl Fn(u
     }
     let file = machine.write(&format!("{name}.csv"), kept.join("\n") + "\n").display().to_string();
     let layout = machine.write("as_it_is.sql", format!("SELECT {columns} FROM source")).display().to_string();
-    for step in ["extract", "transform", "load"] {
-        let source = ["--run", name, "--source", &file, "--layout", &layout];
-        machine.ok(&[&["--domains", domains, "step", "fraud", step], &source[..]].concat());
+    let source = ["--run", name, "--source", &file, "--layout", &layout];
+    for step in [&["extract"][..], &["transform"], &["load", "--refresh", "--accept"]] {
+        machine.ok(&[&["--domains", domains, "step", "fraud"], step, &source[..]].concat());
     }
 }
 
@@ -299,6 +299,8 @@ fn two_files_are_compared_column_by_column() {
     assert_eq!((&found["columns_drifted"], &found["drifted"]), (&json!(1), &json!(true)));
     assert_eq!(found["columns"][0]["method"], "wasserstein");
     assert!(machine.error(&["drift", &before, "none.csv"]).contains("`none.csv` is not there"));
+    assert_eq!(machine.number(&[&format!("SELECT count(DISTINCT kind) AS n FROM '{now}'")]), 3.0);
+    assert!(!machine.home().exists(), "a question about files leaves nothing behind");
 }
 
 #[test]

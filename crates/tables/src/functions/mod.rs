@@ -1,7 +1,11 @@
 //! SQL functions of ours: what SQL cannot say and any domain may need. One file a topic, one line a function in [`FUNCTIONS`].
 
 mod baskets;
+mod checked_sum;
+mod overflow;
 mod text;
+
+pub(crate) use overflow::checked;
 
 use datafusion::prelude::SessionContext;
 
@@ -25,11 +29,12 @@ pub enum Over {
 }
 
 /// All of them; the page `docs/reference/sql.md` is made from this list.
-pub const FUNCTIONS: [Function; 3] = [text::VADER, text::ASPECTS, baskets::ASSOCIATION_RULES];
+pub const FUNCTIONS: [Function; 4] = [text::PLAIN_QUOTES, text::VADER, text::ASPECTS, baskets::ASSOCIATION_RULES];
 
 /// Makes them known to a session.
 pub fn register(context: &SessionContext) {
     FUNCTIONS.iter().for_each(|function| (function.register)(context));
+    overflow::register(context);
 }
 
 #[cfg(test)]

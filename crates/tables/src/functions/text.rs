@@ -1,16 +1,28 @@
-//! What a text says: `vader` and `aspects`.
+//! What a text says: `plain_quotes`, `vader` and `aspects`.
 
 use super::{Function, Over};
 use crate::TablesError;
 use datafusion::arrow::array::{
-    Array, ArrayRef, AsArray, Float64Builder, ListBuilder, StringBuilder, StructArray, StructBuilder, UInt32Builder,
+    Array, ArrayRef, AsArray, Float64Builder, ListBuilder, StringArray, StringBuilder, StructArray, StructBuilder,
+    UInt32Builder,
 };
 use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::{DataType, Field, Fields};
 use datafusion::logical_expr::{ColumnarValue, ScalarUDF, Volatility, create_udf};
 use septet_language::aspects::aspects;
+use septet_language::quotes::plain_quotes;
 use septet_language::vader::vader;
 use std::sync::{Arc, Mutex, PoisonError};
+
+pub const PLAIN_QUOTES: Function = Function {
+    name: "plain_quotes",
+    arguments: "text",
+    over: Over::Row,
+    meaning: "the text with ' and \" for all signs that mean them: ’ ‘ ʼ ＇ ´ ` and “ ” „ ‟ ＂. `vader` knows ' alone, and phones write ’; \
+              `aspects` reads all of them by itself",
+    example: "SELECT vader(plain_quotes('The soup wasn’t good.'))['compound'] AS tone",
+    register: |context| context.register_udf(function("plain_quotes", DataType::Utf8, plain_texts)),
+};
 
 pub const VADER: Function = Function {
     name: "vader",
@@ -47,6 +59,10 @@ fn function(name: &str, returns: DataType, of: fn(&[Option<&str>]) -> Result<Arr
         Ok(ColumnarValue::Array(made))
     };
     create_udf(name, vec![DataType::Utf8], returns, Volatility::Immutable, Arc::new(call))
+}
+
+fn plain_texts(texts: &[Option<&str>]) -> Result<ArrayRef, TablesError> {
+    Ok(Arc::new(texts.iter().map(|text| text.map(plain_quotes)).collect::<StringArray>()))
 }
 
 fn sentiment_fields() -> Fields {
@@ -132,5 +148,37 @@ mod tests {
         let unnested = format!("SELECT unnest(aspects(t)) AS a FROM ({text})");
         let service = format!("SELECT min(a['polarity']) FROM ({unnested}) WHERE a['aspect'] = 'service'");
         assert!(number(&service).await < Some(0.0));
+    }
+
+    /// The domain's own SQL over a review, for every sign that people write where they mean an apostrophe.
+    #[tokio::test]
+    async fn every_apostrophe_gives_the_same_features_tables_and_aspects() {
+        const FEATURES: &str = include_str!("../../../../domains/restaurant/features.sql");
+        const SENTIMENT: &str = include_str!("../../../../domains/restaurant/tables/sentiment.sql");
+        const ASPECTS: &str = "SELECT found['aspect'] AS aspect, found['polarity'] AS polarity, found['label'] AS label \
+                               FROM (SELECT unnest(aspects(text)) AS found FROM reviews) AS said";
+        let folder = tempfile::tempdir().unwrap();
+        let settings = EngineSettings { memory_max: 1 << 28, spill_folder: folder.path().to_owned(), partitions: 1 };
+        let mut said: Vec<(char, String)> = Vec::new();
+        for sign in std::iter::once('\'').chain(septet_language::quotes::APOSTROPHES) {
+            let engine = Engine::new(&settings).unwrap();
+            let text = format!("The soup wasn{sign}t good and I don{sign}t like the waiter.").replace('\'', "\'\'");
+            let reviews = format!(
+                "SELECT 'r1' AS review_id, 'b1' AS business_id, TIMESTAMP '2026-05-04' AS posted_at, 1 AS stars, '{text}' AS text"
+            );
+            let (schema, batches) = engine.query(&reviews).await.unwrap();
+            engine.register_batches("reviews", schema, batches).unwrap();
+            let mut own = String::new();
+            for sql in [FEATURES, SENTIMENT, ASPECTS] {
+                let (schema, batches) = engine.query(sql).await.unwrap();
+                let names = schema.fields().iter().filter(|field| field.name() != "text").map(|field| field.name());
+                names.for_each(|name| own += &format!("{name}: {:?}; ", batches[0].column_by_name(name)));
+            }
+            said.push((sign, own));
+        }
+        assert!(said[0].1.contains("negative") && said[0].1.contains("service"), "{}", said[0].1);
+        for (sign, own) in &said {
+            assert_eq!(own, &said[0].1, "{sign}");
+        }
     }
 }

@@ -76,6 +76,8 @@ pub(super) async fn of_series(
         context,
         plan,
         extras: Vec::new(),
+        left_out: Vec::new(),
+        tables: Vec::new(),
         rows_read,
         span: Some((first, rows.end)),
         data_fingerprint: extracted.fingerprint,

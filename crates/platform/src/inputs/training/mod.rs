@@ -6,7 +6,7 @@ mod keys;
 use super::Inputs;
 use super::contract::EventContract;
 use super::events::{made_labels, with_made_labels};
-use super::features::{FeatureSet, differing_values, frame_row, telling_extras};
+use super::features::{Beyond, FeatureSet, differing_values, frame_row, telling_extras};
 use super::history::{History, intern};
 use super::live::features_online;
 use super::places::{at_file, tables_behind};
@@ -19,6 +19,7 @@ use crate::progress::Progress;
 use crate::split::{DAY, Plan, Timeline, floor_day, plan};
 use crate::values::Interned;
 use crate::values::OwnedValue;
+use crate::version::learned_tables::{LearnedTable, learned_tables, read_plain};
 use keys::of_series;
 use septet_domain::{ColumnType, Domain, Layout, Monotone, Series, Spanned, SplitBy};
 use septet_learn::frame::Frame;
@@ -41,6 +42,10 @@ pub struct TrainingData {
     pub plan: Plan,
     /// Columns beyond the contract that are features.
     pub extras: Vec<String>,
+    /// Those that are none, with why.
+    pub left_out: Vec<(String, String)>,
+    /// The tables that requests will be answered from, as they are.
+    pub tables: Vec<LearnedTable>,
     /// Rows of the domain's first input.
     pub rows_read: u64,
     /// First and last time of the data, microseconds.
@@ -103,10 +108,13 @@ impl TrainingData {
         progress: &dyn Progress,
     ) -> Result<TrainingData, PlatformError> {
         let layout = domain.spec.layout.get(&extracted.layout);
-        match &domain.spec.series {
-            Some(spec) => of_series(engine, domain, spec, extracted, progress).await,
-            None => of_events(engine, domain, layout, &extracted, progress).await,
-        }
+        read_plain(engine, domain.spec.first_input().0).await?;
+        let data = match &domain.spec.series {
+            Some(spec) => of_series(engine, domain, spec, extracted, progress).await?,
+            None => of_events(engine, domain, layout, &extracted, progress).await?,
+        };
+        let tables = learned_tables(engine, &answered_from(domain)).await?;
+        Ok(TrainingData { tables, ..data })
     }
 
     /// What is predicted: 0 or 1 for a label; NaN where it is not known.
@@ -223,6 +231,7 @@ impl TrainingData {
     ) -> Result<(Comparison, Option<Comparison>), PlatformError> {
         match &self.source {
             Source::Events(own) => {
+                read_plain(engine, domain.spec.first_input().0).await?;
                 let before = History::read(engine, domain).await?;
                 let before = with_made_labels(engine, domain, before, cut).await?;
                 let last = before.rows();
@@ -251,7 +260,7 @@ impl TrainingData {
         match &self.source {
             Source::Events(own) => {
                 let range = own.first_row + first as usize..own.first_row + last as usize + 1;
-                let frame = other.frame(&own.history, range)?;
+                let frame = other.frame(&other.contract.of_its_columns(&own.history)?, range)?;
                 let rows: Vec<u32> = rows.iter().map(|row| row - first).collect();
                 Ok(frame.map(|frame| frame.take(&rows)))
             }
@@ -272,6 +281,14 @@ impl TrainingData {
             Source::Series(_) => None,
         }
     }
+}
+
+/// The tables that requests are answered from, the first input first.
+fn answered_from(domain: &Domain) -> Vec<&str> {
+    let (first, _) = domain.spec.first_input();
+    let looked_up = domain.spec.lookup.values().map(|lookup| lookup.table.get_ref().as_str());
+    let rows = domain.spec.series.iter().map(|series| series.get_ref().rows.get_ref().as_str());
+    [first.as_str()].into_iter().chain(looked_up).chain(rows).collect()
 }
 
 fn compared(
@@ -349,7 +366,7 @@ async fn of_events(
     let schema = history.batch.schema();
     let names = schema.fields().iter().map(|field| field.name().clone());
     let beyond: Vec<String> = names.filter(|name| input.columns.keys().all(|known| known.get_ref() != name)).collect();
-    let extras = telling_extras(&history, &beyond)?;
+    let Beyond { taken: extras, left_out } = telling_extras(&history, &beyond)?;
     let windows = compile_windows(engine, domain, &schema).await?;
     let codes = |name: &str| -> Result<Arc<Interned>, PlatformError> { history.intern(name) };
     let timeline = Timeline { times: &history.times, codes: &codes, task: context.task };
@@ -378,6 +395,8 @@ async fn of_events(
         context,
         plan: plan.shifted(range.start),
         extras,
+        left_out,
+        tables: Vec::new(),
         rows_read: history.rows() as u64,
         span: history.times.first().copied().zip(history.times.last().copied()),
         data_fingerprint: extracted.fingerprint.clone(),
