@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PORTS = {"fraud": 8001, "ecommerce": 8002, "restaurant": 8006}
 HUB_PORT = 8000
 COMMAND_SECONDS_MAX = 120
-READY_SECONDS_MAX = 60
+READY_SECONDS_MAX = 30
 # How much of a text is shown where it is not the right one.
 SHOWN_LETTERS = 300
 
@@ -120,6 +120,7 @@ class Service:
 
     def __init__(self, septet, domain):
         offset = free_offset()
+        self.septet = septet
         self.port, self.log = PORTS[domain] + offset, septet.home / f"serve-{domain}.log"
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(
@@ -313,16 +314,17 @@ class Case:
             (folder / name / path).write_text(text)
         self.septet_at_home.domains = folder
 
-    def easily_promoted(self, name="fraud"):
-        """A copy of a domain whose versions become champion on a few rows: what a case tries is not how good a model is."""
+    def easily_promoted(self):
+        """A copy of the fraud domain whose versions become champion on a few rows: how good a model is, is no question here."""
 
         def change(text):
             text = re.sub(r"(?m)^baselines = .*", 'baselines = ["prior"]', text)
             text = re.sub(r"(?m)^flags_per_day = 100$", "flags_per_day = 3", text)
             text = re.sub(r"(?m)^flags_per_day = 300$", "flags_per_day = 6", text)
-            return text + "\n[gates]\ncalibration_error_max = 0.5\n"
+            gates = "calibration_error_max = 0.5\nbudget_off_max = 100.0\n"
+            return re.sub(r"(?m)^budget_off_max = .*\n", gates, text)
 
-        self.domain(name, change, drop=["cases"])
+        self.domain("fraud", change, drop=["cases"])
 
     def layout(self, name, settings, domain="fraud", change=lambda text: text):
         """A copy of a domain with one layout more."""
@@ -351,12 +353,12 @@ class Case:
         """The service that all cases share: keys must be the case's own."""
         return self.demos.service(domain)
 
-    def logged(self, key_prefix, domain="fraud"):
-        """Features by name of what the shared service answered, by key."""
+    def logged(self, service, key_prefix, domain="fraud"):
+        """Features by name of what a service answered, by key."""
         query = f"SELECT key, version, features FROM decisions WHERE key LIKE '{key_prefix}%'"
-        done = self.demos.septet("sql", domain, query, "--json", folder=self.folder)
-        self.went_well(query, done)
-        return {row["key"]: named_features(self.demos.septet.home, domain, row) for row in done.lines} if done.code == 0 else {}
+        done = service.septet("sql", domain, query, "--json", folder=self.folder)
+        rows = done.lines if self.went_well(query, done) else []
+        return {row["key"]: named_features(service.septet.home, domain, row) for row in rows}
 
     def requests(self, file="request.json", domain="fraud"):
         """Sends the steps of a file to the shared service and notes what differs from what each expects."""

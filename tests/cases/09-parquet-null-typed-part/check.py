@@ -1,6 +1,6 @@
 """Parts of one table whose writers gave a column another (equivalent) type, and a column of type null.
 
-Right: null, large, order, ns: 40 rows each, or an error that names the column and both types. null-label.parquet (no
+Right: null, large, order, ns: 40 rows each, or an error that names the column and both types. label-null.parquet (no
 label is known yet, as pandas writes it): 40 out."""
 
 NAMED = {
@@ -20,5 +20,5 @@ def check(case):
             case.same(f"{parts}: notes", notes, 20 if parts == "null" else 40)
         else:
             case.failed(parts, done, *named)
-    case.counts("null-label", case.extract("null-label.parquet", run="label"), (40, 40, 0))
+    case.counts("label-null", case.extract("label-null.parquet", run="label"), (40, 40, 0))
     case.same("known labels", case.value(f"SELECT count(is_fraud) FROM {case.table('payments', 'label')}"), 0)

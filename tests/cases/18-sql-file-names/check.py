@@ -18,7 +18,7 @@ def check(case):
         case.same("two columns of one name", twice.lines, [{"n": 1}])
     else:
         case.failed("two columns of one name", twice, "two columns|twice|more than once", r"\ba\b")
-    case.failed("nothere.csv", case.septet("sql", "SELECT count(*) AS n FROM 'nothere.csv'"), "nothere.csv", "not found|no file|not there")
+    case.failed("nothere.csv", case.septet("sql", "SELECT count(*) AS n FROM 'nothere.csv'"), "nothere.csv", "not found|no such file|no file|not there")
     done = case.extract("x.tsv")
     if done.code == 0:
         case.counts("x.tsv as a source", done, (3, 3, 0))

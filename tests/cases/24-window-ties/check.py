@@ -18,7 +18,7 @@ def check(case):
     for place, (_, at, amount, _) in enumerate(STEPS):
         event = {"payment_id": f"case-24-{place}", "paid_at": at, "customer_id": "case-24", "terminal_id": "t2", "amount": amount}
         case.same(f"status of {place}", service.post("/predict", event).status, 200)
-    features = case.logged("case-24-")
+    features = case.logged(service, "case-24-")
     for place, (what, _, _, right) in enumerate(STEPS):
         row = features.get(f"case-24-{place}", {})
         case.same(what, (row.get("customer_payments_1d"), row.get("customer_amount_avg_1d")), right)

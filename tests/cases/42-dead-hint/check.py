@@ -10,6 +10,7 @@ HEADER = "payment_id,paid_at,customer_id,terminal_id,amount,is_fraud\n"
 
 
 def check(case):
+    case.easily_promoted()
     case.history()
     case.went_well("an earlier good run", case.run("history.csv.gz", layout="demo"))
     case.write("trailing.csv", HEADER + "".join(f"S{i:05},2026-01-01 00:{i:02}:00,c{i % 7},t{i % 3},5.00,false,\n" for i in range(30)))
