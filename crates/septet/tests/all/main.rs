@@ -1,6 +1,7 @@
 //! The program as its users run it: one binary, real files, real servers.
 
 mod bodies;
+mod cases;
 mod crash;
 mod domains;
 mod handbook;
