@@ -469,7 +469,7 @@ impl Check<'_> {
         for path in domain.files.keys().filter(|path| !path.ends_with(".md")) {
             let hint = match path.split_once('/') {
                 None if FILES.contains(&path.as_str()) => continue,
-                None => did_you_mean(path, FILES.into_iter()),
+                None => did_you_mean(path, FILES),
                 Some((folder, file)) => match FOLDERS.iter().find(|(name, _)| *name == folder) {
                     Some((_, ending)) if file.ends_with(ending) && !file.contains('/') => continue,
                     Some((_, ending)) => Some(format!("files of {folder}/ end in {ending}, without folders below")),

@@ -5,7 +5,7 @@ mod layouts;
 use crate::PlatformError;
 use crate::cases;
 use crate::inputs::Inputs;
-use crate::inputs::places::{at_file, at_offset, contract_schema, table_order};
+use crate::inputs::places::{at_file, at_offset, contract_schema, plan_tables};
 use crate::inputs::training;
 use crate::judge::{baselines, choose};
 use crate::kinds;
@@ -30,19 +30,6 @@ pub async fn check_domain(engine: &Engine, domain: &Domain) -> Result<(), Platfo
         let hint = did_you_mean(name.get_ref(), inputs.names.iter().map(String::as_str));
         let message = format!("[feature.{}] is not a column of features.sql", name.get_ref());
         return Err(problem(domain, name.span().start, message, hint));
-    }
-    Ok(())
-}
-
-/// Makes a domain's tables known to an engine, without rows.
-pub async fn plan_tables(engine: &Engine, domain: &Domain) -> Result<(), PlatformError> {
-    for (name, input) in &domain.spec.input {
-        engine.register_batches(name, contract_schema(input), vec![])?;
-    }
-    for table in table_order(engine, domain)? {
-        let file = format!("tables/{table}.sql");
-        let schema = engine.plan(&domain.files[&file]).await.map_err(|error| at_file(domain, &file, error))?;
-        engine.register_batches(&table, schema, vec![])?;
     }
     Ok(())
 }

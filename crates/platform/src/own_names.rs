@@ -3,8 +3,8 @@
 //! The names are read off the tables as they are built, so that a new one is known here by itself.
 
 use crate::PlatformError;
-use crate::check::plan_tables;
 use crate::inputs::Inputs;
+use crate::inputs::places::plan_tables;
 use crate::monitor::empty_schema;
 use crate::serve::columns_of_decision;
 use septet_domain::{Domain, Problem, Problems};

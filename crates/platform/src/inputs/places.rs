@@ -35,6 +35,19 @@ pub fn table_order(engine: &Engine, domain: &Domain) -> Result<Vec<String>, Plat
     Ok(order)
 }
 
+/// Makes a domain's tables known to an engine, without rows.
+pub async fn plan_tables(engine: &Engine, domain: &Domain) -> Result<(), PlatformError> {
+    for (name, input) in &domain.spec.input {
+        engine.register_batches(name, contract_schema(input), vec![])?;
+    }
+    for table in table_order(engine, domain)? {
+        let file = format!("tables/{table}.sql");
+        let schema = engine.plan(&domain.files[&file]).await.map_err(|error| at_file(domain, &file, error))?;
+        engine.register_batches(&table, schema, vec![])?;
+    }
+    Ok(())
+}
+
 fn cycle(domain: &Domain, reads: &BTreeMap<String, BTreeSet<String>>, done: &[String]) -> PlatformError {
     let waiting = |name: &&String| reads.contains_key(*name) && !done.contains(name);
     let mut path: Vec<&String> = Vec::new();
