@@ -1,9 +1,11 @@
 //! What the types cannot say: that names refer to something, that labels are not used before they are
 //! known, that a domain's parts fit together. Finds everything that is wrong, not only the first.
 
+mod files;
+
 use crate::Duration;
 use crate::domain::Domain;
-use crate::problem::{Place, Problem, did_you_mean};
+use crate::problem::{Problem, did_you_mean};
 use crate::spec::*;
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -29,8 +31,6 @@ pub(crate) fn check(domain: &Domain, folder: &str) -> Vec<Problem> {
 
 /// Where all domains are reached, by default.
 const HUB_PORT: u16 = 8000;
-/// The layout of the simulated source.
-const DEMO_LAYOUT: &str = "demo";
 
 /// The SELECT that makes labels from later rows.
 const LABEL_FILE: &str = "label.sql";
@@ -109,6 +109,18 @@ impl Check<'_> {
             self.say(name.span(), message, None);
         }
         let ordered = matches!(column.kind, ColumnType::Number | ColumnType::Integer);
+        if let (Some(min), Some(max)) = (column.min, column.max)
+            && min > max
+        {
+            self.say(name.span(), format!("`{}` has min = {min} above max = {max}", name.get_ref()), None);
+        }
+        if column.values.as_ref().is_some_and(|values| values.is_empty()) {
+            self.say(
+                name.span(),
+                format!("`{}` has no values that it may have: leave `values` out", name.get_ref()),
+                None,
+            );
+        }
         if (column.min.is_some() || column.max.is_some()) && !ordered {
             self.say(name.span(), format!("`{}` has min or max but is not a number", name.get_ref()), None);
         }
@@ -424,6 +436,10 @@ impl Check<'_> {
         if lines.is_some_and(|given| given[0] == given[1]) {
             self.say(0..0, "[decision.review] needs exactly one of flags_per_day and threshold".to_owned(), None);
         }
+        let lines = [decision.threshold, decision.review.as_ref().and_then(|review| review.threshold)];
+        if let Some(line) = lines.into_iter().flatten().find(|line| !(0.0..=1.0).contains(line)) {
+            self.say_of("threshold", format!("threshold {line} is no probability: expected 0 to 1"), None);
+        }
         let ways = [decision.flags_per_day.is_some(), decision.costs.is_some(), decision.threshold.is_some()];
         if decision.flags_per_day == Some(0) {
             self.say(0..0, "[decision] flags_per_day must be at least 1".to_owned(), None);
@@ -434,57 +450,7 @@ impl Check<'_> {
             self.say_of("[decision]", message, None);
         }
     }
-
-    fn files(&mut self) {
-        let domain = self.domain;
-        if !domain.files.contains_key("features.sql") {
-            self.say(0..0, "the folder has no features.sql".to_owned(), None);
-        }
-        let layouts: Vec<&str> = domain.files_in("sources", ".sql").map(|(name, _)| name).collect();
-        for name in domain.spec.layout.keys().filter(|name| !layouts.contains(&name.as_str())) {
-            let message = format!("[layout.{name}] has no file sources/{name}.sql");
-            let hint = did_you_mean(name, layouts.iter().copied());
-            let offset = domain.files["domain.toml"].find(&format!("[layout.{name}]")).unwrap_or(0);
-            self.say(offset..offset, message, hint);
-        }
-        if layouts.contains(&DEMO_LAYOUT) && !domain.spec.layout.contains_key(DEMO_LAYOUT) {
-            let hint = Some("add: [layout.demo], with title and simulated = true".to_owned());
-            self.say(
-                0..0,
-                "sources/demo.sql has no [layout.demo]: simulated rows would pass for real ones".to_owned(),
-                hint,
-            );
-        }
-        self.known_files();
-        for (name, _) in domain.files_in("tables", ".sql").filter(|(name, _)| domain.spec.input.contains_key(*name)) {
-            let place = Place::start_of(&domain.path_of(&format!("tables/{name}.sql")));
-            let message = format!("table `{name}` has the name of an input; choose another file name");
-            self.problems.push(Problem { place, message, hint: None });
-        }
-    }
-
-    /// A file that nothing reads is a slip in its name.
-    fn known_files(&mut self) {
-        let domain = self.domain;
-        for path in domain.files.keys().filter(|path| !path.ends_with(".md")) {
-            let hint = match path.split_once('/') {
-                None if FILES.contains(&path.as_str()) => continue,
-                None => did_you_mean(path, FILES),
-                Some((folder, file)) => match FOLDERS.iter().find(|(name, _)| *name == folder) {
-                    Some((_, ending)) if file.ends_with(ending) && !file.contains('/') => continue,
-                    Some((_, ending)) => Some(format!("files of {folder}/ end in {ending}, without folders below")),
-                    None => did_you_mean(folder, FOLDERS.iter().map(|(name, _)| *name)),
-                },
-            };
-            let place = Place::start_of(&domain.path_of(path));
-            self.problems.push(Problem { place, message: "nothing reads this file".to_owned(), hint });
-        }
-    }
 }
-
-/// What a domain's folder may hold beside texts for people.
-const FILES: [&str; 4] = ["domain.toml", "features.sql", "label.sql", "answer.sql"];
-const FOLDERS: [(&str, &str); 4] = [("sources", ".sql"), ("tables", ".sql"), ("monitor", ".sql"), ("cases", ".json")];
 
 /// Where a line with this beginning begins.
 fn line_that_begins(text: &str, beginning: &str) -> Option<usize> {

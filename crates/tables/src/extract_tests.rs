@@ -210,7 +210,8 @@ async fn parts_whose_writers_chose_other_types_are_one_table() {
     let narrow = cast(&whole, &DataType::Int32).unwrap();
     let packed = cast(&words, &DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8))).unwrap();
     let nothing: ArrayRef = Arc::new(NullArray::new(2));
-    let others: [(&str, Vec<(&str, ArrayRef)>, &str); 4] = [
+    type Part<'a> = (&'a str, Vec<(&'a str, ArrayRef)>, &'a str);
+    let others: [Part; 4] = [
         ("width", vec![("word", cast(&words, &DataType::LargeUtf8).unwrap()), ("n", narrow)], "1 - 1 -"),
         ("packed", vec![("word", packed), ("n", whole.clone())], "1 - 1 -"),
         ("order", vec![("n", whole), ("word", words)], "1 - 1 -"),

@@ -233,7 +233,7 @@ fn shape(text: &str) -> Option<(Shape, &str)> {
     if like(text, "0000-00-00") {
         return Some((Shape { between: None, digits: 0, zulu: false }, ""));
     }
-    let between = text.bytes().nth(10).filter(|byte| matches!(byte, b' ' | b'T'))?;
+    let between = text.as_bytes().get(10).copied().filter(|byte| matches!(byte, b' ' | b'T'))?;
     let (day, time) = (text.get(..10)?, text.get(11..)?);
     let zulu = time.ends_with('Z');
     let time = time.strip_suffix('Z').unwrap_or(time);

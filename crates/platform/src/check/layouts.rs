@@ -3,9 +3,18 @@
 use crate::PlatformError;
 use crate::inputs::places::at_file;
 use septet_domain::{Domain, Input, Place, Problem, Problems, did_you_mean};
-use septet_tables::Engine;
+use septet_tables::{Engine, TextFormat};
 
 pub async fn check(engine: &Engine, domain: &Domain) -> Result<(), PlatformError> {
+    for (name, layout) in &domain.spec.layout {
+        if let Err(what) = TextFormat::from_layout(layout) {
+            let section = format!("[layout.{name}]");
+            let offset = domain.files["domain.toml"].find(&section).unwrap_or(0);
+            let place = domain.place("domain.toml", offset);
+            let problem = Problem { place, message: format!("{section} {what}"), hint: None };
+            return Err(PlatformError::Domain(Problems(vec![problem])));
+        }
+    }
     for (name, sql) in domain.files_in("sources", ".sql") {
         let file = format!("sources/{name}.sql");
         let Some((table, input)) = input_of(domain, name) else {

@@ -207,9 +207,17 @@ impl Inputs {
     }
 }
 
-/// An engine's error of a window, which knows no place of its own, at the first window.
+/// An engine's error of a window, which knows no place of its own: at the expression that names what the error names, else at the
+/// first window.
 fn in_windows(domain: &Domain, error: PlatformError) -> PlatformError {
-    let offset = domain.spec.window.first().map_or(0, |window| window.span().start);
+    let said = error.to_string();
+    let named = |text: &str| {
+        let words = text.split(|c: char| !(c.is_alphanumeric() || c == '_')).filter(|word| word.len() > 2);
+        words.into_iter().any(|word| said.contains(&format!("No field named {word}")))
+    };
+    let expressions = domain.spec.window.iter().flat_map(|window| window.get_ref().columns.values());
+    let at = expressions.into_iter().find(|text| named(text.get_ref())).map(|text| text.span().start);
+    let offset = at.or_else(|| domain.spec.window.first().map(|window| window.span().start)).unwrap_or(0);
     match error {
         PlatformError::Tables(error) => at_offset(domain, offset, error),
         other => other,

@@ -5,7 +5,7 @@ use crate::PlatformError;
 use crate::error::arrow_error;
 use crate::inputs::contract::EventContract;
 use crate::inputs::places::at_offset;
-use septet_domain::{Domain, Lookup, Spanned};
+use septet_domain::{Domain, Lookup, Problem, Problems, Spanned, did_you_mean};
 use septet_tables::arrow::array::{ArrayRef, AsArray, RecordBatch, UInt32Array};
 use septet_tables::arrow::compute::{cast, concat_batches, take};
 use septet_tables::arrow::datatypes::{DataType, Field};
@@ -71,7 +71,13 @@ async fn served(
     let wrong = |offset: usize, message: String| at_offset(domain, offset, TablesError::Sql { message, place: None });
     let by = contract.columns.iter().position(|column| column.name == *lookup.by.get_ref());
     let by = by.ok_or_else(|| {
-        wrong(lookup.by.span().start, format!("`{}` is not a column of a request", lookup.by.get_ref()))
+        let message = format!("`{}` is not a column of a request", lookup.by.get_ref());
+        let hint = did_you_mean(lookup.by.get_ref(), contract.field_names());
+        PlatformError::Domain(Problems(vec![Problem {
+            place: domain.place("domain.toml", lookup.by.span().start),
+            message,
+            hint,
+        }]))
     })?;
     let sql = format!("SELECT * FROM \"{}\"", lookup.table.get_ref());
     let (schema, batches) =

@@ -176,7 +176,7 @@ const PLANTED: &[(&str, &str, &str, &[&str])] = &[
     // Layouts.
     (T, "[layout.demo]\ntitle = \"made up\"\nsimulated = true\n", "", &["[layout.demo]"]),
     (T, "[layout.post]", "[layout.psot]", &["did you mean `post`?"]),
-    (T, "decimal = \",\"", "decimal = \";\"", &["layout.post", "decimal"]),
+    (T, "decimal = \",\"", "decimal = \";\"", &["domain.toml:24:1", "[layout.post]", "decimal"]),
     ("sources/post.sql", "SELECT", "SELEC", &["sources/post.sql:1:"]),
     ("sources/post.sql", "kg AS weight, ", "", &["sources/post.sql:1:1", "`weight`", "does not deliver"]),
     ("sources/post.sql", "AS weight", "AS wieght", &["sources/post.sql:1:1", "did you mean `wieght`?"]),
@@ -201,7 +201,7 @@ const PLANTED: &[(&str, &str, &str, &[&str])] = &[
     (F, "    weight,", "    wieght,", &["features.sql:2:5", "wieght"]),
     (F, "ln(weight + 1)", "log1p(weight)", &["features.sql:3:", "log1p"]),
     (F, "AS weight_log,", "AS weight_log", &["features.sql:"]),
-    (F, "    sender_parcels_7d", "    sender_parcels_8d", &["features.sql:4:5", "did you mean"]),
+    (F, "    sender_parcels_7d", "    sender_parcels_8d", &["features.sql:4:5", "Did you mean"]),
     (F, "    sender_parcels_7d", "    sender_parcels_7d,\n    was_lost", &["features.sql:5:5", "was_lost"]),
     (F, "FROM parcels", "FROM parcels WHERE weight > 1", &["without WHERE"]),
     (F, "ln(weight + 1)", "random()", &["depends on when it is called"]),

@@ -56,6 +56,9 @@ impl TextFormat {
             Some(b"\\t") => Ok(b'\t'),
             Some(_) => Err(format!("{key} of the layout must be one character")),
         };
+        if let Some(decimal) = layout.decimal.as_deref().filter(|decimal| ![".", ","].contains(decimal)) {
+            return Err(format!("decimal is `{decimal}`; expected `.` or `,`"));
+        }
         let label = layout.encoding.as_deref().unwrap_or("utf-8");
         Ok(TextFormat {
             delimiter: match layout.delimiter.as_deref() {

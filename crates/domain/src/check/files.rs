@@ -1,0 +1,58 @@
+//! Whether the files of a domain's folder are those that something reads.
+
+use super::Check;
+use crate::problem::{Place, Problem, did_you_mean};
+
+/// The layout of the simulated source.
+const DEMO_LAYOUT: &str = "demo";
+/// What a domain's folder may hold beside texts for people.
+const FILES: [&str; 4] = ["domain.toml", "features.sql", "label.sql", "answer.sql"];
+const FOLDERS: [(&str, &str); 4] = [("sources", ".sql"), ("tables", ".sql"), ("monitor", ".sql"), ("cases", ".json")];
+
+impl Check<'_> {
+    pub(super) fn files(&mut self) {
+        let domain = self.domain;
+        if !domain.files.contains_key("features.sql") {
+            self.say(0..0, "the folder has no features.sql".to_owned(), None);
+        }
+        let layouts: Vec<&str> = domain.files_in("sources", ".sql").map(|(name, _)| name).collect();
+        for name in domain.spec.layout.keys().filter(|name| !layouts.contains(&name.as_str())) {
+            let message = format!("[layout.{name}] has no file sources/{name}.sql");
+            let hint = did_you_mean(name, layouts.iter().copied());
+            let offset = domain.files["domain.toml"].find(&format!("[layout.{name}]")).unwrap_or(0);
+            self.say(offset..offset, message, hint);
+        }
+        if layouts.contains(&DEMO_LAYOUT) && !domain.spec.layout.contains_key(DEMO_LAYOUT) {
+            let hint = Some("add: [layout.demo], with title and simulated = true".to_owned());
+            self.say(
+                0..0,
+                "sources/demo.sql has no [layout.demo]: simulated rows would pass for real ones".to_owned(),
+                hint,
+            );
+        }
+        self.known_files();
+        for (name, _) in domain.files_in("tables", ".sql").filter(|(name, _)| domain.spec.input.contains_key(*name)) {
+            let place = Place::start_of(&domain.path_of(&format!("tables/{name}.sql")));
+            let message = format!("table `{name}` has the name of an input; choose another file name");
+            self.problems.push(Problem { place, message, hint: None });
+        }
+    }
+
+    /// A file that nothing reads is a slip in its name.
+    fn known_files(&mut self) {
+        let domain = self.domain;
+        for path in domain.files.keys().filter(|path| !path.ends_with(".md")) {
+            let hint = match path.split_once('/') {
+                None if FILES.contains(&path.as_str()) => continue,
+                None => did_you_mean(path, FILES),
+                Some((folder, file)) => match FOLDERS.iter().find(|(name, _)| *name == folder) {
+                    Some((_, ending)) if file.ends_with(ending) && !file.contains('/') => continue,
+                    Some((_, ending)) => Some(format!("files of {folder}/ end in {ending}, without folders below")),
+                    None => did_you_mean(folder, FOLDERS.iter().map(|(name, _)| *name)),
+                },
+            };
+            let place = Place::start_of(&domain.path_of(path));
+            self.problems.push(Problem { place, message: "nothing reads this file".to_owned(), hint });
+        }
+    }
+}
