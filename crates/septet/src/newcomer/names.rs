@@ -144,9 +144,9 @@ pub fn quoted(name: &str) -> String {
 
 /// Whether a clean name is that of a key: `id`, `customer_id`, `employee_number`.
 pub fn is_key(name: &str) -> bool {
-    let last = name.rsplit('_').next().unwrap_or(name);
-    ["id", "key", "uuid", "guid", "nbr", "nr", "no", "number", "code"].contains(&last) && name != "code"
-        || name.len() > 3 && name.ends_with("id") && ["customerid", "userid", "orderid", "patientid"].contains(&name)
+    const LAST: [&str; 8] = ["id", "key", "uuid", "guid", "nbr", "nr", "no", "number"];
+    const WHOLE: [&str; 4] = ["customerid", "userid", "orderid", "patientid"];
+    name.rsplit('_').next().is_some_and(|last| LAST.contains(&last)) || WHOLE.contains(&name)
 }
 
 /// Whether a clean name is that of something that names one person.
