@@ -124,13 +124,13 @@ async fn findings(engine: &Engine, folder: &Path, input: &Input, name: &str) -> 
                 row_number() OVER (PARTITION BY col, reason ORDER BY n DESC, first, value) AS place
             FROM valued
         )
-        SELECT r.col, r.reason, r.value, CAST(r.n AS BIGINT) AS n, CAST(r.total AS BIGINT) AS total, r.first, b.source, b.message
+        SELECT r.col, r.reason, r.value, CAST(r.n AS BIGINT) AS times, CAST(r.total AS BIGINT) AS all_times, r.first, b.source, b.message, r.place
         FROM ranked AS r
         LEFT JOIN (SELECT "column" AS col, reason, "row", min(source) AS source, min(message) AS message
                    FROM broken GROUP BY "column", reason, "row") AS b
             ON b.col IS NOT DISTINCT FROM r.col AND b.reason = r.reason AND b."row" = r.first
         WHERE r.place <= 3
-        ORDER BY r.total DESC, r.col, r.reason, r.place"#;
+        ORDER BY all_times DESC, col, reason, place"#;
     let (_, batches) = engine.query(sql).await?;
     let mut found: Vec<DryFinding> = Vec::new();
     for batch in &batches {
