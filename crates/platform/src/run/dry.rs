@@ -128,7 +128,7 @@ async fn findings(engine: &Engine, folder: &Path, input: &Input, name: &str) -> 
         FROM ranked AS r
         LEFT JOIN (SELECT "column" AS col, reason, "row", min(source) AS source, min(message) AS message
                    FROM broken GROUP BY "column", reason, "row") AS b
-            ON b.col IS NOT DISTINCT FROM r.col AND b.reason = r.reason AND b."row" = r.first
+            ON (b.col IS NOT DISTINCT FROM r.col) AND b.reason = r.reason AND b."row" = r.first
         WHERE r.place <= 3
         ORDER BY all_times DESC, col, reason, place"#;
     let (_, batches) = engine.query(sql).await?;
