@@ -64,6 +64,18 @@ impl Domains {
         Ok(Domains { folders })
     }
 
+    /// Those of one more folder that bear no name that is known already; none where there is no such folder.
+    pub fn with_more(mut self, folder: &Path) -> Domains {
+        let known = self.names();
+        for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            if !known.contains(&name) && entry.path().join("domain.toml").is_file() {
+                self.folders.insert(name, entry.path());
+            }
+        }
+        self
+    }
+
     /// Names in order.
     pub fn names(&self) -> Vec<String> {
         let builtin = BUILTIN_FILES.iter().filter_map(|(path, _)| path.strip_suffix("/domain.toml").map(str::to_owned));

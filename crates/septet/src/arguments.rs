@@ -1,5 +1,6 @@
 //! The command line.
 
+use crate::newcomer::NewArguments;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -22,8 +23,18 @@ pub struct Arguments {
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Read a domain (or all) and check everything it says; runs nothing
-    Check { domain: Option<String> },
+    /// Write a domain's folder from any table: contract, layout, features and a first case
+    New(NewArguments),
+    /// Read a domain (or all) and check everything it says; runs nothing. With --source: what a run would refuse in it
+    Check {
+        domain: Option<String>,
+        /// Rows to try, as `run` takes them: they are read and not kept; exit code 1 if a run would stop
+        #[arg(long, value_name = "[INPUT=]URL", requires = "domain", requires = "layout")]
+        source: Vec<String>,
+        /// Name of a layout, or the path of a SELECT of your own ending in .sql
+        #[arg(long, value_name = "NAME", requires = "source")]
+        layout: Option<String>,
+    },
     /// Run the pipeline: extract, transform, load, train, validate, health
     Run(RunArguments),
     /// Run one step of a run, as a scheduler does

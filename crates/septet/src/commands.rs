@@ -55,10 +55,15 @@ pub async fn check(settings: &Settings, only: Option<&str>, json: bool) -> anyho
     Ok(if failed { ExitCode::from(1) } else { ExitCode::SUCCESS })
 }
 
-fn options(domain: &Domain, arguments: &RunArguments) -> anyhow::Result<RunOptions> {
+pub fn options(
+    domain: &Domain,
+    source: &[String],
+    layout: Option<&str>,
+    demo_small: bool,
+) -> anyhow::Result<RunOptions> {
     let inputs: Vec<&String> = domain.spec.input.keys().collect();
     let mut sources = BTreeMap::new();
-    for text in &arguments.source {
+    for text in source {
         let named = text.split_once('=').filter(|(name, _)| inputs.iter().any(|input| input == name));
         let (name, url) = match named {
             Some((name, url)) => (name.to_owned(), url.to_owned()),
@@ -74,19 +79,19 @@ fn options(domain: &Domain, arguments: &RunArguments) -> anyhow::Result<RunOptio
             bail!("`{name}` has two sources; name several files by one glob, such as 'data/*.csv'");
         }
     }
-    if !sources.is_empty() && arguments.layout.is_none() {
+    if !sources.is_empty() && layout.is_none() {
         let known: Vec<&str> = domain.files_in("sources", ".sql").map(|(name, _)| name).collect();
         bail!(
             "a source needs its layout: --layout with one of {}, or the path of a SELECT of your own",
             known.join(", ")
         );
     }
-    Ok(RunOptions { sources, layout: arguments.layout.clone(), demo_small: arguments.small })
+    Ok(RunOptions { sources, layout: layout.map(str::to_owned), demo_small })
 }
 
 pub async fn run(settings: &Settings, arguments: &RunArguments, json: bool) -> anyhow::Result<ExitCode> {
     let workshop = Workshop::open(settings, &arguments.domain).await?;
-    let options = options(&workshop.domain, arguments)?;
+    let options = options(&workshop.domain, &arguments.source, arguments.layout.as_deref(), arguments.small)?;
     let bars = Bars::new(json);
     let run = workshop.run(options, new_run_id(), arguments.accept, &bars);
     let report = septet_platform::start(run, arguments.fresh).await;
@@ -150,7 +155,7 @@ pub async fn step(
         bail!("--refresh belongs to the step load");
     }
     let workshop = Workshop::open(settings, &arguments.domain).await?;
-    let options = options(&workshop.domain, arguments)?;
+    let options = options(&workshop.domain, &arguments.source, arguments.layout.as_deref(), arguments.small)?;
     let bars = Bars::new(json);
     let run = workshop.run(options, run_id.to_owned(), arguments.accept, &bars);
     let report = septet_platform::step(Run { refresh, ..run }, step).await;
@@ -391,7 +396,7 @@ pub fn completions(shell: clap_complete::Shell) -> ExitCode {
 
 pub async fn bench(settings: &Settings, part: Part, arguments: &RunArguments, out: &Path) -> anyhow::Result<ExitCode> {
     let workshop = Workshop::open(settings, &arguments.domain).await?;
-    let options = options(&workshop.domain, arguments)?;
+    let options = options(&workshop.domain, &arguments.source, arguments.layout.as_deref(), arguments.small)?;
     let bars = Bars::new(true);
     let run = workshop.run(options, new_run_id(), false, &bars);
     let figures = match part {

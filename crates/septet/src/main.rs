@@ -6,7 +6,9 @@ mod background;
 mod bars;
 mod commands;
 mod doctor;
+mod dry;
 mod grade;
+mod newcomer;
 mod serving;
 mod settings;
 mod show;
@@ -62,7 +64,11 @@ async fn dispatch(arguments: Arguments) -> anyhow::Result<ExitCode> {
     start_log(&settings);
     let json = arguments.json;
     match arguments.command {
-        Command::Check { domain } => commands::check(&settings, domain.as_deref(), json).await,
+        Command::New(new) => newcomer::new(&settings, &new, json).await,
+        Command::Check { domain: Some(domain), source, layout } if !source.is_empty() => {
+            dry::check_source(&settings, &domain, &source, layout.as_deref(), json).await
+        }
+        Command::Check { domain, .. } => commands::check(&settings, domain.as_deref(), json).await,
         Command::Run(run) => commands::run(&settings, &run, json).await,
         Command::Step { step, run, run_id, refresh } => {
             commands::step(&settings, step, &run, &run_id, refresh, json).await

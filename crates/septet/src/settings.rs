@@ -27,7 +27,7 @@ pub const SETTINGS: [Setting; 24] = [
     Setting {
         key: "domains",
         default: "",
-        meaning: "folder of domains that override the built-in ones or add to them",
+        meaning: "folder of domains that override the built-in ones or add to them; without it, ./domains adds to them",
         secret: false,
     },
     Setting {

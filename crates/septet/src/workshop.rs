@@ -11,10 +11,19 @@ use septet_platform::serve::LogPlace;
 use septet_platform::{CHAMPION, Home, Kept, PlatformError, Run, RunOptions, Scorer, Store, check_domain};
 use septet_tables::{Engine, EngineSettings};
 use std::collections::HashSet;
+use std::path::Path;
 use std::sync::Arc;
 
+/// The folder that `septet new` writes to without `--domains`, and that is looked into without it.
+pub const OWN_DOMAINS: &str = "domains";
+
+/// The built-in ones and those of `--domains`, or without it those of `./domains` that bear no built-in name.
 pub fn domains_of(settings: &Settings) -> anyhow::Result<Domains> {
-    Ok(Domains::find(settings.domains.as_deref())?)
+    let found = Domains::find(settings.domains.as_deref())?;
+    Ok(match settings.domains {
+        Some(_) => found,
+        None => found.with_more(Path::new(OWN_DOMAINS)),
+    })
 }
 
 pub fn engine(settings: &Settings, home: &Home) -> anyhow::Result<Engine> {

@@ -26,6 +26,7 @@ mod reading;
 mod reference;
 mod select_list;
 mod side_by_side;
+mod survey;
 mod values;
 
 pub use contract::{arrow_type, instant, integer, number, truth};
@@ -43,6 +44,7 @@ pub use reader::{Delimiter, Encoding, TextFormat};
 pub use reading::exact_number;
 pub use reference::reference_markdown;
 pub use select_list::given_names;
+pub use survey::{ColumnSurvey, Days, Survey, Written as WrittenAs, survey};
 pub use values::{Fault, KEY_CHARACTERS_MAX, TEXT_CHARACTERS_MAX, expected, number_fault, text_fault, whole};
 
 /// Hidden columns that carry a row's place through a layout's SELECT.

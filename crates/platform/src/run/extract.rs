@@ -6,7 +6,7 @@ use crate::own_names::{refuse_declared, refuse_extras};
 use crate::registry::home::make_folder;
 use crate::run::demo::demo_file;
 use crate::run::{Made, Run};
-use septet_domain::{Layout, did_you_mean};
+use septet_domain::{Domain, Layout, did_you_mean};
 use septet_tables::{ExtractReport, ExtractRequest, Location, Reading, TableFile, TablesError, TextFormat, extract};
 use serde_json::json;
 use std::path::Path;
@@ -23,7 +23,7 @@ pub async fn run(run: &Run<'_>) -> Result<Made, PlatformError> {
     let (layout_name, simulated) = (layout_name(run), simulated(run));
     let mut reports = Vec::new();
     for (at, (name, input)) in run.domain.spec.input.iter().enumerate() {
-        let (file, sql, layout) = layout_sql(run, &layout_name, (at > 0).then_some(name))?;
+        let (file, sql, layout) = layout_sql(run.domain, &layout_name, (at > 0).then_some(name))?;
         let location = location(run, name)?;
         let format = TextFormat::from_layout(&layout)
             .map_err(|what| PlatformError::usage(what, format!("see [layout.{layout_name}]")))?;
@@ -111,8 +111,8 @@ fn location(run: &Run, input: &str) -> Result<Location, PlatformError> {
 }
 
 /// File name, SELECT and format of a layout; inputs after the first have `sources/LAYOUT.INPUT.sql`.
-fn layout_sql(
-    run: &Run,
+pub(crate) fn layout_sql(
+    domain: &Domain,
     layout: &str,
     further_input: Option<&String>,
 ) -> Result<(String, String, Layout), PlatformError> {
@@ -124,8 +124,8 @@ fn layout_sql(
         Some(input) => format!("sources/{layout}.{input}.sql"),
         None => format!("sources/{layout}.sql"),
     };
-    let Some(sql) = run.domain.files.get(&file) else {
-        let known: Vec<&str> = run.domain.files_in("sources", ".sql").map(|(name, _)| name).collect();
+    let Some(sql) = domain.files.get(&file) else {
+        let known: Vec<&str> = domain.files_in("sources", ".sql").map(|(name, _)| name).collect();
         let hint = did_you_mean(layout, known.iter().copied())
             .unwrap_or_else(|| "or give the path of a SELECT of your own, ending in .sql".to_owned());
         return Err(PlatformError::usage(
@@ -133,7 +133,7 @@ fn layout_sql(
             hint,
         ));
     };
-    Ok((file, sql.clone(), run.domain.spec.layout.get(layout).cloned().unwrap_or_default()))
+    Ok((file, sql.clone(), domain.spec.layout.get(layout).cloned().unwrap_or_default()))
 }
 
 /// One table `quarantine` of all inputs.

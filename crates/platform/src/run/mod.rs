@@ -1,6 +1,7 @@
 //! One run: six steps, each whole or not at all. A run that was killed goes on at its first missing step.
 
 mod demo;
+mod dry;
 mod extract;
 mod health;
 mod in_force;
@@ -12,6 +13,7 @@ mod transform;
 mod validate;
 mod versions;
 
+pub use dry::{DryFinding, DryInput, MISSING_WORDS, dry_extract};
 pub use validate::{GatesSpoiled, again as gates_again, papers_are_current};
 pub use versions::{VersionAction, change_version};
 

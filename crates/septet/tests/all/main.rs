@@ -7,6 +7,7 @@ mod domains;
 mod handbook;
 mod http;
 mod machine;
+mod newcomer;
 mod pipeline;
 mod reviews;
 mod router;

@@ -333,6 +333,15 @@ fn header_names(record: &csv::Record, format: &TextFormat) -> Result<Vec<String>
     }
 }
 
+/// The fields of a file's first line, whether or not they can be names of columns.
+pub(crate) fn fields_of_first_line(path: &Path, format: &TextFormat) -> Option<Vec<String>> {
+    let text = Opened::new(path, format).ok()?.text;
+    let marks = csv::Marks { delimiter: format.delimiter.byte(path), quote: format.quote };
+    let (mut records, mut record) = (csv::Records::new(text, marks), csv::Record::default());
+    let found = records.header(&mut record).ok()?;
+    found.then(|| record.fields().map(|field| String::from_utf8_lossy(field).into_owned()).collect())
+}
+
 /// The header of the first file that has one.
 fn first_header(files: &[PathBuf], format: &TextFormat) -> Result<Vec<String>, TablesError> {
     for file in files {
