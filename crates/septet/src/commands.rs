@@ -81,7 +81,7 @@ fn options(domain: &Domain, arguments: &RunArguments) -> anyhow::Result<RunOptio
             known.join(", ")
         );
     }
-    Ok(RunOptions { sources, layout: arguments.layout.clone(), demo_small: arguments.small })
+    Ok(RunOptions { sources, layout: arguments.layout.clone(), demo_small: arguments.small, demo_break: None })
 }
 
 pub async fn run(settings: &Settings, arguments: &RunArguments, json: bool) -> anyhow::Result<ExitCode> {
