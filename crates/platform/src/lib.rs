@@ -34,8 +34,9 @@ pub use registry::home::{Home, Published};
 pub use registry::store::{Alias, AliasChange, GateRecord, Signed, Store, VersionRecord};
 pub use registry::{CHAMPION, PINNED};
 pub use run::{
-    DryFinding, DryInput, GatesSpoiled, Kept, MISSING_WORDS, Run, RunOptions, RunReport, StepName, StepReport,
-    VersionAction, change_version, dry_extract, gates_again, new_run_id, papers_are_current, start, step,
+    Broken, DemoBreak, DryFinding, DryInput, GatesSpoiled, Kept, MISSING_WORDS, Run, RunOptions, RunReport, StepName,
+    StepReport, VersionAction, break_demo, change_version, dry_extract, gates_again, new_run_id, papers_are_current,
+    start, step,
 };
 pub use version::profiles::{ColumnDrift, ROWS_MIN};
 pub use version::{FeatureSchema, Manifest, MetricValue, Scorer};

@@ -107,6 +107,11 @@ pub enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true, hide = true)]
         words: Vec<String>,
     },
+    /// Break the newest days of a demo, to see the monitoring find it; and mend them
+    Demo {
+        #[command(subcommand)]
+        act: DemoAct,
+    },
     /// Compare two files column by column, by Evidently's default tests
     Drift { reference: PathBuf, current: PathBuf },
     /// Versions of a domain's model, with what they reached; or change which one answers
@@ -201,6 +206,28 @@ pub struct RunArguments {
     /// Do not look at what was observed when the run is over
     #[arg(long)]
     pub no_monitor: bool,
+}
+
+#[derive(Subcommand, Debug)]
+pub enum DemoAct {
+    /// Change the newest days of the simulated rows in force, beside the champion that answers
+    Break {
+        domain: String,
+        #[arg(long, value_enum, default_value_t = How::Amounts)]
+        how: How,
+    },
+    /// Put the rows in force as they were
+    Mend { domain: String },
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum How {
+    /// The number that tells the model most, a third larger
+    Amounts,
+    /// A third of the names of the entity that tells the model most, renamed
+    Renamed,
+    /// Three times as many positives in the newest days whose labels are known
+    Labels,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]

@@ -86,7 +86,7 @@ pub fn options(
             known.join(", ")
         );
     }
-    Ok(RunOptions { sources, layout: layout.map(str::to_owned), demo_small })
+    Ok(RunOptions { sources, layout: layout.map(str::to_owned), demo_small, demo_break: None })
 }
 
 pub async fn run(settings: &Settings, arguments: &RunArguments, json: bool) -> anyhow::Result<ExitCode> {

@@ -15,8 +15,9 @@ mod show;
 mod watching;
 mod workshop;
 
-use arguments::{Arguments, Command};
+use arguments::{Arguments, Command, DemoAct, How};
 use clap::Parser;
+use septet_platform::DemoBreak;
 use settings::Settings;
 use std::process::ExitCode;
 
@@ -90,6 +91,15 @@ async fn dispatch(arguments: Arguments) -> anyhow::Result<ExitCode> {
             let request = grade::GradeRequest { domain, min_grade, sabotage, out };
             grade::grade(&settings, &request, json).await
         }
+        Command::Demo { act: DemoAct::Break { domain, how } } => {
+            let how = match how {
+                How::Amounts => DemoBreak::Amounts,
+                How::Renamed => DemoBreak::Renamed,
+                How::Labels => DemoBreak::Labels,
+            };
+            watching::change_demo(&settings, &domain, Some(how), json).await
+        }
+        Command::Demo { act: DemoAct::Mend { domain } } => watching::change_demo(&settings, &domain, None, json).await,
         Command::Drift { reference, current } => watching::drift(&settings, &reference, &current, json).await,
         Command::Models { domain, action: Some(action), version, why, by, anyway } => {
             let (by, why) = (by.unwrap_or_else(user), why.unwrap_or_default());

@@ -1,11 +1,14 @@
 //! What a person reads on the terminal.
 
 use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, presets::UTF8_FULL_CONDENSED};
-use septet_platform::monitor::MonitoringReport;
 use septet_platform::monitor::files::FileDrift;
+use septet_platform::monitor::{MonitoringReport, Verdict, findings_in_words};
 use septet_platform::{AlertRecord, DeliveryRecord};
 use septet_platform::{MetricValue, RunReport};
 use std::collections::BTreeMap;
+
+/// Columns of a table that is written to a file or a pipe.
+const TEXT_WIDTH: u16 = 120;
 
 pub fn table(header: &[&str]) -> Table {
     let mut table = Table::new();
@@ -13,6 +16,16 @@ pub fn table(header: &[&str]) -> Table {
         .load_preset(UTF8_FULL_CONDENSED)
         .set_content_arrangement(ContentArrangement::Dynamic)
         .set_header(header.to_vec());
+    table
+}
+
+/// The same no wider than the terminal, for what holds sentences; where there is none, than a page of text.
+fn fitted(header: &[&str]) -> Table {
+    let mut table = table(header);
+    if !table.is_tty() {
+        let columns = std::env::var("COLUMNS").ok().and_then(|text| text.parse().ok());
+        table.set_width(columns.unwrap_or(TEXT_WIDTH));
+    }
     table
 }
 
@@ -135,13 +148,13 @@ pub fn look(look: &MonitoringReport) {
         look.window
     );
     println!(
-        "Usual is what {} rows from {} to {} were; labels are known until {}.\n",
+        "Reference: {} rows, {} to {}; labels are known until {}.\n",
         thousands(look.reference.rows),
         look.reference.from,
         look.reference.until,
         look.immature_from
     );
-    let mut watches = table(&["watched", "newest", "usual", "", "owner"]);
+    let mut watches = fitted(&["watched", "newest", "usual", "sum, alarm", "", "owner"]);
     for watch in &look.watches {
         let judged = watch.judged.last();
         let usual = match judged.map(|judged| (judged.low, judged.high)) {
@@ -150,6 +163,11 @@ pub fn look(look: &MonitoringReport) {
             Some((None, Some(high))) => format!("up to {}", number(Some(high))),
             _ => watch.unable.clone().unwrap_or_else(|| "-".to_owned()),
         };
+        // The statistic that makes the alarm beside its level: values within their limits can add up to one.
+        let sum = judged.map(|judged| match judged.deviations {
+            Some(_) => format!("{:.1}, above {:.1}", judged.sum, judged.sum_max),
+            None => format!("{}, from {}", judged.sum, judged.sum_max),
+        });
         let state = match (watch.alarm, &watch.unable) {
             (true, _) => "ALARM",
             (false, Some(_)) => "not judged",
@@ -159,6 +177,7 @@ pub fn look(look: &MonitoringReport) {
             Cell::new(&watch.title),
             right(number(watch.newest)),
             Cell::new(usual),
+            Cell::new(sum.unwrap_or_else(|| "-".to_owned())),
             Cell::new(state),
             Cell::new(&watch.owner),
         ]);
@@ -167,20 +186,26 @@ pub fn look(look: &MonitoringReport) {
     let mut columns: Vec<_> = look.drift.columns.iter().filter_map(|c| Some((c, c.points.last()?))).collect();
     columns.sort_by(|a, b| a.1.p_value.unwrap_or(1.0).total_cmp(&b.1.p_value.unwrap_or(1.0)));
     if !columns.is_empty() {
-        let mut drift = table(&["drift, newest window", "PSI", "Jensen-Shannon", "chance without drift", ""]);
+        let mut drift = fitted(&["drift, newest window", "PSI", "Jensen-Shannon", "chance without drift", ""]);
         for (column, point) in columns.iter().take(8) {
             drift.add_row(vec![
-                Cell::new(&column.name),
+                Cell::new(format!("{}{}", column.name, if column.compared_with == "same_slots" { " *" } else { "" })),
                 right(number(point.psi)),
                 right(number(point.jensen_shannon)),
-                right(point.p_value.map_or_else(|| "-".to_owned(), |p| format!("{p:.1e}"))),
-                Cell::new(format!("{:?}", point.verdict).to_lowercase()),
+                right(point.p_value.map_or_else(|| "-".to_owned(), chance)),
+                Cell::new(verdict(point.verdict)),
             ]);
         }
         println!("\n{drift}");
+        if look.drift.columns.iter().any(|column| column.compared_with == "same_slots") {
+            println!("* differs from weekday to weekday: compared with the same weekdays of the reference.");
+        }
+        if let Some(note) = &look.drift.note {
+            println!("Drift: {note}.");
+        }
     }
     let mut performance =
-        table(&["performance", "newest known", "95 % interval", "promised for the newest", "when judged"]);
+        fitted(&["performance", "newest known", "95 % interval", "predicted for the newest", "when judged"]);
     for metric in &look.performance {
         let realised = metric.realised.last();
         let interval = realised.and_then(|one| Some(format!("{:.4} to {:.4}", one.low?, one.high?)));
@@ -193,10 +218,12 @@ pub fn look(look: &MonitoringReport) {
             right(number(metric.when_judged)),
         ]);
     }
-    println!("\n{performance}");
+    if !look.performance.is_empty() {
+        println!("\n{performance}");
+    }
     for panel in &look.panels {
         let names: Vec<&str> = panel.columns.iter().map(String::as_str).collect();
-        let mut shown = table(&names);
+        let mut shown = fitted(&names);
         for row in panel.rows.iter().take(10) {
             shown.add_row(row.iter().map(|cell| cell.clone().unwrap_or_default()));
         }
@@ -211,10 +238,10 @@ pub fn look(look: &MonitoringReport) {
 /// What was found, with evidence and causes.
 pub fn findings(look: &MonitoringReport) {
     let active: Vec<_> = look.findings.iter().filter(|finding| finding.active).collect();
-    println!("\n{} found and going on, {} over.", active.len(), look.findings.len() - active.len());
+    println!("\n{}", findings_in_words(active.len(), look.findings.len() - active.len()));
     for finding in &look.findings {
-        let state = if finding.active { "goes on" } else { "over" };
-        println!("\n[{}, {state}] {}", finding.severity, finding.sentence);
+        let state = if finding.active { "open" } else { "ended" };
+        println!("\n[{}, {state}] {}", severity(finding.severity), finding.sentence);
         for line in finding.evidence.iter().chain(&finding.causes) {
             println!("  {line}");
         }
@@ -224,8 +251,38 @@ pub fn findings(look: &MonitoringReport) {
     }
 }
 
-pub fn alerts(alerts: &[AlertRecord]) {
-    let mut shown = table(&["domain", "alert", "status", "since", "last", "what"]);
+fn verdict(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::TooFewRows => "too few rows",
+        Verdict::Quiet => "quiet",
+        Verdict::Suspicious => "suspicious",
+        Verdict::Drifting => "DRIFT",
+    }
+}
+
+/// A probability as people write it.
+fn chance(p_value: f64) -> String {
+    match p_value {
+        p if p >= 0.0001 => format!("{p:.4}"),
+        p => format!("{p:.0e}"),
+    }
+}
+
+/// A page is a sheet of paper too: on the terminal it is an alert.
+fn severity(word: &str) -> &str {
+    if word == "page" { "alert" } else { word }
+}
+
+/// `resolved`: how many there are that are not shown.
+pub fn alerts(alerts: &[AlertRecord], resolved: usize) {
+    if alerts.is_empty() {
+        match resolved {
+            0 => println!("No alerts."),
+            resolved => println!("No open alerts ({resolved} resolved: --all shows them)."),
+        }
+        return;
+    }
+    let mut shown = fitted(&["domain", "alert", "status", "since", "last", "what"]);
     for alert in alerts {
         shown.add_row(vec![
             alert.domain.clone(),
@@ -243,7 +300,7 @@ pub fn alerts(alerts: &[AlertRecord]) {
 }
 
 pub fn deliveries(deliveries: &[DeliveryRecord]) {
-    let mut shown = table(&["domain", "alert", "event", "channel", "status", "attempts", "error"]);
+    let mut shown = fitted(&["domain", "alert", "event", "channel", "status", "attempts", "error"]);
     for delivery in deliveries {
         let DeliveryRecord { domain, alert_id, event, channel, status, attempts, error, .. } = delivery;
         shown.add_row([domain, alert_id, event, channel, status, &attempts.to_string(), error]);
@@ -252,7 +309,7 @@ pub fn deliveries(deliveries: &[DeliveryRecord]) {
 }
 
 pub fn file_drift(found: &FileDrift) {
-    let mut shown = table(&["column", "test", "score", "level", "", "why"]);
+    let mut shown = fitted(&["column", "test", "score", "level", "", "why"]);
     for column in &found.columns {
         shown.add_row(vec![
             Cell::new(&column.name),

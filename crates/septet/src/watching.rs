@@ -4,10 +4,10 @@ use crate::arguments::MonitorArguments;
 use crate::bars::Bars;
 use crate::settings::Settings;
 use crate::show;
-use crate::workshop::{domains_of, engine_in_passing, log_place, record};
+use crate::workshop::{Workshop, domains_of, engine_in_passing, log_place, record};
 use anyhow::{Context, bail};
 use septet_platform::monitor::{MonitorOptions, files, look};
-use septet_platform::{Home, Store};
+use septet_platform::{DemoBreak, Home, RunOptions, Store, new_run_id};
 use serde_json::json;
 use std::path::Path;
 use std::process::ExitCode;
@@ -47,11 +47,11 @@ pub async fn monitor(settings: &Settings, arguments: &MonitorArguments, json: bo
         record(settings, &store, &found).await?;
     }
     if json {
-        println!("{}", serde_json::to_string(&found)?);
+        println!("{}", found.json()?);
     } else {
         show::look(&found);
         if let Some(path) = &arguments.html {
-            println!("Page: {}", path.display());
+            println!("\nReport written: {}", path.display());
         }
     }
     Ok(ExitCode::SUCCESS)
@@ -80,19 +80,47 @@ pub async fn alerts(settings: &Settings, request: &AlertRequest, json: bool) -> 
         Some(domain) => vec![domain.clone()],
         None => store.alert_domains().await?,
     };
-    let (mut alerts, mut deliveries) = (Vec::new(), Vec::new());
+    let (mut alerts, mut deliveries, mut resolved) = (Vec::new(), Vec::new(), 0);
     for domain in &domains {
         let own = store.alerts(domain).await?;
-        alerts.extend(own.into_iter().filter(|alert| request.all || alert.status != "resolved"));
+        let (open, over): (Vec<_>, Vec<_>) =
+            own.into_iter().partition(|alert| request.all || alert.status != "resolved");
+        resolved += over.len();
+        alerts.extend(open);
         deliveries.extend(store.deliveries(domain).await?);
     }
     if json {
         println!("{}", json!({ "alerts": alerts, "deliveries": deliveries }));
         return Ok(ExitCode::SUCCESS);
     }
-    show::alerts(&alerts);
+    show::alerts(&alerts, resolved);
     if request.deliveries {
         show::deliveries(&deliveries);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Breaks the newest days of a demo, or with `None` mends them.
+pub async fn change_demo(
+    settings: &Settings,
+    domain: &str,
+    how: Option<DemoBreak>,
+    json: bool,
+) -> anyhow::Result<ExitCode> {
+    let workshop = Workshop::open(settings, domain).await?;
+    let bars = Bars::new(json);
+    let run = workshop.run(RunOptions::default(), new_run_id(), true, &bars);
+    let done = septet_platform::break_demo(run, how).await?;
+    if json {
+        println!("{}", serde_json::to_string(&done)?);
+        return Ok(ExitCode::SUCCESS);
+    }
+    match &done.what {
+        Some(what) => println!(
+            "Broken: {what}. A service that runs finds it by itself within a minute; else: septet monitor {domain}\n\
+             What it opens: septet alerts {domain}\nTo undo it: septet demo mend {domain}"
+        ),
+        None => println!("Mended: the demo's rows are in force as they were (run {}).", done.run_id),
     }
     Ok(ExitCode::SUCCESS)
 }

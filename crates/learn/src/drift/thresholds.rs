@@ -9,6 +9,7 @@ use super::sampling::thin;
 use super::statistics::Statistic;
 use super::tally::Tally;
 use crate::bootstrap::SplitMix64;
+use std::ops::Range;
 
 /// With fewer windows the windows of training say too little about the next one: our choice, two weeks of days.
 pub const WINDOWS_MIN: usize = 14;
@@ -117,8 +118,21 @@ struct Tail {
 /// replicates lack is left out. O(replicates * (bins + windows)). Deterministic.
 /// Source: Politis, Romano & Wolf 1999 (subsampling of neighbouring blocks).
 pub fn learn_quiet(profile: &Profile, windows: &[Tally], settings: &QuietSettings) -> Vec<Quiet> {
+    learn_quiet_of_slots(profile, windows, &vec![0; windows.len()], settings)
+}
+
+/// The same where a window is compared with the windows of its own slots only (weekdays, hours of the week): so is each
+/// replicate. slots: one for each window. Replicates with nothing left to compare with are left out.
+pub fn learn_quiet_of_slots(
+    profile: &Profile,
+    windows: &[Tally],
+    slots: &[usize],
+    settings: &QuietSettings,
+) -> Vec<Quiet> {
     let bins = profile.training().counts.len();
-    let windows: Vec<&Tally> = windows.iter().filter(|one| one.rows() > 0 && one.counts.len() == bins).collect();
+    let whole = |(one, _): &(&Tally, &usize)| one.rows() > 0 && one.counts.len() == bins;
+    let (windows, slots): (Vec<&Tally>, Vec<usize>) = windows.iter().zip(slots).filter(whole).unzip();
+    let seasonal = slots.iter().any(|slot| Some(slot) != slots.first());
     if windows.len() < WINDOWS_MIN || settings.rows == 0 {
         return Vec::new();
     }
@@ -129,8 +143,17 @@ pub fn learn_quiet(profile: &Profile, windows: &[Tally], settings: &QuietSetting
     let replicates = settings.replicates.min(REPLICATES_MAX);
     for _ in 0..replicates {
         let (near, stretch) = stretch(&windows, settings.rows, random.below(windows.len()));
-        let (near, stretch) = (merged(near), merged(stretch));
-        let (reference, current) = (all.without(&near), thinned(&stretch, settings.rows, &mut random));
+        let current = thinned(&merged(&windows[stretch.clone()]), settings.rows, &mut random);
+        let reference = match seasonal {
+            false => all.without(&merged(&windows[near])),
+            true => {
+                let alike = |at: &usize| !near.contains(at) && slots[stretch.clone()].contains(&slots[*at]);
+                merged(&(0..windows.len()).filter(alike).map(|at| windows[at]).collect::<Vec<_>>())
+            }
+        };
+        if reference.rows() == 0 {
+            continue;
+        }
         for (statistic, values) in statistics.iter().zip(&mut values) {
             values.extend(statistic.value(profile, &reference, &current).filter(|value| value.is_finite()));
         }
@@ -223,9 +246,9 @@ pub fn benjamini_hochberg(p_values: &[f64]) -> Vec<f64> {
     q_values
 }
 
-/// The windows from `start` on that hold the rows (at the end of time it grows backwards), and before it those with their
-/// neighbours on both sides.
-fn stretch<'a, 'b>(windows: &'b [&'a Tally], rows: u64, start: usize) -> (&'b [&'a Tally], &'b [&'a Tally]) {
+/// Places of the windows from `start` on that hold the rows (at the end of time it grows backwards), and before it those with
+/// their neighbours on both sides.
+fn stretch(windows: &[&Tally], rows: u64, start: usize) -> (Range<usize>, Range<usize>) {
     let (mut from, mut to, mut held) = (start, start, 0);
     while held < rows && to - from < windows.len() / 2 {
         let next = if to < windows.len() {
@@ -241,7 +264,7 @@ fn stretch<'a, 'b>(windows: &'b [&'a Tally], rows: u64, start: usize) -> (&'b [&
     let near = from.saturating_sub(margin)..(to + margin).min(windows.len());
     // Something must be left to compare with.
     let near = if near.len() * 4 > windows.len() * 3 { from..to } else { near };
-    (&windows[near], &windows[from..to])
+    (near, from..to)
 }
 
 fn merged(windows: &[&Tally]) -> Tally {

@@ -1,9 +1,10 @@
 //! Which of the model's inputs, and whether its score, look other than when it was learned: every window is counted into
 //! the bins of the reference, and what counts as far is learned from what the reference's own windows do.
 
+use crate::monitor::episodes::Episode;
+use crate::monitor::gathering::{Gathering, merged, season_of};
 use crate::monitor::grid::Grid;
 use crate::monitor::observed::ObservedRows;
-use crate::monitor::series::Episode;
 use rayon::prelude::*;
 use septet_domain::{DriftLines, Monitor};
 use septet_learn::drift::evidently;
@@ -12,10 +13,11 @@ use septet_learn::drift::statistics::{Statistic, jensen_shannon, ks, psi, wasser
 use septet_learn::drift::tally::Tally;
 use septet_learn::drift::thresholds::{
     AlarmRule, Quiet, QuietSettings, Streak, Verdict, WINDOWS_MIN, benjamini_hochberg, learn_quiet,
+    learn_quiet_of_slots,
 };
 use septet_learn::frame::{Column, MISSING};
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Bins of a number: pages show them.
 const BINS: usize = 32;
@@ -28,6 +30,7 @@ const SIZE_STEP: f64 = 1.25;
 #[derive(Clone, Debug, Serialize)]
 pub struct Point {
     pub window: i64,
+    /// Those of the windows before it among them, where one has too few.
     pub rows: u64,
     pub missing_share: f64,
     pub psi: Option<f64>,
@@ -49,6 +52,8 @@ pub struct ColumnSeen {
     /// `number` or `category`.
     pub kind: &'static str,
     pub points: Vec<Point>,
+    /// `reference`, or `same_slots`: the reference's windows of the same weekdays (or hours of the week).
+    pub compared_with: &'static str,
     /// The statistic that says most about the newest window that was judged, and where its line is.
     pub statistic: Option<Statistic>,
     pub line: Option<f64>,
@@ -65,6 +70,10 @@ pub struct ColumnSeen {
 pub struct DriftSeen {
     pub columns: Vec<ColumnSeen>,
     pub episodes: Vec<Episode>,
+    /// Windows judged together, where single ones have too few rows; else 1.
+    pub together: u32,
+    /// Why windows are judged together.
+    pub note: Option<String>,
     pub unable: Option<String>,
 }
 
@@ -97,6 +106,11 @@ impl Windows {
         }
         Windows { rows }
     }
+
+    /// Rows of each window.
+    fn counts(&self) -> Vec<u64> {
+        self.rows.values().map(|parts| parts.iter().map(|rows| rows.len() as u64).sum()).collect()
+    }
 }
 
 /// `fitted_on`: windows that the champion learned from, whose scores are surer than those of new rows.
@@ -125,14 +139,22 @@ pub fn drift(
     let probability = parts.iter().map(|part| part.probability.as_slice()).collect();
     columns.push(("probability".to_owned(), Values::Numbers(probability)));
     let rule = AlarmRule { q_max, windows: monitor.persistence.max(1), ..AlarmRule::default() };
+    let gathering = match monitor.drift {
+        DriftLines::Learned => Gathering::of(reference.counts(), rule.rows_min),
+        DriftLines::Evidently => Gathering::none(),
+    };
+    // Windows that share rows are one sign only: the first and the last of a streak share none.
+    let rule = AlarmRule { windows: gathering.together * (rule.windows - 1) + 1, ..rule };
     let mut seen: Vec<ColumnSeen> = columns
         .par_iter()
         .enumerate()
         .filter_map(|(at, (name, values))| match monitor.drift {
             DriftLines::Learned if at + 1 == columns.len() && new.rows.len() >= WINDOWS_MIN => {
-                learned_column(name, values, &new, &live, seed.wrapping_add(at as u64))
+                learned_column(name, values, &new, &live, grid, &gathering, seed.wrapping_add(at as u64))
             }
-            DriftLines::Learned => learned_column(name, values, &reference, &live, seed.wrapping_add(at as u64)),
+            DriftLines::Learned => {
+                learned_column(name, values, &reference, &live, grid, &gathering, seed.wrapping_add(at as u64))
+            }
             DriftLines::Evidently => fixed_column(name, values, &reference, &live),
         })
         .collect();
@@ -140,7 +162,8 @@ pub fn drift(
         DriftLines::Learned => judge_together(&mut seen, &rule),
         DriftLines::Evidently => judge_fixed(&mut seen, &rule),
     };
-    DriftSeen { columns: seen, episodes, unable: None }
+    let note = gathering.note();
+    DriftSeen { columns: seen, episodes, together: gathering.together, note, unable: None }
 }
 
 impl<'a> Values<'a> {
@@ -205,22 +228,45 @@ impl<'a> Values<'a> {
     }
 }
 
-fn learned_column(name: &str, values: &Values, reference: &Windows, live: &Windows, seed: u64) -> Option<ColumnSeen> {
+fn learned_column(
+    name: &str,
+    values: &Values,
+    reference: &Windows,
+    live: &Windows,
+    grid: &Grid,
+    gathering: &Gathering,
+    seed: u64,
+) -> Option<ColumnSeen> {
     let profile = values.profile(reference)?;
     let quiet_windows: Vec<Tally> = reference.rows.values().map(|rows| values.tally(&profile, rows)).collect();
+    let slots: Vec<usize> = reference.rows.keys().map(|&window| grid.slot(window)).collect();
+    let season = season_of(&quiet_windows, &slots);
+    // The first windows since the reference are gathered with its last ones, which make them look more alike, not less.
+    let mut tallies: BTreeMap<i64, Tally> = reference.rows.keys().copied().zip(quiet_windows.iter().cloned()).collect();
+    tallies.extend(live.rows.iter().map(|(&window, rows)| (window, values.tally(&profile, rows))));
     let mut lines: BTreeMap<i32, Vec<Quiet>> = BTreeMap::new();
     let mut points = Vec::new();
     let (mut chosen, mut newest) = (None, None);
-    for (&window, rows) in &live.rows {
-        let tally = values.tally(&profile, rows);
+    for &window in live.rows.keys() {
+        let gathered = gathering.gathered(&tallies, window);
+        let Some(tally) = merged(gathered.iter().map(|(_, tally)| *tally)) else { continue };
+        let alike = |season: &BTreeMap<usize, Tally>| {
+            let slots: BTreeSet<usize> = gathered.iter().map(|(window, _)| grid.slot(*window)).collect();
+            merged(slots.iter().filter_map(|slot| season.get(slot)))
+        };
+        // A weekday that the reference lacks can be compared with nothing like it.
+        let against = season.as_ref().and_then(alike).unwrap_or_else(|| profile.training().clone());
         let size = (tally.rows().max(1) as f64).ln() / SIZE_STEP.ln();
         let size = size.round() as i32;
         let lines = lines.entry(size).or_insert_with(|| {
-            let rows = SIZE_STEP.powi(size).round() as u64;
-            learn_quiet(&profile, &quiet_windows, &QuietSettings { rows, replicates: REPLICATES, seed })
+            let settings = QuietSettings { rows: SIZE_STEP.powi(size).round() as u64, replicates: REPLICATES, seed };
+            match season {
+                Some(_) => learn_quiet_of_slots(&profile, &quiet_windows, &slots, &settings),
+                None => learn_quiet(&profile, &quiet_windows, &settings),
+            }
         });
         let told = lines.iter().filter_map(|quiet| {
-            let value = quiet.statistic.value(&profile, profile.training(), &tally)?;
+            let value = quiet.statistic.value(&profile, &against, &tally)?;
             Some((quiet.p_value(value), quiet))
         });
         let least = told.min_by(|a, b| a.0.total_cmp(&b.0));
@@ -229,14 +275,15 @@ fn learned_column(name: &str, values: &Values, reference: &Windows, live: &Windo
         if let Some((_, quiet)) = least {
             chosen = Some((quiet.statistic, quiet.value_at(0.001)));
         }
-        points.push(point(&profile, window, &tally, p_value));
-        newest = Some(tally);
+        points.push(point(&profile, &against, window, &tally, p_value));
+        newest = Some((against, tally));
     }
-    Some(column(name, &profile, points, chosen, newest))
+    let compared_with = if season.is_some() { "same_slots" } else { "reference" };
+    Some(ColumnSeen { compared_with, ..column(name, &profile, points, chosen, newest) })
 }
 
-fn point(profile: &Profile, window: i64, tally: &Tally, p_value: Option<f64>) -> Point {
-    let training = profile.training();
+/// `training`: the rows that the window is compared with.
+fn point(profile: &Profile, training: &Tally, window: i64, tally: &Tally, p_value: Option<f64>) -> Point {
     let numbers = if let Profile::Numbers(numbers) = profile { Some(numbers) } else { None };
     let finite = |value: Option<f64>| value.filter(|value| value.is_finite());
     Point {
@@ -258,8 +305,10 @@ fn column(
     profile: &Profile,
     points: Vec<Point>,
     chosen: Option<(Statistic, Option<f64>)>,
-    newest: Option<Tally>,
+    newest: Option<(Tally, Tally)>,
 ) -> ColumnSeen {
+    let (against, newest) = newest.unzip();
+    let against = against.as_ref().unwrap_or(profile.training());
     let shares = |tally: &Tally| {
         let rows = tally.present().max(1) as f64;
         tally.counts.iter().map(|&count| count as f64 / rows).collect::<Vec<f64>>()
@@ -269,16 +318,17 @@ fn column(
         Profile::Words(words) => ("category", words.words.clone()),
     };
     let means = match (profile, &newest) {
-        (Profile::Numbers(numbers), Some(newest)) => numbers.mean_of(profile.training()).zip(numbers.mean_of(newest)),
+        (Profile::Numbers(numbers), Some(newest)) => numbers.mean_of(against).zip(numbers.mean_of(newest)),
         _ => None,
     };
     ColumnSeen {
         name: name.to_owned(),
         kind,
+        compared_with: "reference",
         points,
         statistic: chosen.map(|(statistic, _)| statistic),
         line: chosen.and_then(|(_, line)| line),
-        reference_shares: shares(profile.training()),
+        reference_shares: shares(against),
         newest_shares: newest.as_ref().map(shares).unwrap_or_default(),
         bins,
         means,
@@ -347,13 +397,13 @@ fn fixed_column(name: &str, values: &Values, reference: &Windows, live: &Windows
                 evidently::column_drift(evidently::Column::Words(&all_words), evidently::Column::Words(&words))
             }
         };
-        let mut point = point(&profile, window, &tally, None);
+        let mut point = point(&profile, profile.training(), window, &tally, None);
         if let Some(found) = found {
             point.p_value = Some(found.score);
             point.verdict = if found.drifted { Verdict::Suspicious } else { Verdict::Quiet };
         }
         points.push(point);
-        newest = Some(tally);
+        newest = Some((profile.training().clone(), tally));
     }
     Some(column(name, &profile, points, None, newest))
 }

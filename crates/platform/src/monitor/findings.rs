@@ -1,6 +1,60 @@
 //! Which numbers are alarms, and what is known of their causes.
 
 use super::*;
+use crate::report::figure;
+use std::collections::BTreeSet;
+
+/// The window of an alarm that lies farthest from what was usual, on the side that the alarm is about; none where a level is
+/// watched, whose windows all lie beyond it.
+fn peak<'a>(judged: &'a [Judged], episode: &Episode) -> Option<&'a Judged> {
+    let within = || judged.iter().filter(|one| (episode.since..=episode.last).contains(&one.window));
+    let net: f64 = within().filter_map(|one| one.deviations).sum();
+    let far = |one: &Judged| one.deviations.map_or(f64::NEG_INFINITY, |deviations| deviations * net.signum());
+    // Deviations are held at a most: among those that are, the value itself says which is the farthest.
+    let beyond = |one: &Judged| one.value * net.signum();
+    within()
+        .filter(|one| one.deviations.is_some())
+        .max_by(|a, b| far(a).total_cmp(&far(b)).then(beyond(a).total_cmp(&beyond(b))))
+}
+
+fn windows_of(judged: Option<&Judged>) -> BTreeSet<i64> {
+    judged.map(|one| one.window).into_iter().collect()
+}
+
+fn usual(judged: &Judged) -> String {
+    let single = if judged.deviations.is_some() { "a single window usually has " } else { "" };
+    match (judged.low, judged.high) {
+        (Some(low), Some(high)) => format!("{single}{} to {}", figure(low), figure(high)),
+        (Some(low), None) => format!("{single}at least {}", figure(low)),
+        (None, Some(high)) => format!("{single}at most {}", figure(high)),
+        (None, None) => "no single value would be unusual".to_owned(),
+    }
+}
+
+/// The statistic of a window beside its level.
+fn statistic(judged: &Judged) -> String {
+    match judged.deviations {
+        Some(_) => format!("sum of deviations {:.1}, alarm above {:.1}", judged.sum, judged.sum_max),
+        None => format!("{} in a row beyond the level, alarm from {}", judged.sum, judged.sum_max),
+    }
+}
+
+/// What made it an alarm, in a sentence.
+fn why(highest: &Judged, one_window: bool) -> String {
+    if highest.deviations.is_none() {
+        return format!(
+            "Alarm because {} in a row {} beyond the level.",
+            crate::report::numbers::counted(highest.sum as u64, "window"),
+            if highest.sum == 1.0 { "was" } else { "were" }
+        );
+    }
+    let together =
+        if one_window { "" } else { ", which several windows can bring about that are each within their limits" };
+    format!(
+        "Alarm because the deviations from usual added up to {:.1} standard deviations where {:.1} are allowed{together}.",
+        highest.sum, highest.sum_max
+    )
+}
 
 impl Evaluator<'_> {
     pub(super) fn judge(&self, number: &Number, budget: &Budget) -> (WatchReport, Vec<Episode>) {
@@ -9,17 +63,25 @@ impl Evaluator<'_> {
         };
         let (past, live) = (within(&self.grid.reference), within(&self.grid.watched));
         let (slots, run_length) = (self.grid.slots(), budget.run_length);
-        let Watched { judged, episodes, unable } = match &number.rule {
+        let mut watched = match &number.rule {
             Rule::Level { above, below, windows } => by_level(&live, *above, *below, *windows),
-            Rule::Band(side) => by_band(&past, &live, slots, *side, run_length),
+            Rule::Band(side) => by_band(&past, &live, slots, *side, number.range == SHARE, run_length),
             Rule::Count(side) => by_trend(&past, &live, slots, *side, run_length),
         };
+        watched.keep_reachable(number.range.0, number.range.1);
+        let Watched { judged, episodes, mut unable } = watched;
+        if let Some(why) = unable.as_mut().filter(|_| number.name == PERFORMANCE) {
+            why.push_str("; those that the version learned from do not count");
+        }
+        let level = matches!(number.rule, Rule::Level { .. });
         let look = WatchReport {
             name: number.name.clone(),
             title: number.title.clone(),
             owner: number.owner.clone(),
             severity: severity_word(number.severity),
-            kind: if matches!(number.rule, Rule::Level { .. }) { "level" } else { "band" },
+            kind: if level { "level" } else { "band" },
+            statistic: if level { "windows" } else { "deviations" },
+            peak: episodes.last().and_then(|episode| peak(&judged, episode)).map(|one| one.window),
             newest: live.last().map(|value| value.value),
             alarm: episodes.last().is_some_and(|episode| episode.active),
             past: past.iter().map(|value| (value.window, value.value)).collect(),
@@ -36,24 +98,32 @@ impl Evaluator<'_> {
         episode: &Episode,
     ) -> Result<Finding, PlatformError> {
         let at = |window: i64| look.judged.iter().find(|judged| judged.window == window);
-        let figure = |value: f64| crate::report::figure(value);
-        let usual = |judged: &Judged| match (judged.low, judged.high) {
-            (Some(low), Some(high)) => format!("usual: {} to {}", figure(low), figure(high)),
-            (Some(low), None) => format!("at least {}", figure(low)),
-            (None, Some(high)) => format!("at most {}", figure(high)),
-            (None, None) => "no line".to_owned(),
-        };
-        let told = |window: i64| {
-            at(window).map(|judged| format!("{}: {} ({})", self.grid.text(window), figure(judged.value), usual(judged)))
-        };
-        let evidence: Vec<String> = [episode.since, episode.found, episode.last]
-            .into_iter()
-            .collect::<std::collections::BTreeSet<_>>()
-            .into_iter()
-            .filter_map(told)
-            .collect();
-        let value = at(episode.last).map_or_else(String::new, |judged| figure(judged.value));
-        let words = if episode.active { "is" } else { "was" };
+        let peak = peak(&look.judged, episode);
+        let mut evidence = Vec::new();
+        for window in BTreeSet::from([episode.since, episode.found, episode.last]).union(&windows_of(peak)) {
+            let Some(judged) = at(*window) else { continue };
+            let mut marks = Vec::new();
+            marks.extend((*window == episode.since).then_some("first sign"));
+            marks.extend(peak.filter(|peak| peak.window == *window).map(|_| "farthest from usual"));
+            marks.extend((*window == episode.found).then_some("became an alarm"));
+            marks.extend((*window == episode.last && episode.last != episode.found).then_some("latest of it"));
+            let what = marks.join(", ");
+            evidence.push(format!(
+                "{}: {} ({}); {what}; {}",
+                self.grid.text(*window),
+                figure(judged.value),
+                usual(judged),
+                statistic(judged)
+            ));
+        }
+        let within = |judged: &&Judged| (episode.since..=episode.last).contains(&judged.window);
+        let highest = look.judged.iter().filter(within).max_by(|a, b| a.sum.total_cmp(&b.sum));
+        evidence.extend(highest.map(|highest| why(highest, episode.since == episode.last)));
+        let shown = peak.or_else(|| at(episode.last)).map_or_else(String::new, |judged| {
+            format!("{} on {}", figure(judged.value), self.grid.text(judged.window))
+        });
+        let words = if episode.active { "has been unusual since" } else { "was unusual from" };
+        let until = if episode.active { String::new() } else { format!(" to {}", self.grid.text(episode.last)) };
         Ok(Finding {
             watch: number.name.clone(),
             title: number.title.clone(),
@@ -63,7 +133,7 @@ impl Evaluator<'_> {
             found: self.grid.text(episode.found),
             last: self.grid.text(episode.last),
             active: episode.active,
-            sentence: format!("{} {words} {value}, not as usual since {}", number.title, self.grid.text(episode.since)),
+            sentence: format!("{} {words} {}{until}: {shown}", number.title, self.grid.text(episode.since)),
             evidence,
             causes: self.causes(episode)?,
             examples: Vec::new(),

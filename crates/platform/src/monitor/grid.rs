@@ -1,6 +1,7 @@
 //! Event time cut into windows of equal length: which of them are the reference, which are watched, which are too young
 //! for their labels.
 
+use crate::split::DAY;
 use septet_domain::{Domain, Monitor};
 use serde::Serialize;
 use std::ops::Range;
@@ -84,22 +85,24 @@ impl Grid {
         self.number(time) < self.immature_from()
     }
 
-    /// The place in the season: the hour of the week for windows of an hour, the weekday for days; else there is none.
+    /// The place in the week: the hour of the week for windows of an hour, the weekday for days; 0 for windows that no week is
+    /// made of.
     pub fn slot(&self, number: i64) -> usize {
         number.rem_euclid(self.slots() as i64) as usize
     }
 
     pub fn slots(&self) -> usize {
-        match self.window {
-            3_600_000_000 => 168,
-            86_400_000_000 => 7,
-            _ => 1,
-        }
+        let week = 7 * DAY;
+        if self.window >= DAY / 24 && week % self.window == 0 { (week / self.window) as usize } else { 1 }
     }
 
-    /// RFC 3339 without fractions.
+    /// When a window begins: the day where windows are whole days, else RFC 3339 without fractions.
     pub fn text(&self, number: i64) -> String {
-        time_text(number.saturating_mul(self.window))
+        let text = time_text(number.saturating_mul(self.window));
+        match text.split_once('T') {
+            Some((day, _)) if self.window % DAY == 0 => day.to_owned(),
+            _ => text,
+        }
     }
 }
 

@@ -4,8 +4,10 @@
 
 mod cause;
 mod drift;
+mod episodes;
 pub mod files;
 mod findings;
+mod gathering;
 mod grid;
 mod numbers;
 mod observed;
@@ -17,13 +19,13 @@ mod series;
 mod system;
 
 pub use drift::{ColumnSeen, DriftSeen, Point};
+pub use episodes::{Episode, Judged};
 pub use grid::{Grid, Span, time_text};
 pub use observed::{FINDING, OBSERVED, empty_schema, finding_schema};
-pub use page::html;
+pub use page::{findings_in_words, html};
 pub use performance::MetricSeen;
 pub use rehearsal::{Rehearsed, rehearse};
 pub use report::*;
-pub use series::{Episode, Judged};
 pub use system::{Sample, SystemWatch};
 
 use crate::error::arrow_error;
@@ -32,12 +34,13 @@ use crate::inputs::places::at_offset;
 use crate::registry::CHAMPION;
 use crate::serve::{Answerer, DecisionLog, Labels, LogPlace, with_labels};
 use crate::{Home, PlatformError, Progress, Published, Store};
+use episodes::Watched;
 use observed::ObservedRows;
 use performance::performance;
 use septet_domain::{BandSide, Domain, Severity, Spanned, Watch};
 use septet_learn::drift::runs::Direction;
 use septet_learn::drift::season::RobustScale;
-use septet_learn::drift::thresholds::Verdict;
+pub use septet_learn::drift::thresholds::Verdict;
 use septet_learn::frame::Column;
 use septet_learn::measures::Task;
 use septet_tables::arrow::array::{Array, AsArray, RecordBatch};
@@ -45,7 +48,7 @@ use septet_tables::arrow::compute::cast;
 use septet_tables::arrow::datatypes::{DataType, Int64Type};
 use septet_tables::{Engine, EngineSettings, TableFile, numbers};
 use serde::Serialize;
-use series::{Value, Watched, by_band, by_level, by_trend};
+use series::{Value, by_band, by_level, by_trend};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -258,8 +261,15 @@ struct Number {
     severity: Severity,
     rule: Rule,
     values: Vec<Value>,
+    /// The least and the most that a value can be, where that is known: no limit beyond is shown.
+    range: (Option<f64>, Option<f64>),
     examples: Option<Spanned<String>>,
 }
+
+/// The number that holds the model's measure against its past.
+const PERFORMANCE: &str = "performance";
+/// What a share can be.
+const SHARE: (Option<f64>, Option<f64>) = (Some(0.0), Some(1.0));
 
 enum Rule {
     Level {
@@ -350,7 +360,7 @@ impl Evaluator<'_> {
             immature_from: self.grid.text(self.grid.immature_from()),
             budget,
             ingest: self.ingest(published).await?,
-            drift: DriftReport { lines, columns: drift.columns, drifting },
+            drift: DriftReport { lines, columns: drift.columns, together: drift.together, note: drift.note, drifting },
             watches,
             performance: measured,
             panels,
@@ -416,6 +426,7 @@ impl Evaluator<'_> {
             rows_in: report.rows_in,
             rows_out: report.rows_out,
             quarantined: report.quarantined,
+            filtered: report.rows_in.saturating_sub(report.rows_out + report.quarantined),
             reasons: inputs.into_iter().flat_map(|(_, report)| report.reasons).collect(),
         })
     }

@@ -31,13 +31,15 @@ impl Evaluator<'_> {
             severity: Severity::Page,
             rule,
             values,
+            range: SHARE,
             examples: None,
         };
         let mut all = Vec::new();
         let counts = rows.iter().map(|(&window, &count)| self.value(window, count as f64, None)).collect();
         let monitor = &self.domain().spec.monitor;
         let title = format!("rows in {}", monitor.window);
-        all.push(number("rows", title, "data engineering", Rule::Count(Direction::Both), counts));
+        let counted = number("rows", title, "data engineering", Rule::Count(Direction::Both), counts);
+        all.push(Number { range: (Some(0.0), None), ..counted });
         let broken = self.quarantined(published).await?;
         let shares = rows.iter().filter(|(_, count)| **count > 0).map(|(&window, &count)| {
             let broken = broken.get(&window).copied().unwrap_or(0) as f64;
@@ -68,13 +70,15 @@ impl Evaluator<'_> {
                 Task::Label => "share",
                 Task::Number | Task::Count => "mean",
             };
-            all.push(number(
+            let range = if what == "share" { SHARE } else { (None, None) };
+            let share = number(
                 "label_share",
                 format!("{what} of `{target}`, labels that are known"),
                 "model owners",
                 Rule::Band(Direction::Both),
                 self.label_shares(),
-            ));
+            );
+            all.push(Number { range, ..share });
         }
         Ok(all)
     }
@@ -243,6 +247,11 @@ impl Evaluator<'_> {
             title: watch.title.clone(),
             owner: watch.owner.clone(),
             severity: watch.severity,
+            range: if values.iter().any(|value| value.rows.is_some()) && watch.band.is_some() {
+                SHARE
+            } else {
+                (None, None)
+            },
             rule,
             values,
             examples: watch.examples.clone(),
@@ -253,11 +262,13 @@ impl Evaluator<'_> {
     pub(super) fn earned(&self, metric: &MetricSeen) -> Number {
         let side = if metric.larger_is_better { Direction::Down } else { Direction::Up };
         Number {
-            name: "performance".to_owned(),
+            name: PERFORMANCE.to_owned(),
             title: format!("{} on labels that are known", metric.name),
             owner: "model owners".to_owned(),
             severity: Severity::Page,
             rule: Rule::Band(side),
+            // Every measure is at least 0, and one of which more is better is a share.
+            range: (Some(0.0), metric.larger_is_better.then_some(1.0)),
             examples: None,
             // What a model says of rows that it learned from is better than it will ever be again.
             values: performance::series(metric, self.grid)

@@ -4,8 +4,8 @@
 use crate::PlatformError;
 use crate::monitor::drift::ColumnSeen;
 use crate::monitor::performance::MetricSeen;
-use crate::monitor::{MonitoringReport, Point, WatchReport};
-use crate::report::numbers::count;
+use crate::monitor::{Judged, MonitoringReport, Point, WatchReport};
+use crate::report::numbers::{count, counted};
 use crate::report::svg::{Axis, Plot};
 use crate::report::{day_axis, environment, figure, template_value};
 use minijinja::AutoEscape;
@@ -14,6 +14,8 @@ use serde::Serialize;
 
 const WIDTH: f64 = 520.0;
 const HEIGHT: f64 = 230.0;
+/// Of the sum below a watched number.
+const SUM_HEIGHT: f64 = 110.0;
 /// Windows drawn, the newest.
 const WINDOWS_MAX: usize = 90;
 /// Of a metric: each window is a dot, a whisker and a band.
@@ -49,6 +51,8 @@ struct Picture {
 #[derive(Serialize)]
 struct ColumnRow<'a> {
     name: &'a str,
+    /// Compared with the same weekdays of the reference only.
+    weekdays: bool,
     point: &'a Point,
     chance: String,
 }
@@ -57,20 +61,17 @@ struct ColumnRow<'a> {
 pub fn html(look: &MonitoringReport) -> Result<String, PlatformError> {
     let active = look.findings.iter().filter(|finding| finding.active).count();
     let over = look.findings.len() - active;
-    let verdict = match (active, over) {
-        (0, 0) => "Nothing to report.".to_owned(),
-        (0, over) => format!("Nothing goes on; {over} found and over."),
-        (active, _) => format!("{active} found and going on."),
-    };
+    let verdict = findings_in_words(active, over);
     let mut columns: Vec<&ColumnSeen> = look.drift.columns.iter().collect();
     let newest_chance = |column: &ColumnSeen| column.points.last().and_then(|point| point.p_value).unwrap_or(1.0);
     columns.sort_by(|a, b| newest_chance(a).total_cmp(&newest_chance(b)));
-    let row = |column: &&'_ ColumnSeen| -> Option<(String, Point)> {
-        Some((column.name.clone(), column.points.last()?.clone()))
+    let row = |column: &&'_ ColumnSeen| -> Option<(String, bool, Point)> {
+        Some((column.name.clone(), column.compared_with == "same_slots", column.points.last()?.clone()))
     };
-    let rows: Vec<(String, Point)> = columns.iter().take(COLUMNS_MAX).filter_map(row).collect();
-    let table = rows.iter().map(|(name, point)| ColumnRow {
+    let rows: Vec<(String, bool, Point)> = columns.iter().take(COLUMNS_MAX).filter_map(row).collect();
+    let table = rows.iter().map(|(name, weekdays, point)| ColumnRow {
         name,
+        weekdays: *weekdays,
         point,
         chance: point.p_value.map_or_else(|| "–".to_owned(), |p| if p < 1e-4 { format!("{p:.0e}") } else { figure(p) }),
     });
@@ -94,6 +95,15 @@ pub fn html(look: &MonitoringReport) -> Result<String, PlatformError> {
         environment.template_from_str(include_str!("page.html"))?.render(template_value(json))
     };
     filled().map_err(|error| failed(&error))
+}
+
+/// How many findings there are: `No open findings (1 ended).`
+pub fn findings_in_words(open: usize, ended: usize) -> String {
+    let open = match open {
+        0 => "No open findings".to_owned(),
+        open => counted(open as u64, "open finding"),
+    };
+    if ended == 0 { format!("{open}.") } else { format!("{open} ({ended} ended).") }
 }
 
 /// The middle of a window, in days since 1970: what axes of time are drawn by.
@@ -154,7 +164,11 @@ fn drawn_watch(look: &MonitoringReport, watch: &WatchReport) -> Picture {
         (None, true) => "alarm".to_owned(),
         (None, false) => "quiet".to_owned(),
     };
-    let caption = format!("{newest}; {state}; owner: {}; {}", watch.owner, watch.severity);
+    let peak = judged.iter().find(|one| Some(one.window) == watch.peak);
+    let peak = peak.map_or_else(String::new, |one| {
+        format!("; farthest from usual: {} on {}", figure(one.value), look.grid.text(one.window))
+    });
+    let caption = format!("{newest}{peak}; {state}; owner: {}; {}", watch.owner, watch.severity);
     // One number is no course: it is said, with its level.
     if let ([], [one]) = (past.as_slice(), judged.as_slice()) {
         let level = match (one.low, one.high) {
@@ -171,7 +185,7 @@ fn drawn_watch(look: &MonitoringReport, watch: &WatchReport) -> Picture {
         let caption = reason.unwrap_or_else(|| "no window has this number".to_owned());
         return Picture { title, svg: String::new(), caption };
     };
-    for line in [|judged: &crate::monitor::Judged| judged.low, |judged: &crate::monitor::Judged| judged.high] {
+    for line in [|judged: &Judged| judged.low, |judged: &Judged| judged.high] {
         let points = judged.iter().filter_map(|judged| Some((day(look, judged.window), line(judged)?)));
         plot.line(&points.collect::<Vec<_>>(), "other");
     }
@@ -182,7 +196,32 @@ fn drawn_watch(look: &MonitoringReport, watch: &WatchReport) -> Picture {
         let words = format!("{}: {}, an alarm", look.grid.text(one.window), figure(one.value));
         plot.dot(day(look, one.window), one.value, 4.0, "alarm", &words);
     }
-    Picture { svg: plot.finish(&format!("{title} over time: {state}")), title, caption }
+    if let Some(one) = judged.iter().find(|one| Some(one.window) == watch.peak) {
+        let words = format!("{}: {}, farthest from usual", look.grid.text(one.window), figure(one.value));
+        plot.dot(day(look, one.window), one.value, 6.0, "peak", &words);
+    }
+    let mut svg = plot.finish(&format!("{title} over time: {state}"));
+    svg.extend(drawn_sum(look, watch, &judged));
+    Picture { svg, title, caption }
+}
+
+/// The cumulative sum below the series, with the level at which it is an alarm: what the series alone does not show.
+fn drawn_sum(look: &MonitoringReport, watch: &WatchReport, judged: &[&Judged]) -> Option<String> {
+    let most = judged.last().filter(|one| one.deviations.is_some())?.sum_max;
+    let (first, last) = drawn(look);
+    let half = look.grid.window as f64 / DAY / 2.0;
+    let highest = judged.iter().map(|one| one.sum).fold(most, f64::max) * 1.1;
+    let ticks = vec![(0.0, "0".to_owned()), (most, format!("{most:.1}"))];
+    let x = day_axis("", day(look, first) - half, day(look, last) + half);
+    let mut plot = Plot::new(WIDTH, SUM_HEIGHT, x, Axis::marked("", 0.0, highest, ticks)).with_room(56.0, 22.0, 26.0);
+    plot.line(&[(day(look, first), most), (day(look, last), most)], "threshold");
+    plot.line(&judged.iter().map(|one| (day(look, one.window), one.sum)).collect::<Vec<_>>(), "ours");
+    for one in judged.iter().filter(|one| one.alarm) {
+        let words = format!("{}: sum {:.1}, alarm above {most:.1}", look.grid.text(one.window), one.sum);
+        plot.dot(day(look, one.window), one.sum, 3.0, "alarm", &words);
+    }
+    plot.key(&[("ours", "ours-text", "sum of deviations".to_owned()), ("threshold", "note", "alarm".to_owned())]);
+    Some(plot.finish(&format!("{}: sum of deviations and the level of an alarm", watch.title)))
 }
 
 fn drawn_metric(look: &MonitoringReport, metric: &MetricSeen) -> Picture {
@@ -199,7 +238,7 @@ fn drawn_metric(look: &MonitoringReport, metric: &MetricSeen) -> Picture {
     let half = look.grid.window as f64 / DAY * 0.45;
     for one in &estimated {
         let middle = day(look, one.window);
-        let words = format!("{}: promised {} to {}", look.grid.text(one.window), figure(one.low), figure(one.high));
+        let words = format!("{}: predicted {} to {}", look.grid.text(one.window), figure(one.low), figure(one.high));
         plot.bar((middle - half, middle + half), (one.low, one.high), "band", &words);
     }
     plot.line(&estimated.iter().map(|one| (day(look, one.window), one.value)).collect::<Vec<_>>(), "other");
@@ -216,7 +255,10 @@ fn drawn_metric(look: &MonitoringReport, metric: &MetricSeen) -> Picture {
         );
         plot.dot(day(look, one.window), one.value, 3.0, "dot-ours", &words);
     }
-    let mut key = vec![("ours", "ours-text", "realised".to_owned()), ("other", "other-text", "promised".to_owned())];
+    let mut key = vec![
+        ("ours", "ours-text", "realised".to_owned()),
+        ("other", "other-text", "predicted by its probabilities".to_owned()),
+    ];
     if let Some(judged) = metric.when_judged {
         let (first, last) = drawn(look);
         plot.line(&[(day(look, first), judged), (day(look, last), judged)], "threshold");

@@ -33,6 +33,38 @@ pub struct MonitoringReport {
     pub notes: Vec<String>,
 }
 
+impl MonitoringReport {
+    /// As programs read it: every window by the time at which it begins.
+    pub fn json(&self) -> serde_json::Result<serde_json::Value> {
+        let mut told = serde_json::to_value(self)?;
+        let at = |number: i64| self.grid.text(number).into();
+        dated(&mut told, &at);
+        for (watch, told) in self.watches.iter().zip(told["watches"].as_array_mut().into_iter().flatten()) {
+            let past =
+                watch.past.iter().map(|(window, value)| serde_json::json!({ "window": at(*window), "value": value }));
+            told["past"] = past.collect();
+            told["peak"] = watch.peak.map_or(serde_json::Value::Null, at);
+        }
+        Ok(told)
+    }
+}
+
+/// Puts times in the place of the numbers of windows.
+fn dated(told: &mut serde_json::Value, at: &dyn Fn(i64) -> serde_json::Value) {
+    match told {
+        serde_json::Value::Array(all) => all.iter_mut().for_each(|one| dated(one, at)),
+        serde_json::Value::Object(fields) => {
+            for (name, value) in fields {
+                match value.as_i64().filter(|_| name == "window") {
+                    Some(number) => *value = at(number),
+                    None => dated(value, at),
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
 /// How often an alarm may be false, and what that makes of each watched number.
 #[derive(Clone, Debug, Serialize)]
 pub struct Budget {
@@ -50,6 +82,8 @@ pub struct Ingest {
     pub rows_in: u64,
     pub rows_out: u64,
     pub quarantined: u64,
+    /// Left out by the layout's WHERE.
+    pub filtered: u64,
     /// Column, reason, rows.
     pub reasons: Vec<(String, String, u64)>,
 }
@@ -59,6 +93,10 @@ pub struct DriftReport {
     /// `learned` or `evidently`.
     pub lines: &'static str,
     pub columns: Vec<ColumnSeen>,
+    /// Windows judged together, because single ones have too few rows; else 1.
+    pub together: u32,
+    /// Why they are.
+    pub note: Option<String>,
     /// Names of those that drift in the newest window.
     pub drifting: Vec<String>,
 }
@@ -75,6 +113,11 @@ pub struct WatchReport {
     pub kind: &'static str,
     pub newest: Option<f64>,
     pub alarm: bool,
+    /// What each window's `sum` is: `deviations` (a cumulative sum of standard deviations) or `windows` (beyond the level in
+    /// a row).
+    pub statistic: &'static str,
+    /// The window of the newest finding in which the number was farthest from what was usual.
+    pub peak: Option<i64>,
     /// Windows of the reference, then those watched.
     pub past: Vec<(i64, f64)>,
     pub judged: Vec<Judged>,

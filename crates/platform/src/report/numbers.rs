@@ -33,6 +33,11 @@ pub fn figure(value: f64) -> String {
     figure_with(value, decimals(value))
 }
 
+/// `1 window`, `2 windows`.
+pub fn counted(value: u64, what: &str) -> String {
+    format!("{} {what}{}", count(value), if value == 1 { "" } else { "s" })
+}
+
 /// For numbers that stand beside `like`: as many decimals as that one.
 pub fn figure_like(value: f64, like: f64) -> String {
     figure_with(value, decimals(like))

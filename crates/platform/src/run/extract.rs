@@ -5,7 +5,7 @@ use crate::inputs::places::at_file;
 use crate::own_names::{refuse_declared, refuse_extras};
 use crate::registry::home::make_folder;
 use crate::run::demo::demo_file;
-use crate::run::{Made, Run};
+use crate::run::{Made, Run, demo_break};
 use septet_domain::{Domain, Layout, did_you_mean};
 use septet_tables::{ExtractReport, ExtractRequest, Location, Reading, TableFile, TablesError, TextFormat, extract};
 use serde_json::json;
@@ -47,6 +47,10 @@ pub async fn run(run: &Run<'_>) -> Result<Made, PlatformError> {
         reports.push((name.clone(), report));
     }
     gather_quarantine(run, &folder, &reports.iter().map(|(name, _)| name).collect::<Vec<_>>()).await?;
+    let demo_break = match run.options.demo_break {
+        Some(how) => Some(demo_break::apply(run, &folder, how).await?),
+        None => None,
+    };
     put_in_place(run, &folder, &reports)?;
     let sum = |of: fn(&ExtractReport) -> u64| reports.iter().map(|(_, report)| of(report)).sum::<u64>();
     let fingerprint = reports.iter().map(|(_, report)| report.fingerprint.clone()).collect::<Vec<_>>().join("-");
@@ -55,7 +59,7 @@ pub async fn run(run: &Run<'_>) -> Result<Made, PlatformError> {
         rows_out: sum(|report| report.rows_out),
         quarantined: sum(|report| report.quarantined),
         fingerprint,
-        detail: json!({ "layout": layout_name, "simulated": simulated, "inputs": reports }),
+        detail: json!({ "layout": layout_name, "simulated": simulated, "inputs": reports, "demo_break": demo_break }),
     })
 }
 

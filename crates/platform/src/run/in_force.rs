@@ -68,7 +68,8 @@ pub async fn compare(run: &Run<'_>) -> Result<(), PlatformError> {
     }
 }
 
-async fn extracted(run: &Run<'_>, run_id: &str) -> Result<Option<StepReport>, PlatformError> {
+/// The extract report of a run.
+pub async fn extracted(run: &Run<'_>, run_id: &str) -> Result<Option<StepReport>, PlatformError> {
     let text = run.store.step(run.domain.name(), run_id, StepName::Extract.word()).await?;
     Ok(text.and_then(|text| serde_json::from_str(&text).ok()))
 }

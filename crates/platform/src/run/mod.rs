@@ -1,6 +1,7 @@
 //! One run: six steps, each whole or not at all. A run that was killed goes on at its first missing step.
 
 mod demo;
+mod demo_break;
 mod dry;
 mod extract;
 mod health;
@@ -13,6 +14,7 @@ mod transform;
 mod validate;
 mod versions;
 
+pub use demo_break::{Broken, DemoBreak, break_demo};
 pub use dry::{DryFinding, DryInput, MISSING_WORDS, dry_extract};
 pub use validate::{GatesSpoiled, again as gates_again, papers_are_current};
 pub use versions::{VersionAction, change_version};
@@ -70,6 +72,9 @@ pub struct RunOptions {
     pub layout: Option<String>,
     /// The demo source in small, for tests.
     pub demo_small: bool,
+    /// The newest days of the demo source are broken on purpose.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub demo_break: Option<DemoBreak>,
 }
 
 /// What all steps of a run share.

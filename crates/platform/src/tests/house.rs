@@ -216,7 +216,7 @@ impl House {
     pub fn run_of<'a>(&'a self, domain: &'a Domain, run_id: String) -> Run<'a> {
         let file = self.folder.path().join(format!("{}.csv", self.name)).display().to_string();
         let sources = BTreeMap::from([(self.name.to_owned(), file)]);
-        let options = RunOptions { sources, layout: Some("own".to_owned()), demo_small: false };
+        let options = RunOptions { sources, layout: Some("own".to_owned()), ..RunOptions::default() };
         Run {
             home: &self.home,
             store: &self.store,

@@ -120,6 +120,7 @@ async fn rehearse(settings: &Settings, draft: &mut Draft<'_>, source: &str) -> a
         sources: BTreeMap::from([(INPUT.to_owned(), source.to_owned())]),
         layout: Some(LAYOUT.to_owned()),
         demo_small: false,
+        demo_break: None,
     };
     let found = dry_extract(&|| Ok(engine.beside()), &domain, &options, &rows).await?;
     if let Some(stops) = found.into_iter().find_map(|input| input.stops) {

@@ -613,10 +613,7 @@ fn daily_average_precision(machine: &Machine, domains: &str, more: &[&str]) -> H
     let words = [&["--domains", domains, "--json", "monitor", "fraud"], more].concat();
     let look = machine.json(&words);
     let metric = look["performance"].as_array().unwrap().iter().find(|one| one["name"] == "average_precision").unwrap();
-    let day = |one: &Value| {
-        let start = one["window"].as_i64().unwrap() * 86_400;
-        (septet_platform::instant_text(start * 1_000_000).unwrap()[..10].to_owned(), one["value"].as_f64().unwrap())
-    };
+    let day = |one: &Value| (one["window"].as_str().unwrap().to_owned(), one["value"].as_f64().unwrap());
     metric["realised"].as_array().unwrap().iter().map(day).collect()
 }
 

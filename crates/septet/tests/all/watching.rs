@@ -251,6 +251,61 @@ fn a_service_looks_by_itself_and_shows_what_it_found() {
 }
 
 #[test]
+fn a_broken_demo_opens_the_right_alert_while_a_service_watches_and_mended_ends_it() {
+    let machine = Machine::new();
+    let domains = make_champion(&machine, "fraud");
+    let words = |words: &[&str]| machine.json(&[&["--domains", &domains, "--json"], words].concat());
+    let error = machine.error(&["--domains", &domains, "demo", "mend", "fraud"]);
+    assert!(error.contains("is not broken"), "{error}");
+    let champion = words(&["models", "fraud"]).to_string();
+    let server = Server::start(&machine, &["--domains", &domains]);
+    let open = |watch: &str| {
+        let listed = server.get("/monitoring/alerts").json();
+        let all = listed["alerts"].as_array().unwrap().clone();
+        all.into_iter().find(|alert| alert["watch"] == watch && alert["status"] == "open")
+    };
+    let awaited = |what: &str, holds: &dyn Fn() -> bool| {
+        let start = Instant::now();
+        while !holds() {
+            assert!(start.elapsed() < Duration::from_secs(60), "{what}: not after a minute");
+            std::thread::sleep(Duration::from_millis(300));
+        }
+    };
+    assert!(open("drift").is_none());
+    let done = words(&["demo", "break", "fraud"]);
+    assert!(done["what"].as_str().unwrap().starts_with("`amount` is 1.3 times as large"), "{done}");
+    awaited("the alert of drift", &|| open("drift").is_some());
+    let told = open("drift").unwrap()["finding"]["sentence"].as_str().unwrap().to_owned();
+    assert!(told.contains("amount"), "{told}");
+
+    // Another way takes the place of the first.
+    let done = words(&["demo", "break", "fraud", "--how", "renamed"]);
+    assert!(done["what"].as_str().unwrap().contains("`terminal_id`"), "{done}");
+    awaited("the alert of new terminals", &|| open("new_terminal_id").is_some());
+    words(&["demo", "break", "fraud", "--how", "labels"]);
+    awaited("the alert of labels", &|| open("label_share").is_some());
+    words(&["demo", "mend", "fraud"]);
+    let ended = || ["drift", "new_terminal_id", "label_share"].into_iter().all(|watch| open(watch).is_none());
+    awaited("the end of the alerts", &ended);
+    assert_eq!(words(&["models", "fraud"]).to_string(), champion, "the champion stays");
+    drop(server);
+
+    // An alarm is believed where it shows what was exceeded.
+    words(&["demo", "break", "fraud", "--how", "renamed"]);
+    let look = monitored(&machine, &domains);
+    let watch = look["watches"].as_array().unwrap().iter().find(|watch| watch["name"] == "new_terminal_id").unwrap();
+    let alarm = watch["judged"].as_array().unwrap().iter().find(|judged| judged["alarm"] == true).unwrap();
+    assert!(alarm["sum"].as_f64().unwrap() > alarm["sum_max"].as_f64().unwrap(), "{alarm}");
+    assert!(watch["peak"].as_str().unwrap().starts_with("2026-") && alarm["window"].as_str().unwrap().len() == 10);
+    let finding = look["findings"].as_array().unwrap().iter().find(|one| one["watch"] == "new_terminal_id").unwrap();
+    let evidence = finding["evidence"].to_string();
+    assert!(evidence.contains("farthest from usual") && evidence.contains("added up to"), "{evidence}");
+    let said = machine.ok(&["--domains", &domains, "monitor", "fraud"]);
+    let widest = said.lines().filter(|line| line.contains('│')).map(|line| line.chars().count()).max().unwrap();
+    assert!(widest <= 120 && said.contains("open finding"), "{widest} columns: {said}");
+}
+
+#[test]
 fn what_a_service_answered_is_watched_as_it_was_answered() {
     let machine = Machine::new();
     // The stream has its rows in a later month, all on one day, and most to one terminal.
