@@ -2,7 +2,7 @@
 //! known, that a domain's parts fit together. Finds everything that is wrong, not only the first.
 
 use crate::Duration;
-use crate::domain::Domain;
+use crate::domain::{DEMO_ENDINGS, Domain};
 use crate::problem::{Place, Problem, did_you_mean};
 use crate::spec::*;
 use std::collections::BTreeMap;
@@ -155,8 +155,8 @@ impl Check<'_> {
                 self.say(window.span(), "over needs at least one length above 0, such as `7d`".to_owned(), None);
             }
             for (name, text) in &window.get_ref().columns {
-                match WindowExpression::parse(text.get_ref()) {
-                    Ok(expression) => self.label_delay(input, window.get_ref(), text, &expression),
+                match WindowExpression::parse(&text.get_ref().is) {
+                    Ok(expression) => self.label_delay(input, window.get_ref(), text.span(), &expression),
                     Err(message) => self.say(text.span(), message, None),
                 }
                 let own = Window { columns: [(name.clone(), text.clone())].into(), ..window.get_ref().clone() };
@@ -174,13 +174,13 @@ impl Check<'_> {
     }
 
     /// A label used before it is known would leak the future into training.
-    fn label_delay(&mut self, input: &Input, window: &Window, text: &Spanned<String>, expression: &WindowExpression) {
+    fn label_delay(&mut self, input: &Input, window: &Window, span: Range<usize>, expression: &WindowExpression) {
         let Some(argument) = &expression.argument else { return };
         for (name, column) in input.columns.iter().filter(|(name, _)| mentions(argument, name.get_ref())) {
             if column.from.is_some() {
                 let message =
                     format!("`{}` is made from later rows by {LABEL_FILE}: windows cannot read it", name.get_ref());
-                self.say(text.span(), message, None);
+                self.say(span.clone(), message, None);
             }
             let revealed = column.reveals.as_ref().map(|label| label.get_ref());
             let label = input.columns.iter().find(|(known, own)| {
@@ -196,7 +196,7 @@ impl Check<'_> {
                     name.get_ref(),
                     window.delay
                 );
-                self.say(text.span(), message, Some(format!("set delay = \"{needed}\" for this window")));
+                self.say(span.clone(), message, Some(format!("set delay = \"{needed}\" for this window")));
             }
         }
     }
@@ -392,6 +392,20 @@ impl Check<'_> {
                 self.say(watch.name.span(), "a watch's name has lower case letters, digits and `_`".to_owned(), None);
             }
             known.push(name.clone());
+            if watch.forms() != 1 {
+                let message = format!(
+                    "watch `{name}` has {} of sql, share, mean, sum and count; expected exactly one",
+                    watch.forms()
+                );
+                self.say(span.clone(), message, None);
+            }
+            if let Some(only) = watch.only.as_ref().filter(|_| watch.sql.is_some()) {
+                self.say(
+                    only.span(),
+                    "`where` goes with share, mean, sum or count; `sql` has its own".to_owned(),
+                    None,
+                );
+            }
             let level = watch.above.is_some() || watch.below.is_some();
             if level == watch.band.is_some() {
                 let message = format!("watch `{name}` needs a level (above, below) or a band, and not both");
@@ -458,6 +472,7 @@ impl Check<'_> {
             );
         }
         self.known_files();
+        self.demo_files();
         for (name, _) in domain.files_in("tables", ".sql").filter(|(name, _)| domain.spec.input.contains_key(*name)) {
             let place = Place::start_of(&domain.path_of(&format!("tables/{name}.sql")));
             let message = format!("table `{name}` has the name of an input; choose another file name");
@@ -465,10 +480,36 @@ impl Check<'_> {
         }
     }
 
+    /// Demo rows belong to an input, and to a layout that says what they are.
+    fn demo_files(&mut self) {
+        let domain = self.domain;
+        let inputs = domain.spec.input.keys().map(String::as_str);
+        for name in domain.demo_files() {
+            let input = DEMO_ENDINGS.iter().find_map(|ending| name.strip_suffix(ending));
+            let (message, hint) = match input {
+                Some(input) if !domain.spec.input.contains_key(input) => {
+                    (format!("there is no input `{input}`"), did_you_mean(input, inputs.clone()))
+                }
+                Some(_) if domain.files.contains_key("sources/demo.sql") => continue,
+                Some(_) => {
+                    let hint = "add sources/demo.sql, one SELECT to the contract, and [layout.demo]".to_owned();
+                    ("demo rows have no layout".to_owned(), Some(hint))
+                }
+                None => {
+                    let hint = "files of demo/ are called INPUT.csv or INPUT.csv.gz".to_owned();
+                    ("nothing reads this file".to_owned(), Some(hint))
+                }
+            };
+            let place = Place::start_of(&domain.path_of(&format!("demo/{name}")));
+            self.problems.push(Problem { place, message, hint });
+        }
+    }
+
     /// A file that nothing reads is a slip in its name.
     fn known_files(&mut self) {
         let domain = self.domain;
-        for path in domain.files.keys().filter(|path| !path.ends_with(".md")) {
+        let named_elsewhere = |path: &&String| path.ends_with(".md") || path.starts_with("demo/");
+        for path in domain.files.keys().filter(|path| !named_elsewhere(path)) {
             let hint = match path.split_once('/') {
                 None if FILES.contains(&path.as_str()) => continue,
                 None => did_you_mean(path, FILES.into_iter()),
@@ -486,7 +527,8 @@ impl Check<'_> {
 
 /// What a domain's folder may hold beside texts for people.
 const FILES: [&str; 4] = ["domain.toml", "features.sql", "label.sql", "answer.sql"];
-const FOLDERS: [(&str, &str); 4] = [("sources", ".sql"), ("tables", ".sql"), ("monitor", ".sql"), ("cases", ".json")];
+const FOLDERS: [(&str, &str); 5] =
+    [("sources", ".sql"), ("tables", ".sql"), ("tests", ".sql"), ("monitor", ".sql"), ("cases", ".json")];
 
 /// Where a line with this beginning begins.
 fn line_that_begins(text: &str, beginning: &str) -> Option<usize> {
