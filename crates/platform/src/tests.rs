@@ -22,6 +22,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 mod beyond;
+mod format;
 
 const DOMAIN: &str = r#"
 name = "visits"

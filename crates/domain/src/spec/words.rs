@@ -49,3 +49,36 @@ impl DomainSpec {
         Some(Words { meaning: given.meaning.clone(), unit: given.unit.clone() })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::{Domains, Words};
+
+    #[test]
+    fn a_feature_has_the_words_of_the_column_that_it_is_named_after() {
+        let words = |domain: &str, feature: &str| {
+            let Words { meaning, unit } = Domains::default().load(domain).unwrap().spec.words_of(feature);
+            (meaning.unwrap_or_default(), unit.unwrap_or_default())
+        };
+        for (domain, feature, meaning, unit) in [
+            ("fraud", "amount", "amount", "EUR"),
+            ("fraud", "customer_amount_avg_1d", "mean amount of the card in 1 day", "EUR"),
+            ("fraud", "terminal_fraud_share_30d", "share of frauds at the terminal in 30 days, a week ago", ""),
+            ("fraud", "is_night", "paid before 7 in the morning, UTC (1) or not (0)", ""),
+            ("fraud", "customer_earlier_amount_max_14d", "", ""),
+            ("restaurant", "text", "what the guest wrote", ""),
+            ("ecommerce", "age_days", "time since the first purchase", "days"),
+        ] {
+            assert_eq!(words(domain, feature), (meaning.to_owned(), unit.to_owned()), "{feature}");
+        }
+    }
+
+    #[test]
+    fn a_length_is_said_in_words() {
+        for (text, expected) in
+            [("1d", "1 day"), ("2w", "14 days"), ("36h", "36 hours"), ("1m", "1 minute"), ("90s", "90 seconds")]
+        {
+            assert_eq!(text.parse::<crate::Duration>().unwrap().in_words(), expected);
+        }
+    }
+}

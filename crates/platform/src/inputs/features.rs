@@ -219,3 +219,18 @@ fn no_feature(history: &History, column: &ArrayRef) -> Result<Option<String>, Pl
         _ => None,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_window_without_a_value_is_what_the_domain_says_and_null_where_it_says_nothing() {
+        let column: ArrayRef = Arc::new(Float64Array::from(vec![Some(0.5), None]));
+        assert_eq!(
+            filled(column.clone(), Some(0.0)).as_primitive::<Float64Type>(),
+            &Float64Array::from(vec![0.5, 0.0])
+        );
+        assert_eq!(filled(column.clone(), None).as_ref(), column.as_ref());
+    }
+}
