@@ -15,8 +15,8 @@ pub enum PlatformError {
     #[error("store: {0}")]
     Store(String),
     /// What a `tests/NAME.sql` of the domain says must hold does not.
-    #[error("{file}: {rows} rows, expected none; the first: {first}{}", hint(says))]
-    Test { file: String, rows: u64, first: String, says: String },
+    #[error("{file}: {rows} rows, expected none; one of them: {example}{}", hint(says))]
+    Test { file: String, rows: u64, example: String, says: String },
     #[error("{0}")]
     Training(String),
     /// The rows do not determine this candidate; another may be fitted.

@@ -57,7 +57,7 @@ fn an_error_names_file_line_column_and_what_was_expected() {
         "window-twice",
         "name = \"customer_earlier\"\ndelay = \"1s\"\nover = [\"14d\", \"60d\"]",
         "over = [\"7d\"]",
-        &["domain.toml:43:13", "called `customer_amount_avg_7d`: this one and a column of the window at ", ":37:1"],
+        &["domain.toml:43:13", "called `customer_amount_avg_7d`: this one and a column of the window at ", " 37:1"],
     );
     check("window-column", "empty = 0", "emtpy = 0", &["unknown field `emtpy`", "did you mean `empty`?"]);
     check(

@@ -31,10 +31,10 @@ pub(super) async fn run_tests(engine: &Engine, domain: &Domain) -> Result<Vec<St
         let rows = engine.number(&format!("SELECT count(*) {found}")).await.map_err(place)?.unwrap_or(0.0) as u64;
         if rows > 0 {
             let (_, batches) = engine.query(&format!("SELECT * {found} LIMIT 1")).await.map_err(place)?;
-            let first = batches.iter().find(|batch| batch.num_rows() > 0);
-            let first = first.map(|batch| first_row(domain, batch)).transpose()?.unwrap_or_default();
+            let found = batches.iter().find(|batch| batch.num_rows() > 0);
+            let example = found.map(|batch| first_row(domain, batch)).transpose()?.unwrap_or_default();
             let says = comment_on_top(sql);
-            return Err(PlatformError::Test { file: domain.path_of(&file), rows, first, says });
+            return Err(PlatformError::Test { file: domain.path_of(&file), rows, example, says });
         }
         names.push(name.to_owned());
     }
