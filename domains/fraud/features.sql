@@ -1,5 +1,5 @@
 -- The 15 features of the Fraud Detection Handbook, chapter 3, and five that say how unusual the amount is for this
--- card and what the terminal's past was like. No fraud among no payments is a share of 0.
+-- card and what the terminal's past was like.
 SELECT
     amount,
     CASE WHEN date_part('isodow', paid_at) >= 6 THEN 1 ELSE 0 END AS is_weekend,
@@ -11,11 +11,11 @@ SELECT
     customer_payments_30d,
     customer_amount_avg_30d,
     terminal_payments_1d,
-    coalesce(terminal_fraud_share_1d, 0) AS terminal_fraud_share_1d,
+    terminal_fraud_share_1d,
     terminal_payments_7d,
-    coalesce(terminal_fraud_share_7d, 0) AS terminal_fraud_share_7d,
+    terminal_fraud_share_7d,
     terminal_payments_30d,
-    coalesce(terminal_fraud_share_30d, 0) AS terminal_fraud_share_30d,
+    terminal_fraud_share_30d,
     amount / nullif(customer_earlier_amount_avg_60d, 0) AS amount_over_usual,
     customer_earlier_amount_max_14d / nullif(customer_earlier_amount_avg_60d, 0) AS recent_max_over_usual,
     terminal_frauds_21d,

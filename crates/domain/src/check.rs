@@ -167,8 +167,8 @@ impl Check<'_> {
                 self.say(window.span(), "over needs at least one length above 0, such as `7d`".to_owned(), None);
             }
             for (name, text) in &window.get_ref().columns {
-                match WindowExpression::parse(text.get_ref()) {
-                    Ok(expression) => self.label_delay(input, window.get_ref(), text, &expression),
+                match WindowExpression::parse(&text.get_ref().is) {
+                    Ok(expression) => self.label_delay(input, window.get_ref(), text.span(), &expression),
                     Err(message) => self.say(text.span(), message, None),
                 }
                 let own = Window { columns: [(name.clone(), text.clone())].into(), ..window.get_ref().clone() };
@@ -186,13 +186,13 @@ impl Check<'_> {
     }
 
     /// A label used before it is known would leak the future into training.
-    fn label_delay(&mut self, input: &Input, window: &Window, text: &Spanned<String>, expression: &WindowExpression) {
+    fn label_delay(&mut self, input: &Input, window: &Window, span: Range<usize>, expression: &WindowExpression) {
         let Some(argument) = &expression.argument else { return };
         for (name, column) in input.columns.iter().filter(|(name, _)| mentions(argument, name.get_ref())) {
             if column.from.is_some() {
                 let message =
                     format!("`{}` is made from later rows by {LABEL_FILE}: windows cannot read it", name.get_ref());
-                self.say(text.span(), message, None);
+                self.say(span.clone(), message, None);
             }
             let revealed = column.reveals.as_ref().map(|label| label.get_ref());
             let label = input.columns.iter().find(|(known, own)| {
@@ -208,7 +208,7 @@ impl Check<'_> {
                     name.get_ref(),
                     window.delay
                 );
-                self.say(text.span(), message, Some(format!("set delay = \"{needed}\" for this window")));
+                self.say(span.clone(), message, Some(format!("set delay = \"{needed}\" for this window")));
             }
         }
     }
@@ -402,6 +402,20 @@ impl Check<'_> {
                 self.say(watch.name.span(), "a watch's name has lower case letters, digits and `_`".to_owned(), None);
             }
             known.push(name.clone());
+            if watch.forms() != 1 {
+                let message = format!(
+                    "watch `{name}` has {} of sql, share, mean, sum and count; expected exactly one",
+                    watch.forms()
+                );
+                self.say(span.clone(), message, None);
+            }
+            if let Some(only) = watch.only.as_ref().filter(|_| watch.sql.is_some()) {
+                self.say(
+                    only.span(),
+                    "`where` goes with share, mean, sum or count; `sql` has its own".to_owned(),
+                    None,
+                );
+            }
             let level = watch.above.is_some() || watch.below.is_some();
             if level == watch.band.is_some() {
                 let message = format!("watch `{name}` needs a level (above, below) or a band, and not both");

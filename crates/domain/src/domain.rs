@@ -5,6 +5,9 @@ use crate::spec::DomainSpec;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+/// What the name of a file with demo rows ends in.
+pub(crate) const DEMO_ENDINGS: [&str; 2] = [".csv", ".csv.gz"];
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Origin {
     Builtin,
@@ -45,6 +48,22 @@ impl Domain {
             let name = path.strip_prefix(folder)?.strip_prefix('/')?.strip_suffix(ending)?;
             Some((name, text.as_str()))
         })
+    }
+
+    /// The file of the domain's folder that holds an input's demo rows. Built-in domains have none: their rows are simulated.
+    pub fn demo_file(&self, input: &str) -> Option<PathBuf> {
+        let Origin::Folder(folder) = &self.origin else { return None };
+        let files = DEMO_ENDINGS.map(|ending| folder.join("demo").join(format!("{input}{ending}")));
+        files.into_iter().find(|file| file.is_file())
+    }
+
+    /// Names of the files in `demo/`, in order.
+    pub(crate) fn demo_files(&self) -> Vec<String> {
+        let Origin::Folder(folder) = &self.origin else { return Vec::new() };
+        let found = std::fs::read_dir(folder.join("demo")).into_iter().flatten().flatten();
+        let mut names: Vec<String> = found.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+        names.sort();
+        names
     }
 
     /// Hash of everything that can change a result: all files but the prose.

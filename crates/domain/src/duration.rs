@@ -23,6 +23,19 @@ impl Duration {
         self.micros
     }
 
+    /// `7 days`, `1 hour`: as a sentence has it.
+    pub fn in_words(self) -> String {
+        let short = self.to_string();
+        let (count, letter) = short.split_at(short.len() - 1);
+        let unit = match letter {
+            "d" => "day",
+            "h" => "hour",
+            "m" => "minute",
+            _ => "second",
+        };
+        format!("{count} {unit}{}", if count == "1" { "" } else { "s" })
+    }
+
     pub fn days(self) -> f64 {
         self.micros as f64 / 86_400e6
     }

@@ -15,11 +15,13 @@ pub struct Fingerprints {
 }
 
 /// Keys of `domain.toml` that decide inputs and model.
-const MODEL_KEYS: [&str; 7] = ["input", "series", "layout", "window", "feature", "model", "measure"];
+const MODEL_KEYS: [&str; 7] = ["input", "series", "layout", "window", "features", "model", "measure"];
 /// Keys that decide answers; words of the keys above are among them.
 const ANSWER_KEYS: [&str; 7] = ["title", "question", "lookup", "estimate", "decision", "rule", "gates"];
 /// Words for a person, wherever they stand.
 const WORDS: [&str; 6] = ["meaning", "unit", "title", "grain", "personal", "says"];
+/// What else than words a feature says.
+const MONOTONE: &str = "monotone";
 /// What only an extract asks: the rows that it gives have a fingerprint of their own.
 const EXTRACT_KEYS: [&str; 7] =
     ["quarantine_share_max", "delimiter", "quote", "decimal", "null_words", "encoding", "simulated"];
@@ -29,8 +31,13 @@ impl Domain {
         let whole: toml::Table = self.files.get("domain.toml").and_then(|text| text.parse().ok()).unwrap_or_default();
         let (mut model, mut answers) = (blake3::Hasher::new(), blake3::Hasher::new());
         for (key, value) in &whole {
+            let value = &written_out(key, value.clone());
             if MODEL_KEYS.contains(&key.as_str()) {
-                put(&mut model, key, &without(value.clone(), true));
+                let decides = without(value.clone(), true);
+                // `[features]` that only say what they mean decide nothing.
+                if key != "features" || decides.contains(MONOTONE) {
+                    put(&mut model, key, &decides);
+                }
                 put(&mut answers, key, &without(value.clone(), false));
             } else if ANSWER_KEYS.contains(&key.as_str()) {
                 put(&mut answers, key, &format!("{value:?}"));
@@ -91,6 +98,25 @@ fn without_comments(sql: &str) -> String {
     kept.trim().to_owned()
 }
 
+/// What is short for a table, as the table.
+fn written_out(key: &str, value: toml::Value) -> toml::Value {
+    let long = |table: &mut toml::Table, name: &str| {
+        for (_, value) in table.iter_mut().filter(|(_, value)| value.is_str()) {
+            *value = toml::Value::Table([(name.to_owned(), value.clone())].into_iter().collect());
+        }
+    };
+    let mut value = value;
+    match (key, &mut value) {
+        ("features", toml::Value::Table(features)) => long(features, "meaning"),
+        ("window", toml::Value::Array(windows)) => {
+            let columns = windows.iter_mut().filter_map(|window| window.get_mut("columns")?.as_table_mut());
+            columns.for_each(|columns| long(columns, "is"));
+        }
+        _ => {}
+    }
+    value
+}
+
 fn put(hasher: &mut blake3::Hasher, name: &str, text: &str) {
     for part in [name, text] {
         hasher.update(&(part.len() as u64).to_le_bytes());
@@ -149,6 +175,18 @@ mod tests {
             (toml, "flags_per_day = 100", "flags_per_day = 90", (false, true)),
             (toml, "terminal_payments_7d >= 5", "terminal_payments_7d >= 6", (false, true)),
             (toml, "meaning = \"time of the payment\"", "meaning = \"when it was paid\"", (false, true)),
+            (toml, "meaning = \"payments of the card in {over}\"", "meaning = \"payments in {over}\"", (false, true)),
+            (toml, "is_night = \"paid before 7", "is_night = \"paid before seven", (false, true)),
+            (toml, "is_weekend = \"paid on a weekend (1) or not (0)\"\n", "", (false, true)),
+            (
+                toml,
+                "last_was_fraud = \"last(is_fraud)\"",
+                "last_was_fraud = { is = \"last(is_fraud)\" }",
+                (false, false),
+            ),
+            (toml, "empty = 0", "empty = 1", (true, false)),
+            (toml, "[features]\n", "[features]\namount = { monotone = \"rising\" }\n", (true, true)),
+            ("tests/frauds_are_few.sql", "0.5", "0.6", (false, false)),
             ("answer.sql", "SELECT", "SELECT 1 AS one,", (false, true)),
             ("features.sql", "    amount,", "  amount, -- in EUR; it's what was paid\n", (false, false)),
             ("features.sql", "    amount,", "    /* \"it\" */ amount,", (false, false)),

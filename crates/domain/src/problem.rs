@@ -57,12 +57,13 @@ fn lines(problems: &[Problem]) -> String {
 }
 
 /// Keys that had another name, and the name that they have.
-const RENAMED: [(&str, &str); 5] = [
+const RENAMED: [(&str, &str); 6] = [
     ("metric", "measure"),
     ("alerts_per_day", "flags_per_day"),
     ("concerns", "owner"),
     ("purchases", "series"),
     ("customer", "key"),
+    ("feature", "features"),
 ];
 
 /// Turns what serde says of a span into a problem, with the closest known key where a key is unknown.

@@ -180,7 +180,7 @@ async fn fill(sheet: &mut Sheet<'_>, subject: &Subject, sandbox: &Sandbox) {
     found.extend(monitoring_lines(subject, sandbox).await);
     let start = Instant::now();
     let current = septet_platform::papers_are_current(&sandbox.run(), &sandbox.version).await;
-    let documented = current.map(|current| sandbox.documented(current)).map_err(anyhow::Error::from);
+    let documented = current.map_err(anyhow::Error::from).and_then(|current| sandbox.documented(current));
     found.push(("documentation", documented, format!("septet check {}", sandbox.domain.name()), start));
     for (name, evidence, repeat, start) in found {
         if let Some((name, what, points)) = ALL.iter().find(|(known, ..)| *known == name) {

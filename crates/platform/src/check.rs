@@ -10,6 +10,7 @@ use crate::inputs::training;
 use crate::judge::{baselines, choose};
 use crate::kinds;
 use crate::own_names::refuse_declared;
+use crate::run::table_tests::plan_tests;
 use septet_domain::{Domain, KindChoice, ParameterValue, Problem, Problems, Spanned, did_you_mean};
 use septet_learn::measures;
 use septet_tables::arrow::datatypes::{DataType, SchemaRef};
@@ -19,16 +20,17 @@ use septet_tables::{Engine, TablesError};
 pub async fn check_domain(engine: &Engine, domain: &Domain) -> Result<(), PlatformError> {
     check_model(domain)?;
     plan_tables(engine, domain).await?;
+    plan_tests(engine, domain).await?;
     let inputs = Inputs::plan(engine, domain).await?;
     refuse_declared(&engine.beside(), domain).await?;
     crate::serve::check_decision(engine, domain, &inputs).await?;
     check_watches(engine, domain, &inputs).await?;
     cases::check(domain, &inputs)?;
     layouts::check(engine, domain).await?;
-    let strange = domain.spec.feature.keys().find(|name| !inputs.names.contains(name.get_ref()));
+    let strange = domain.spec.features.keys().find(|name| !inputs.names.contains(name.get_ref()));
     if let Some(name) = strange {
         let hint = did_you_mean(name.get_ref(), inputs.names.iter().map(String::as_str));
-        let message = format!("[feature.{}] is not a column of features.sql", name.get_ref());
+        let message = format!("`{}` of [features] is not a column of features.sql", name.get_ref());
         return Err(problem(domain, name.span().start, message, hint));
     }
     Ok(())
@@ -123,13 +125,13 @@ async fn check_watches(engine: &Engine, domain: &Domain, inputs: &Inputs) -> Res
     engine.register_batches(crate::monitor::OBSERVED, observed, vec![])?;
     engine.register_batches(crate::monitor::FINDING, crate::monitor::finding_schema(), vec![])?;
     for watch in &domain.spec.watch {
-        let sql = &watch.get_ref().sql;
-        let plan = engine.plan(sql.get_ref()).await.map_err(|error| at_offset(domain, sql.span().start, error))?;
+        let (sql, offset) = watch.get_ref().query();
+        let plan = engine.plan(&sql).await.map_err(|error| at_offset(domain, offset, error))?;
         let series = plan.index_of("at").is_ok() && plan.index_of("value").is_ok();
         if !series && (plan.fields().len() != 1 || watch.get_ref().band.is_some()) {
             let message = "expected one number, or a series with the columns `at` and `value` (which a band needs)";
             let error = TablesError::Sql { message: message.to_owned(), place: None };
-            return Err(at_offset(domain, sql.span().start, error));
+            return Err(at_offset(domain, offset, error));
         }
         if let Some(sql) = &watch.get_ref().examples {
             engine.plan(sql.get_ref()).await.map_err(|error| at_offset(domain, sql.span().start, error))?;

@@ -14,6 +14,9 @@ pub enum PlatformError {
     Io { path: PathBuf, reason: String },
     #[error("store: {0}")]
     Store(String),
+    /// What a `tests/NAME.sql` of the domain says must hold does not.
+    #[error("{file}: {rows} rows, expected none; one of them: {example}{}", hint(says))]
+    Test { file: String, rows: u64, example: String, says: String },
     #[error("{0}")]
     Training(String),
     /// The rows do not determine this candidate; another may be fitted.
@@ -40,6 +43,10 @@ impl PlatformError {
     pub fn usage(what: impl Into<String>, hint: impl Into<String>) -> PlatformError {
         PlatformError::Usage { what: what.into(), hint: hint.into() }
     }
+}
+
+fn hint(says: &str) -> String {
+    if says.is_empty() { String::new() } else { format!("\n  what must hold: {says}") }
 }
 
 /// An error of the engine's arrays: a fault of ours, not of a domain.

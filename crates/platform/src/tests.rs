@@ -2,6 +2,7 @@
 //! is a target like a label, labels come from later rows, and a changed definition asks for no more than it must.
 
 mod beyond;
+mod format;
 mod house;
 mod next_files;
 mod planted;

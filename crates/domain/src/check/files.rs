@@ -1,13 +1,15 @@
 //! Whether the files of a domain's folder are those that something reads.
 
 use super::Check;
+use crate::domain::DEMO_ENDINGS;
 use crate::problem::{Place, Problem, did_you_mean};
 
 /// The layout of the simulated source.
 const DEMO_LAYOUT: &str = "demo";
 /// What a domain's folder may hold beside texts for people.
 const FILES: [&str; 4] = ["domain.toml", "features.sql", "label.sql", "answer.sql"];
-const FOLDERS: [(&str, &str); 4] = [("sources", ".sql"), ("tables", ".sql"), ("monitor", ".sql"), ("cases", ".json")];
+const FOLDERS: [(&str, &str); 5] =
+    [("sources", ".sql"), ("tables", ".sql"), ("tests", ".sql"), ("monitor", ".sql"), ("cases", ".json")];
 
 impl Check<'_> {
     pub(super) fn files(&mut self) {
@@ -31,6 +33,7 @@ impl Check<'_> {
             );
         }
         self.known_files();
+        self.demo_files();
         for (name, _) in domain.files_in("tables", ".sql").filter(|(name, _)| domain.spec.input.contains_key(*name)) {
             let place = Place::start_of(&domain.path_of(&format!("tables/{name}.sql")));
             let message = format!("table `{name}` has the name of an input; choose another file name");
@@ -38,10 +41,36 @@ impl Check<'_> {
         }
     }
 
+    /// Demo rows belong to an input, and to a layout that says what they are.
+    fn demo_files(&mut self) {
+        let domain = self.domain;
+        let inputs = domain.spec.input.keys().map(String::as_str);
+        for name in domain.demo_files() {
+            let input = DEMO_ENDINGS.iter().find_map(|ending| name.strip_suffix(ending));
+            let (message, hint) = match input {
+                Some(input) if !domain.spec.input.contains_key(input) => {
+                    (format!("there is no input `{input}`"), did_you_mean(input, inputs.clone()))
+                }
+                Some(_) if domain.files.contains_key("sources/demo.sql") => continue,
+                Some(_) => {
+                    let hint = "add sources/demo.sql, one SELECT to the contract, and [layout.demo]".to_owned();
+                    ("demo rows have no layout".to_owned(), Some(hint))
+                }
+                None => {
+                    let hint = "files of demo/ are called INPUT.csv or INPUT.csv.gz".to_owned();
+                    ("nothing reads this file".to_owned(), Some(hint))
+                }
+            };
+            let place = Place::start_of(&domain.path_of(&format!("demo/{name}")));
+            self.problems.push(Problem { place, message, hint });
+        }
+    }
+
     /// A file that nothing reads is a slip in its name.
     fn known_files(&mut self) {
         let domain = self.domain;
-        for path in domain.files.keys().filter(|path| !path.ends_with(".md")) {
+        let named_elsewhere = |path: &&String| path.ends_with(".md") || path.starts_with("demo/");
+        for path in domain.files.keys().filter(|path| !named_elsewhere(path)) {
             let hint = match path.split_once('/') {
                 None if FILES.contains(&path.as_str()) => continue,
                 None => did_you_mean(path, FILES),

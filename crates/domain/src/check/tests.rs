@@ -57,8 +57,23 @@ fn an_error_names_file_line_column_and_what_was_expected() {
         "window-twice",
         "name = \"customer_earlier\"\ndelay = \"1s\"\nover = [\"14d\", \"60d\"]",
         "over = [\"7d\"]",
-        &["domain.toml:41:13", "called `customer_amount_avg_7d`: this one and a column of the window at 35:35"],
+        &["domain.toml:43:13", "called `customer_amount_avg_7d`: this one and a column of the window at ", " 37:1"],
     );
+    check("window-column", "empty = 0", "emtpy = 0", &["unknown field `emtpy`", "did you mean `empty`?"]);
+    check(
+        "old-features",
+        "[features]\n",
+        "[feature.amount]\n",
+        &["unknown field `feature`", "it is called `features`"],
+    );
+    check(
+        "two-forms",
+        "count = \"action",
+        "sum = \"1\"\ncount = \"action",
+        &["`stopped` has 2 of", "expected exactly one"],
+    );
+    check("no-form", "count = \"action <> 'approve'\"", "", &["`stopped` has 0 of"]);
+    check("where", "count = \"action", "where = \"amount > 1\"\nsql = \"action", &["`where` goes with share"]);
     check("schedule", "0 2 * * *", "0 2 * *", &["schedule has 4 fields"]);
 }
 
@@ -66,11 +81,34 @@ fn an_error_names_file_line_column_and_what_was_expected() {
 fn a_label_cannot_be_used_before_it_is_known() {
     check(
         "window",
-        "delay = \"7d\"\ncolumns",
-        "delay = \"6d\"\ncolumns",
+        "delay = \"7d\"\n[window.columns]",
+        "delay = \"6d\"\n[window.columns]",
         &["known after 7d", "delay is 6d", "set delay = \"7d\""],
     );
     check("split", "delay = \"7d\", test", "delay = \"1d\", test", &["the split's delay is 1d"]);
+}
+
+#[test]
+fn demo_rows_belong_to_an_input_and_have_a_layout() {
+    let folder = std::env::temp_dir().join(format!("septet-check-{}-demo", std::process::id()));
+    let fraud = folder.join("fraud");
+    for (path, text) in Domains::default().load("fraud").unwrap().files {
+        fs::create_dir_all(fraud.join(&path).parent().unwrap()).unwrap();
+        fs::write(fraud.join(&path), text).unwrap();
+    }
+    fs::create_dir_all(fraud.join("demo")).unwrap();
+    let load = || Domains::find(Some(&folder)).unwrap().load("fraud");
+    fs::write(fraud.join("demo/payments.csv"), "").unwrap();
+    assert_eq!(load().unwrap().demo_file("payments"), Some(fraud.join("demo/payments.csv")));
+    fs::write(fraud.join("demo/payment.csv.gz"), "").unwrap();
+    fs::write(fraud.join("demo/notes.txt"), "").unwrap();
+    let told = load().unwrap_err().to_string();
+    for part in
+        ["payment.csv.gz:1:1: there is no input `payment`", "did you mean `payments`?", "notes.txt:1:1: nothing"]
+    {
+        assert!(told.contains(part), "expected `{part}` in\n{told}");
+    }
+    fs::remove_dir_all(&folder).unwrap();
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! What features are made of: windows, series, look-ups.
 
 use super::*;
+use serde::Deserializer;
+use serde::de::{MapAccess, value::MapAccessDeserializer};
 
 /// Trailing aggregates of one entity over `(t - delay - over, t - delay]`. Each column and length becomes an input
 /// column NAME_COLUMN_LENGTH, such as `customer_amount_avg_7d`.
@@ -17,10 +19,41 @@ pub struct Window {
     /// How late the inputs are known. Windows over a label need at least its `known_after`.
     #[serde(default)]
     pub delay: Duration,
-    /// Aggregates by name: `count()`, `count(x)`, `sum(x)`, `avg(x)`, `min(x)`, `max(x)`, `stddev(x)`, `distinct(x)`,
-    /// `last(x)`, `time_since()`, `time_since(x)`; x is an SQL expression over the input row.
-    #[schemars(with = "IndexMap<String, String>")]
-    pub columns: IndexMap<Spanned<String>, Spanned<String>>,
+    /// Aggregates by name. Text is short for `{ is = TEXT }`.
+    #[schemars(with = "IndexMap<String, WindowColumn>")]
+    pub columns: IndexMap<Spanned<String>, Spanned<WindowColumn>>,
+}
+
+/// An aggregate of a window.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, remote = "Self")]
+#[schemars(transform = short::or_text)]
+pub struct WindowColumn {
+    /// `count()`, `count(x)`, `sum(x)`, `avg(x)`, `min(x)`, `max(x)`, `stddev(x)`, `distinct(x)`, `last(x)`, `time_since()`,
+    /// `time_since(x)`; x is an SQL expression over the input row.
+    pub is: String,
+    /// What it is where the aggregate is null, such as a share of no events. Default: null.
+    pub empty: Option<f64>,
+    /// What it says, for a person; `{over}` becomes the length in words, such as `7 days`. A feature of the same name inherits it.
+    pub meaning: Option<String>,
+    /// Unit of the number, such as `EUR`; inherited likewise.
+    pub unit: Option<String>,
+}
+
+impl short::Short for WindowColumn {
+    fn of_text(text: String) -> WindowColumn {
+        WindowColumn { is: text, empty: None, meaning: None, unit: None }
+    }
+
+    fn of_table<'de, A: MapAccess<'de>>(table: A) -> Result<WindowColumn, A::Error> {
+        WindowColumn::deserialize(MapAccessDeserializer::new(table))
+    }
+}
+
+impl<'de> Deserialize<'de> for WindowColumn {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<WindowColumn, D::Error> {
+        short::text_or_table(deserializer)
+    }
 }
 
 impl Window {
@@ -32,22 +65,43 @@ impl Window {
 
     /// Names of the outputs: for each column, one per length.
     pub fn output_names(&self) -> Vec<String> {
-        let lengths = |column: &str| {
-            self.over.iter().map(|over| format!("{}_{column}_{over}", self.prefix())).collect::<Vec<_>>()
-        };
+        let lengths = |column: &str| self.over.iter().map(|over| self.output_name(column, *over)).collect::<Vec<_>>();
         self.columns.keys().flat_map(|column| lengths(column.get_ref())).collect()
+    }
+
+    /// `customer_amount_avg_7d`.
+    pub fn output_name(&self, column: &str, over: Duration) -> String {
+        format!("{}_{column}_{over}", self.prefix())
     }
 }
 
 /// What one input of the model means.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, remote = "Self")]
+#[schemars(transform = short::or_text)]
 pub struct Feature {
     /// A phrase that fits "... is VALUE".
     pub meaning: Option<String>,
+    /// Unit of a number, such as `EUR`.
     pub unit: Option<String>,
     /// The score may only rise, or only fall, as this number rises.
     pub monotone: Option<Monotone>,
+}
+
+impl short::Short for Feature {
+    fn of_text(text: String) -> Feature {
+        Feature { meaning: Some(text), ..Feature::default() }
+    }
+
+    fn of_table<'de, A: MapAccess<'de>>(table: A) -> Result<Feature, A::Error> {
+        Feature::deserialize(MapAccessDeserializer::new(table))
+    }
+}
+
+impl<'de> Deserialize<'de> for Feature {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Feature, D::Error> {
+        short::text_or_table(deserializer)
+    }
 }
 
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema, PartialEq, Eq)]

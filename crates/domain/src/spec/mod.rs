@@ -4,7 +4,9 @@
 mod decision;
 mod inputs;
 mod model;
+mod short;
 mod watch;
+mod words;
 
 use crate::Duration;
 use indexmap::IndexMap;
@@ -16,6 +18,7 @@ pub use decision::*;
 pub use inputs::*;
 pub use model::*;
 pub use watch::*;
+pub use words::Words;
 
 /// One question about a business and all that is needed to answer it.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -41,10 +44,11 @@ pub struct DomainSpec {
     #[serde(default)]
     #[schemars(with = "Vec<Window>")]
     pub window: Vec<Spanned<Window>>,
-    /// What the model's inputs mean, by the name that `features.sql` gives them.
+    /// What the model's inputs mean, by the name that `features.sql` gives them: a text, or a table where more is said. A feature
+    /// that has the name of a column of the contract or of a window inherits meaning and unit, and need not be here.
     #[serde(default)]
     #[schemars(with = "IndexMap<String, Feature>")]
-    pub feature: IndexMap<Spanned<String>, Feature>,
+    pub features: IndexMap<Spanned<String>, Feature>,
     /// Where an answer is about a key and its rows up to a moment, such as a customer and their orders, instead of about one row.
     #[schemars(with = "Option<Series>")]
     pub series: Option<Spanned<Series>>,

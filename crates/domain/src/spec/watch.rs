@@ -2,7 +2,8 @@
 
 use super::*;
 
-/// A number that is watched: one SELECT over the published tables and the table `observed`.
+/// A number that is watched: `share`, `mean`, `sum` or `count` of the rows observed in each window, or one SELECT over the published
+/// tables and the table `observed`.
 ///
 /// One row with one column is a number of today; with the columns `at` (time) and `value` it is a series, one row a
 /// window of `[monitor]`. A third column `rows` says how many rows a value is the share of. `observed` holds the rows
@@ -17,8 +18,25 @@ pub struct Watch {
     pub name: Spanned<String>,
     /// What it says, for a person.
     pub title: String,
-    #[schemars(with = "String")]
-    pub sql: Spanned<String>,
+    /// Exactly one of `sql`, `share`, `mean`, `sum` and `count` says what is watched.
+    #[schemars(with = "Option<String>")]
+    pub sql: Option<Spanned<String>>,
+    /// Share of the observed rows in each window that this SQL condition holds for; null does not hold.
+    #[schemars(with = "Option<String>")]
+    pub share: Option<Spanned<String>>,
+    /// Mean in each window of this SQL expression over an observed row, nulls left out.
+    #[schemars(with = "Option<String>")]
+    pub mean: Option<Spanned<String>>,
+    /// Sum in each window of this SQL expression over an observed row; 0 of no values.
+    #[schemars(with = "Option<String>")]
+    pub sum: Option<Spanned<String>>,
+    /// How many observed rows of each window this SQL condition holds for.
+    #[schemars(with = "Option<String>")]
+    pub count: Option<Spanned<String>>,
+    /// With one of the short forms: the observed rows that are looked at, as an SQL condition.
+    #[serde(rename = "where")]
+    #[schemars(with = "Option<String>")]
+    pub only: Option<Spanned<String>>,
     /// Too high above this.
     pub above: Option<f64>,
     /// Too low below this.
@@ -36,6 +54,42 @@ pub struct Watch {
     /// says in one row from when (`since`) until when (`until`). What it selects goes wherever alerts go.
     #[schemars(with = "Option<String>")]
     pub examples: Option<Spanned<String>>,
+}
+
+impl Watch {
+    /// How many of `sql`, `share`, `mean`, `sum` and `count` are given; a sound watch has one.
+    pub fn forms(&self) -> usize {
+        [&self.sql, &self.share, &self.mean, &self.sum, &self.count].into_iter().flatten().count()
+    }
+
+    /// The SELECT that gives its values, and where in `domain.toml` what it is made of stands.
+    pub fn query(&self) -> (String, usize) {
+        if let Some(sql) = &self.sql {
+            return (sql.get_ref().clone(), sql.span().start);
+        }
+        // Filters, not a WHERE: a window whose rows are all left out has a count and a sum of 0, not none. The line ends let an
+        // expression end in a comment.
+        let only = self.only.as_ref().map(|only| format!(" FILTER (WHERE {}\n)", only.get_ref())).unwrap_or_default();
+        let made = |of: &Spanned<String>, value: String| {
+            (format!("SELECT window_start AS at, {value} FROM observed GROUP BY window_start"), of.span().start)
+        };
+        match (&self.share, &self.mean, &self.sum, &self.count) {
+            (Some(of), ..) => {
+                let holds = format!("avg(CASE WHEN {}\nTHEN 1.0 ELSE 0.0 END){only}", of.get_ref());
+                made(of, format!("{holds} AS value, count(*){only} AS rows"))
+            }
+            (_, Some(of), ..) => made(of, format!("avg(CAST({}\nAS DOUBLE PRECISION)){only} AS value", of.get_ref())),
+            (_, _, Some(of), _) => {
+                let sum = format!("sum(CAST({}\nAS DOUBLE PRECISION)){only}", of.get_ref());
+                made(of, format!("coalesce({sum}, 0) AS value"))
+            }
+            (_, _, _, Some(of)) => {
+                let holds = format!("sum(CASE WHEN {}\nTHEN 1 ELSE 0 END){only}", of.get_ref());
+                made(of, format!("coalesce({holds}, 0) AS value"))
+            }
+            _ => (String::new(), self.name.span().start),
+        }
+    }
 }
 
 /// Which side of what was usual is an alarm.

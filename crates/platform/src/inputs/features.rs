@@ -8,9 +8,9 @@ use crate::values::OwnedValue;
 use rayon::prelude::*;
 use septet_domain::{Column as ContractColumn, Domain};
 use septet_learn::frame::{Column, Frame, MISSING};
-use septet_tables::arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
+use septet_tables::arrow::array::{Array, ArrayRef, AsArray, Float64Array, RecordBatch};
 use septet_tables::arrow::compute::concat;
-use septet_tables::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use septet_tables::arrow::datatypes::{DataType, Field, Float64Type, Schema, SchemaRef};
 use septet_tables::{Engine, RowExpressions, TablesError, numbers};
 use std::ops::Range;
 use std::sync::Arc;
@@ -27,6 +27,8 @@ pub struct FeatureSet {
     expressions: RowExpressions,
     /// Columns of the input that an expression may read: no labels, nothing that reveals one.
     inputs: Vec<usize>,
+    /// What each window column is where its aggregate is null.
+    empties: Vec<Option<f64>>,
 }
 
 impl FeatureSet {
@@ -46,6 +48,8 @@ impl FeatureSet {
         };
         let inputs: Vec<usize> = (0..schema.fields().len()).filter(|&at| !tells(schema.field(at).name())).collect();
         let own = inputs.iter().map(|&at| schema.field(at).clone());
+        let empty = |name: &String| domain.spec.window_column(name).and_then(|(column, _)| column.empty);
+        let empties = windows.iter().map(empty).collect();
         let windows = windows.iter().map(|name| Field::new(name, DataType::Float64, true));
         let schema = Arc::new(Schema::new(own.chain(windows).collect::<Vec<_>>()));
         let sql = with_more_columns(&domain.files["features.sql"], extras);
@@ -55,11 +59,12 @@ impl FeatureSet {
             let message = format!("feature `{name}` is a {kind}; expected a number, a truth value or a text");
             return Err(TablesError::Sql { message, place: None }.into());
         }
-        Ok(FeatureSet { names: expressions.names.clone(), expressions, inputs })
+        Ok(FeatureSet { names: expressions.names.clone(), expressions, inputs, empties })
     }
 
     fn row_batch(&self, events: &RecordBatch, windows: Vec<ArrayRef>) -> Result<RecordBatch, PlatformError> {
         let own = self.inputs.iter().map(|&at| events.column(at).clone());
+        let windows = windows.into_iter().zip(&self.empties).map(|(column, empty)| filled(column, *empty));
         RecordBatch::try_new(self.expressions.schema().clone(), own.chain(windows).collect()).map_err(arrow_error)
     }
 
@@ -106,6 +111,13 @@ impl FeatureSet {
     pub fn reads(&self) -> &[Vec<String>] {
         &self.expressions.reads
     }
+}
+
+/// A window column with `empty` in the place of nulls.
+fn filled(column: ArrayRef, empty: Option<f64>) -> ArrayRef {
+    let Some(empty) = empty else { return column };
+    let values = column.as_primitive::<Float64Type>().iter().map(|value| value.unwrap_or(empty));
+    Arc::new(Float64Array::from_iter_values(values))
 }
 
 /// Values of a frame's row, as a service would hold them.
@@ -206,4 +218,19 @@ fn no_feature(history: &History, column: &ArrayRef) -> Result<Option<String>, Pl
         }
         _ => None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_window_without_a_value_is_what_the_domain_says_and_null_where_it_says_nothing() {
+        let column: ArrayRef = Arc::new(Float64Array::from(vec![Some(0.5), None]));
+        assert_eq!(
+            filled(column.clone(), Some(0.0)).as_primitive::<Float64Type>(),
+            &Float64Array::from(vec![0.5, 0.0])
+        );
+        assert_eq!(filled(column.clone(), None).as_ref(), column.as_ref());
+    }
 }

@@ -216,7 +216,7 @@ fn in_windows(domain: &Domain, error: PlatformError) -> PlatformError {
         words.into_iter().any(|word| said.contains(&format!("No field named {word}")))
     };
     let expressions = domain.spec.window.iter().flat_map(|window| window.get_ref().columns.values());
-    let at = expressions.into_iter().find(|text| named(text.get_ref())).map(|text| text.span().start);
+    let at = expressions.into_iter().find(|text| named(&text.get_ref().is)).map(|text| text.span().start);
     let offset = at.or_else(|| domain.spec.window.first().map(|window| window.span().start)).unwrap_or(0);
     match error {
         PlatformError::Tables(error) => at_offset(domain, offset, error),

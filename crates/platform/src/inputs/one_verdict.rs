@@ -38,8 +38,8 @@ must = { type = "text", required = true }
 truth = { type = "bool" }
 wanted = { type = "bool", label = true, known_after = "1d" }
 
-[feature.amount]
-meaning = "amount"
+[features]
+amount = "amount"
 
 [model]
 kind = "linear"

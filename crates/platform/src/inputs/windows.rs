@@ -46,8 +46,8 @@ async fn compile_window(
 ) -> Result<CompiledWindow, PlatformError> {
     let mut arguments: Vec<String> = Vec::new();
     let mut columns = Vec::new();
-    for text in window.columns.values() {
-        let expression = WindowExpression::parse(text.get_ref()).map_err(arrow_error)?;
+    for column in window.columns.values() {
+        let expression = WindowExpression::parse(&column.get_ref().is).map_err(arrow_error)?;
         let input = expression.argument.map(|argument| {
             arguments.iter().position(|known| *known == argument).unwrap_or_else(|| {
                 arguments.push(argument);

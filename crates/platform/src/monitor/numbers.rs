@@ -208,8 +208,9 @@ impl Evaluator<'_> {
 
     /// A `[[watch]]`: its SELECT is a series, or one number that stands for the newest window.
     pub(super) async fn declared(&self, watch: &Watch) -> Result<Number, PlatformError> {
-        let place = |error| at_offset(self.domain(), watch.sql.span().start, error);
-        let (schema, batches) = self.engine.query(watch.sql.get_ref()).await.map_err(place)?;
+        let (sql, offset) = watch.query();
+        let place = |error| at_offset(self.domain(), offset, error);
+        let (schema, batches) = self.engine.query(&sql).await.map_err(place)?;
         let mut values = Vec::new();
         match (schema.index_of("at"), schema.index_of("value")) {
             (Ok(at), Ok(value)) => {
@@ -229,7 +230,7 @@ impl Evaluator<'_> {
                 values.dedup_by_key(|value| value.window);
             }
             _ => {
-                let number = self.engine.number(watch.sql.get_ref()).await.map_err(place)?;
+                let number = self.engine.number(&sql).await.map_err(place)?;
                 // One number is one look: it counts as if it had been so for as long as asked.
                 let newest = self.grid.watched.end - 1;
                 let back = i64::from(watch.windows.max(1)) - 1;

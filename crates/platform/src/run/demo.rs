@@ -11,7 +11,10 @@ use std::path::PathBuf;
 pub fn demo_file(home: &Home, input: &str, small: bool, progress: &dyn Progress) -> Result<PathBuf, PlatformError> {
     let Some(source) = demo_source(input) else {
         let what = format!("there is no demo source for `{input}`");
-        return Err(PlatformError::usage(what, "name one with --source FILE --layout NAME"));
+        let hint = format!(
+            "name one with --source FILE --layout NAME, or put rows into demo/{input}.csv of the domain's folder"
+        );
+        return Err(PlatformError::usage(what, hint));
     };
     let path = home.demo_file(&format!("{input}{}.csv", if small { ".small" } else { "" }));
     if path.is_file() {

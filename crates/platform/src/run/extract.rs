@@ -104,7 +104,10 @@ fn location(run: &Run, input: &str) -> Result<Location, PlatformError> {
     match run.options.sources.get(input) {
         Some(text) => Ok(Location::parse(text)?),
         None if layout_name(run) == DEMO_LAYOUT => {
-            let file = demo_file(run.home, input, run.options.demo_small, run.progress)?;
+            let file = match run.domain.demo_file(input) {
+                Some(file) => file,
+                None => demo_file(run.home, input, run.options.demo_small, run.progress)?,
+            };
             Ok(Location::Files(file.display().to_string()))
         }
         None => Err(PlatformError::usage(

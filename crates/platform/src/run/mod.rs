@@ -9,6 +9,7 @@ mod in_force;
 mod limits;
 mod load;
 pub mod prepare;
+pub(crate) mod table_tests;
 mod train;
 mod transform;
 mod validate;

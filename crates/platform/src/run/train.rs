@@ -251,12 +251,12 @@ fn hash_of(parts: &[&str]) -> String {
 fn features(run: &Run, data: &TrainingData) -> Vec<FeatureSchema> {
     let spec = &run.domain.spec;
     let feature = |(name, column): (&String, &Column)| {
-        let declared = spec.feature.iter().find(|(known, _)| known.get_ref() == name).map(|(_, feature)| feature);
+        let said = spec.words_of(name);
         FeatureSchema {
             name: name.clone(),
             kind: if matches!(column, Column::Number(_)) { "number" } else { "category" }.to_owned(),
-            meaning: declared.and_then(|feature| feature.meaning.clone()),
-            unit: declared.and_then(|feature| feature.unit.clone()),
+            meaning: said.meaning,
+            unit: said.unit,
         }
     };
     data.frame.names.iter().zip(&data.frame.columns).map(feature).collect()

@@ -1,8 +1,9 @@
-//! Checked rows to the domain's tables: one SQL file a table, each after those it reads.
+//! Checked rows to the domain's tables: one SQL file a table, each after those it reads. Then what must hold of them.
 
 use crate::PlatformError;
 use crate::inputs::places::{at_file, table_order};
 use crate::registry::tables::register_inputs;
+use crate::run::table_tests::run_tests;
 use crate::run::{Made, Run, StepName};
 use septet_tables::TableFile;
 use serde_json::json;
@@ -29,7 +30,14 @@ pub async fn run(run: &Run<'_>) -> Result<Made, PlatformError> {
         fingerprints.push(written.fingerprint);
         tables.insert(name, written.rows);
     }
+    let tests = run_tests(&engine, run.domain).await?;
     let fingerprint = blake3::hash(fingerprints.join("-").as_bytes()).to_hex()[..32].to_owned();
     let rows_out = tables.values().sum();
-    Ok(Made { rows_in: extracted.rows_out, rows_out, quarantined: 0, fingerprint, detail: json!({ "tables": tables }) })
+    Ok(Made {
+        rows_in: extracted.rows_out,
+        rows_out,
+        quarantined: 0,
+        fingerprint,
+        detail: json!({ "tables": tables, "tests": tests }),
+    })
 }

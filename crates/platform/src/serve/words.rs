@@ -2,7 +2,7 @@
 
 use crate::values::OwnedValue;
 use crate::version::Manifest;
-use septet_domain::{Domain, Feature};
+use septet_domain::Domain;
 
 /// "Mean amount of the card in 7 days" and " EUR".
 #[derive(Clone, Debug)]
@@ -14,17 +14,12 @@ pub(super) struct Phrase {
 }
 
 pub(super) fn phrases(domain: &Domain, manifest: &Manifest) -> Vec<Phrase> {
-    let (_, input) = domain.spec.first_input();
     let phrase = |feature: &crate::version::FeatureSchema| {
-        let column = input.columns.iter().find(|(name, _)| *name.get_ref() == feature.name).map(|(_, column)| column);
-        let declared: Option<&Feature> =
-            domain.spec.feature.iter().find(|(name, _)| *name.get_ref() == feature.name).map(|(_, feature)| feature);
-        let meaning = declared.and_then(|feature| feature.meaning.clone());
-        let meaning = meaning.or_else(|| column.and_then(|column| column.meaning.clone()));
-        let meaning = meaning.or_else(|| feature.meaning.clone()).unwrap_or_else(|| feature.name.clone());
+        let said = domain.spec.words_of(&feature.name);
+        let meaning = said.meaning.or_else(|| feature.meaning.clone()).unwrap_or_else(|| feature.name.clone());
         let mut letters = meaning.chars();
         let first = letters.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
-        let unit = feature.unit.clone().or_else(|| column.and_then(|column| column.unit.clone()));
+        let unit = feature.unit.clone().or(said.unit);
         let unit = unit.map(|unit| format!(" {unit}")).unwrap_or_default();
         Phrase { meaning: first + letters.as_str(), unit, number: manifest.task == "number" }
     };

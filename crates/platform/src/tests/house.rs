@@ -36,12 +36,9 @@ entity = "customer_id"
 over = ["60d"]
 columns = { visits = "count()" }
 
-[feature.amount]
-meaning = "what was spent"
-unit = "EUR"
-
-[feature.customer_visits_60d]
-meaning = "visits of the customer in 60 days"
+[features]
+amount = { meaning = "what was spent", unit = "EUR" }
+customer_visits_60d = "visits of the customer in 60 days"
 
 [model]
 kind = "linear"
@@ -115,8 +112,8 @@ close = { required = true, min = 0 }
 [series.labels]
 higher = { type = "bool", known_after = "1d", meaning = "the next close is higher" }
 
-[feature.above_mean]
-meaning = "close by its mean of ten days"
+[features]
+above_mean = "close by its mean of ten days"
 
 [model]
 kind = "linear"

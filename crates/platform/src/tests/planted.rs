@@ -66,15 +66,10 @@ delay = "14d"
 over = ["60d"]
 columns = { lost_share = "avg(was_lost)" }
 
-[feature.weight]
-meaning = "weight"
-unit = "kg"
-
-[feature.weight_log]
-meaning = "weight on a logarithmic scale"
-
-[feature.sender_parcels_7d]
-meaning = "parcels of the sender in 7 days"
+[features]
+weight = { meaning = "weight", unit = "kg" }
+weight_log = "weight on a logarithmic scale"
+sender_parcels_7d = "parcels of the sender in 7 days"
 
 [model]
 kind = "linear"
@@ -207,7 +202,7 @@ const PLANTED: &[(&str, &str, &str, &[&str])] = &[
     (F, "ln(weight + 1)", "random()", &["depends on when it is called"]),
     (F, "ln(weight + 1)", "'a' || weight + 1", &["features.sql:"]),
     (F, "AS weight_log", "AS weight", &["features.sql:", "`weight`"]),
-    (T, "[feature.weight_log]", "[feature.weight_lgo]", &["did you mean `weight_log`?"]),
+    (T, "weight_log = ", "weight_lgo = ", &["did you mean `weight_log`?"]),
     // The model.
     (T, "kind = \"linear\"", "kind = \"liner\"", &["did you mean `linear`?"]),
     (T, "target = \"was_lost\"", "target = \"weight\"", &["not a column with label"]),

@@ -18,7 +18,7 @@ use std::path::Path;
 
 /// Raised when a reader of today could not read a version of tomorrow.
 /// 3: calibrators take log-odds, labels have an interval.
-pub const FORMAT: u32 = 3;
+pub const FORMAT: u32 = 4;
 
 /// `manifest.json`: what a version is.
 #[derive(Clone, Debug, Serialize, Deserialize)]

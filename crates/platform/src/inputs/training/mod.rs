@@ -311,7 +311,7 @@ fn compared(
 /// What is predicted, how, and what all fits share.
 pub fn context(domain: &Domain) -> Result<Context, PlatformError> {
     let model = &domain.spec.model;
-    let monotone = domain.spec.feature.iter().filter_map(|(name, feature)| {
+    let monotone = domain.spec.features.iter().filter_map(|(name, feature)| {
         let direction = match feature.monotone? {
             Monotone::Rising => 1,
             Monotone::Falling => -1,
