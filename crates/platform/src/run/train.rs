@@ -47,7 +47,8 @@ pub async fn run(run: &Run<'_>) -> Result<Made, PlatformError> {
     let mut files = vec![("manifest.json".to_owned(), to_json(&manifest)?)];
     files.extend(outcome.fitted.files()?.into_iter().map(|(name, bytes)| (name.to_owned(), bytes)));
     files.push(("charts.json".to_owned(), to_json(&charts(run, &data, &outcome))?));
-    let (name, profile) = Profiles::learn(&data.frame, learned_from, served(&outcome.test[0])).file()?;
+    let profiles = Profiles::learn(&data.frame, &data.personal, learned_from, served(&outcome.test[0]));
+    let (name, profile) = profiles.file()?;
     files.push((name.to_owned(), profile));
     files.push((ANSWERS.to_owned(), answers_file(&outcome.validation, &outcome.test)?));
     if let Some(interval) = &outcome.interval {

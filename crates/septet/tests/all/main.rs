@@ -1,7 +1,9 @@
 //! The program as its users run it: one binary, real files, real servers.
 
 mod bodies;
+mod canary;
 mod crash;
+mod document;
 mod domains;
 mod handbook;
 mod http;
