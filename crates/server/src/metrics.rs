@@ -67,6 +67,9 @@ pub fn of_domain(text: &str, domain: &str) -> String {
     let own = format!("domain=\"{domain}\"");
     let (mut kept, mut heading) = (String::with_capacity(text.len()), String::new());
     for line in text.lines() {
+        if line.is_empty() {
+            continue;
+        }
         if line.starts_with("# HELP") {
             heading.clear();
         }

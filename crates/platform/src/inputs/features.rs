@@ -230,10 +230,10 @@ fn no_feature(history: &History, name: &str, column: &ArrayRef) -> Result<Option
     let texts: Vec<&str> = values.iter().filter_map(word).collect();
     Ok(match different {
         0 | 1 => Some("it does not vary".to_owned()),
+        _ if is_text && is_free_text(&texts) => Some(format!("personal, it seems to hold free text: {declare}")),
         count if is_text && share > IDENTIFIER_SHARE => {
             Some(format!("an identifier: {count} different texts in {} rows", history.rows()))
         }
-        _ if is_text && is_free_text(&texts) => Some(format!("personal, it seems to hold free text: {declare}")),
         _ => None,
     })
 }
