@@ -123,8 +123,8 @@ impl FeatureSet {
 
 /// The same of a series, whose texts may be made of any column of its rows.
 pub(super) fn personal_of_series(domain: &Domain, types: &[DataType]) -> Vec<bool> {
-    let columns = domain.spec.input.values().flat_map(|input| input.columns.values());
-    let personal = columns.filter(|column| column.personal.is_some()).count() > 0;
+    let mut columns = domain.spec.input.values().flat_map(|input| input.columns.values());
+    let personal = columns.any(|column| column.personal.is_some());
     types.iter().map(|kind| personal && is_text(kind)).collect()
 }
 

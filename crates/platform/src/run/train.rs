@@ -15,7 +15,7 @@ use crate::run::prepare::prepare;
 use crate::run::{Made, Run};
 use crate::split::{DAY, day_name};
 use crate::values::to_json;
-use crate::version::profiles::Profiles;
+use crate::version::profiles::{self, Profiles};
 use crate::version::{DEFINITION, Estimate, FORMAT, FeatureSchema, INTERVAL, Manifest, Scorer};
 use septet_learn::calibration::ProbabilityInterval;
 use septet_learn::frame::Column;
@@ -236,7 +236,16 @@ fn fit_name(run: &Run, data_fingerprint: &str, layout: &str) -> String {
     let model = run.domain.fingerprints().model;
     let seed = run.domain.spec.seed().to_string();
     let format = FORMAT.to_string();
-    hash_of(&[data_fingerprint, run.domain.name(), &model, layout, &seed, env!("CARGO_PKG_VERSION"), &format])
+    hash_of(&[
+        data_fingerprint,
+        run.domain.name(),
+        &model,
+        layout,
+        &seed,
+        env!("CARGO_PKG_VERSION"),
+        &format,
+        profiles::FORM,
+    ])
 }
 
 /// And with equal decisions on it the same version.

@@ -14,6 +14,9 @@ use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
 const FILE: &str = "profile.json";
+/// Raised when profiles keep something else: an earlier fit with its profile is then not taken over.
+/// 2: no words of persons.
+pub const FORM: &str = "2";
 /// Bins of a number: fewer than the most there can be, since pages show them.
 const BINS: usize = 32;
 /// Live rows after which the older half is forgotten.

@@ -154,7 +154,7 @@ fn words_of(text: &str) -> impl Iterator<Item = String> + '_ {
 
 fn hash(word: &str) -> u64 {
     let hash = blake3::hash(word.as_bytes());
-    hash.as_bytes().iter().take(8).fold(0, |all, &byte| all << 8 | u64::from(byte))
+    hash.as_bytes().iter().take(8).fold(0, |all, &byte| (all << 8) | u64::from(byte))
 }
 
 fn hashed(word: &str) -> String {
