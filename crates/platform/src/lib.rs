@@ -29,7 +29,7 @@ pub use error::PlatformError;
 pub use inputs::places::table_order;
 pub use progress::{NoProgress, Progress};
 pub use registry::alert_store::{AlertRecord, DeliveryRecord};
-pub use registry::clock::{instant_text, now_micros};
+pub use registry::clock::{instant_text, now_micros, rfc3339};
 pub use registry::home::{Home, Published};
 pub use registry::store::{Alias, AliasChange, GateRecord, Signed, Store, VersionRecord};
 pub use registry::{CHAMPION, PINNED};

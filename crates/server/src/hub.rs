@@ -5,7 +5,7 @@ use crate::problem::Problem;
 use crate::state::DomainState;
 use axum::Router;
 use axum::extract::State;
-use axum::response::Html;
+use axum::response::{Html, Response};
 use axum::routing::get;
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -22,9 +22,17 @@ pub fn hub(states: &[Arc<DomainState>]) -> Router {
     let own = Router::new()
         .route("/", get(index))
         .route("/livez", get(info::livez))
+        .route("/metrics", get(metrics))
+        .route("/problems/{code}", get(crate::problems::page))
         .fallback(move || async move { Problem::new("not_found", hint) })
         .with_state(listed);
     domains.merge(own)
+}
+
+/// The metrics of all domains: one address to scrape.
+async fn metrics(State(states): State<Arc<Vec<Arc<DomainState>>>>) -> Response {
+    states.iter().for_each(|state| info::show_metrics(state));
+    info::metrics_page(crate::metrics::render())
 }
 
 /// A small page with the way to everything.

@@ -159,7 +159,7 @@ pub async fn quality(State(state): State<Arc<DomainState>>) -> Result<Json<Value
 fn unusual(state: &DomainState) -> Value {
     let Some(answerer) = state.service.answerer() else { return Value::Null };
     let Some(live) = &answerer.live_features else { return Value::Null };
-    let features = live.drift(answerer.manifest()).into_iter().map(|column| {
+    let features = live.drift().into_iter().map(|column| {
         json!({
             "feature": column.name, "rows": column.rows, "missing_share": column.missing_share,
             "share_outside_training": column.share_outside, "share_unseen_in_training": column.share_unseen,
@@ -188,10 +188,20 @@ async fn last_extract(state: &DomainState, published: &Published) -> Result<Valu
     }))
 }
 
+/// This domain's own: of another one its own port tells, and of all the hub.
 pub async fn metrics(State(state): State<Arc<DomainState>>) -> Response {
+    show_metrics(&state);
+    metrics_page(crate::metrics::of_domain(&crate::metrics::render(), state.service.domain().name()))
+}
+
+/// Brings what is shown, not counted, up to date.
+pub fn show_metrics(state: &DomainState) {
     state.metrics.show(&state.service.condition());
     crate::metrics::show_machine(&state.watched.system);
     state.metrics.show_look(state.watched.look().as_deref());
-    let text = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
-    ([(header::CONTENT_TYPE, text)], crate::metrics::render()).into_response()
+}
+
+pub fn metrics_page(text: String) -> Response {
+    let kind = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+    ([(header::CONTENT_TYPE, kind)], text).into_response()
 }

@@ -62,6 +62,27 @@ pub fn render() -> String {
     HANDLE.get().map(PrometheusHandle::render).unwrap_or_default()
 }
 
+/// The text without samples of other domains, and without the headings that then stand over nothing.
+pub fn of_domain(text: &str, domain: &str) -> String {
+    let own = format!("domain=\"{domain}\"");
+    let (mut kept, mut heading) = (String::with_capacity(text.len()), String::new());
+    for line in text.lines() {
+        if line.is_empty() {
+            continue;
+        }
+        if line.starts_with("# HELP") {
+            heading.clear();
+        }
+        if line.starts_with('#') {
+            heading.push_str(&format!("{line}\n"));
+        } else if !line.contains("domain=\"") || line.contains(&own) {
+            kept.push_str(&std::mem::take(&mut heading));
+            kept.push_str(&format!("{line}\n"));
+        }
+    }
+    kept
+}
+
 /// Ready-made handles: naming a metric costs more than counting it.
 pub struct DomainMetrics {
     domain: String,
@@ -153,4 +174,21 @@ pub fn show_machine(system: &SystemWatch) {
     gauge!("septet_event_loop_lag_seconds").set(sample.loop_lag_ms / 1e3);
     gauge!("septet_log_commit_seconds").set(sample.log_commit_ms / 1e3);
     gauge!("septet_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_port_tells_of_its_own_domain_and_of_the_process() {
+        let text = "# HELP a all\n# TYPE a gauge\na{domain=\"fraud\"} 1\na{domain=\"shop\"} 2\n\n# HELP b one\n# TYPE b \
+                    gauge\nb{domain=\"shop\"} 3\n\n# HELP c process\n# TYPE c gauge\nc 4\n";
+        let own = of_domain(text, "fraud");
+        assert!(
+            own.contains("# TYPE a gauge\na{domain=\"fraud\"} 1\n") && own.contains("# TYPE c gauge\nc 4\n"),
+            "{own}"
+        );
+        assert!(!own.contains("shop") && !own.contains("# HELP b"), "{own}");
+    }
 }

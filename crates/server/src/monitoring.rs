@@ -39,7 +39,7 @@ pub async fn drift(State(state): State<Arc<DomainState>>) -> Result<Json<Value>,
     let answerer = state.service.answerer();
     let answerer = answerer.ok_or_else(|| Problem::new("not_ready", state.service.condition().stage))?;
     let manifest = answerer.manifest();
-    let columns = answerer.live_features.as_ref().map(|live| live.drift(manifest));
+    let columns = answerer.live_features.as_ref().map(|live| live.drift());
     Ok(Json(json!({
         "version": manifest.version,
         "rows_min": septet_platform::ROWS_MIN,

@@ -31,6 +31,7 @@ pub fn document(answerer: &Answerer, base: &str, with_keys: bool) -> Value {
             "description": format!("{} Every answer is recorded with its reasons before it is given.", spec.question),
             "license": { "name": "Apache-2.0", "identifier": "Apache-2.0" },
         },
+        "tags": TAGS.map(|(name, description)| json!({ "name": name, "description": description })),
         "servers": [{ "url": if base.is_empty() { "/" } else { base } }],
         "paths": paths(answerer),
         "components": { "schemas": schemas(answerer), "responses": problem_responses() },
@@ -87,13 +88,36 @@ fn by_itself(name: &str) -> Value {
 }
 
 fn paths(answerer: &Answerer) -> Map<String, Value> {
-    let told = |route: &Route| Some((route.path.to_owned(), route.operation?(answerer)));
+    let told = |route: &Route| {
+        let mut operations = route.operation?(answerer);
+        for operation in operations.as_object_mut()?.values_mut() {
+            operation["tags"] = json!([tag(route.path)]);
+        }
+        Some((route.path.to_owned(), operations))
+    };
     ROUTES.iter().filter_map(told).collect()
+}
+
+/// Groups of addresses, with what they are for.
+const TAGS: [(&str, &str); 4] = [
+    ("answers", "Rows in, answers out, and the truth that came later"),
+    ("model", "The version that answers"),
+    ("monitoring", "Quality, drift, performance and alerts"),
+    ("service", "Whether it is up, and its metrics"),
+];
+
+fn tag(path: &str) -> &'static str {
+    match path.split('/').nth(1) {
+        Some("predict" | "feedback") => "answers",
+        Some("model") => "model",
+        Some("monitoring") => "monitoring",
+        _ => "service",
+    }
 }
 
 /// A page that is read.
 pub fn page(id: &str, summary: &str, others: &[u16]) -> Value {
-    let responses = answered(summary, "application/json", json!({ "type": "object" }), others);
+    let responses = answered(summary, "application/json", crate::pages::schema(id), others);
     json!({ "get": { "operationId": id, "summary": summary, "responses": responses } })
 }
 
@@ -135,7 +159,11 @@ pub fn predict_batch(answerer: &Answerer) -> Value {
     }})
 }
 
+/// Null where no truth can be told: all labels are made from later rows.
 pub fn feedback(answerer: &Answerer) -> Value {
+    if !answerer.contract().columns.iter().any(is_told) {
+        return Value::Null;
+    }
     json!({ "post": {
         "operationId": "feedback", "summary": "The truth that came later, for one event or many",
         "requestBody": { "required": true, "content": {
@@ -150,7 +178,7 @@ pub fn feedback(answerer: &Answerer) -> Value {
 }
 
 pub fn readyz() -> Value {
-    let any = json!({ "type": "object" });
+    let any = crate::pages::schema("readyz");
     json!({ "get": { "operationId": "readyz", "summary": "200 while it answers", "responses": {
         "200": { "description": "ready", "content": { "application/json": { "schema": any } } },
         "503": { "description": "not ready, and why", "content": {
@@ -307,14 +335,21 @@ fn nullable(column: &EventColumn, mut schema: Value) -> Value {
     schema
 }
 
+/// Whether it is a label that is told by feedback.
+fn is_told(column: &EventColumn) -> bool {
+    column.label() && !column.label_from_later_rows()
+}
+
 fn outcome_schema(contract: &EventContract) -> Value {
     let key = &contract.columns[contract.key];
-    let labels = contract.columns.iter().filter(|column| column.label() && !column.label_from_later_rows());
+    let labels = contract.columns.iter().filter(|column| is_told(column));
     let mut properties: Map<String, Value> =
         labels.map(|column| (column.name.clone(), column_schema(column, false))).collect();
     properties.insert(key.name.clone(), column_schema(key, true));
+    let least = properties.len().min(2);
     json!({
-        "type": "object", "properties": properties, "required": [key.name], "minProperties": 2, "additionalProperties": false,
+        "type": "object", "properties": properties, "required": [key.name],
+        "minProperties": least, "additionalProperties": false,
     })
 }
 
@@ -373,12 +408,23 @@ pub fn example(answerer: &Answerer) -> Value {
         answerer.contract().read(&value, String::new(), "").is_ok()
     };
     match event.filter(fits) {
-        Some(event) => Value::Object(event.clone()),
+        Some(event) => with_full_times(answerer.contract(), event.clone()),
         None => {
             let columns = answerer.contract().columns.iter().filter(|column| column.required());
             Value::Object(columns.map(|column| (column.name.clone(), sample(column))).collect())
         }
     }
+}
+
+/// The same with its times as RFC 3339 writes them, which `date-time` asks for.
+fn with_full_times(contract: &EventContract, mut event: Map<String, Value>) -> Value {
+    for column in contract.columns.iter().filter(|column| column.kind == ColumnType::Timestamp) {
+        let Some(Value::String(text)) = event.get_mut(&column.name) else { continue };
+        if let Some(full) = septet_platform::rfc3339(text) {
+            *text = full;
+        }
+    }
+    Value::Object(event)
 }
 
 fn sample(column: &EventColumn) -> Value {
@@ -396,7 +442,7 @@ fn outcome_example(answerer: &Answerer) -> Value {
     let contract = answerer.contract();
     let key = &contract.columns[contract.key].name;
     let mut outcome = Map::from_iter([(key.clone(), example(answerer)[key].clone())]);
-    for label in contract.columns.iter().filter(|column| column.label() && !column.label_from_later_rows()) {
+    for label in contract.columns.iter().filter(|column| is_told(column)) {
         outcome.insert(label.name.clone(), sample(label));
     }
     Value::Object(outcome)

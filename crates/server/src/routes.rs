@@ -4,7 +4,7 @@ use crate::body::{CHUNKS_WAITING_MAX, body_of};
 use crate::openapi::page;
 use crate::problem::Problem;
 use crate::state::DomainState;
-use crate::{batch, docs, feedback, info, monitoring, openapi, predict, trace};
+use crate::{batch, docs, feedback, info, monitoring, openapi, predict, problems, trace};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
@@ -108,6 +108,7 @@ pub const ROUTES: &[Route] = &[
     },
     Route { path: "/metrics", answered_by: || get(info::metrics), operation: Some(|_| openapi::metrics()) },
     Route { path: "/openapi.json", answered_by: || get(openapi::openapi), operation: None },
+    Route { path: "/problems/{code}", answered_by: || get(problems::page), operation: None },
     Route { path: "/docs", answered_by: || get(docs::to_folder), operation: None },
     Route { path: "/docs/", answered_by: || get(docs::index), operation: None },
     Route { path: "/docs/{*file}", answered_by: || get(docs::file), operation: None },

@@ -9,6 +9,8 @@ use std::path::PathBuf;
 
 /// What the engine says in its longest sentences about a query; names in it may come from a file.
 const MESSAGE_CHARACTERS_MAX: usize = 3_000;
+/// Shorter numbers and words are the engine's own: a scale, a precision.
+const DIGITS_TOLD: usize = 3;
 /// Advice of the engine that nobody can follow here.
 const NO_SETTING_OF_OURS: &str = " or disable the datafusion.sql_parser.enable_ident_normalization configuration";
 
@@ -67,7 +69,10 @@ impl TablesError {
         if let Some(ours) = find_ours(&error) {
             return ours;
         }
-        let message = plain(&error);
+        let message = match speaks_of_values(&error) {
+            true => without_values(&plain(&error), sql),
+            false => plain(&error),
+        };
         let same_name = message.contains("same name") || message.contains("duplicate") || message.contains("ambiguous");
         if let Some((name, first, again)) = given_twice(sql).filter(|_| same_name) {
             let message = format!("column `{name}` is given twice: first at {}:{}", first.line, first.column);
@@ -111,6 +116,35 @@ fn plain(error: &DataFusionError) -> String {
         Some((end, _)) => format!("{}...", &text[..end]),
         None => text,
     }
+}
+
+/// Whether it arose from rows, not from the text of a query.
+fn speaks_of_values(error: &DataFusionError) -> bool {
+    let root = error.find_root();
+    !matches!(root, DataFusionError::SchemaError(..) | DataFusionError::SQL(..) | DataFusionError::Plan(_))
+}
+
+/// The message without what it quotes of the data, which may be of a person: quoted words and numbers that the query's own
+/// text does not hold. Names of types keep their digits.
+fn without_values(message: &str, sql: &str) -> String {
+    let mut kept = String::with_capacity(message.len());
+    let mut rest = message;
+    while let Some(letter) = rest.chars().next() {
+        let length = match letter {
+            '\'' | '"' | '`' => rest[1..].find(letter).map(|end| end + 2),
+            '0'..='9' if !kept.ends_with(|before: char| before.is_alphanumeric() || before == '_') => {
+                let number = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '.' | '-' | '+' | ':');
+                Some(rest.find(|letter| !number(letter)).unwrap_or(rest.len()))
+            }
+            _ => None,
+        };
+        let taken = &rest[..length.unwrap_or(letter.len_utf8())];
+        let value = taken.trim_matches(['\'', '"', '`']);
+        let own = length.is_none() || value.is_empty() || sql.contains(value) || value.len() < DIGITS_TOLD;
+        kept.push_str(if own { taken } else { "..." });
+        rest = &rest[taken.len()..];
+    }
+    kept
 }
 
 /// The same error with some of the names that there are, each no longer than a person reads; without the hidden ones.
@@ -161,6 +195,29 @@ fn place_of_word(message: &str, sql: &str) -> Option<SqlPlace> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_error_of_rows_repeats_no_value_that_the_query_does_not_hold() {
+        let sql = "SELECT CAST(name AS BIGINT) + 4711 FROM source WHERE place <> 'Rome'";
+        for (message, expected) in [
+            (
+                "Cannot cast string 'ann@example.org' to value of Int64 type",
+                "Cannot cast string ... to value of Int64 type",
+            ),
+            ("Overflow happened on: 9223372036854775807 + 4711", "Overflow happened on: ... + 4711"),
+            (
+                "Error parsing timestamp from '1983-05-04': error parsing date",
+                "Error parsing timestamp from ...: error parsing date",
+            ),
+            ("Decimal128(38, 10) cannot hold 'Rome' or 1.5e300", "Decimal128(38, 10) cannot hold 'Rome' or ..."),
+            ("it isn't `name`", "it isn't `name`"),
+            ("it isn't Müller's", "it isn...s"),
+        ] {
+            assert_eq!(without_values(message, sql), expected);
+        }
+        let error = DataFusionError::Execution("no '4929'".to_owned());
+        assert_eq!(TablesError::from_sql(error, sql).to_string(), "Execution error: no ...");
+    }
 
     #[test]
     fn a_missing_column_is_told_with_the_names_that_are_there_and_no_file_among_them() {

@@ -2,11 +2,13 @@
 //! contract. Compiled once; evaluated on a batch when training and on one row when answering.
 
 use super::history::{History, intern, nullable};
+use super::screening::personal_kind;
 use crate::PlatformError;
 use crate::error::arrow_error;
 use crate::values::OwnedValue;
+use crate::version::watched::is_free_text;
 use rayon::prelude::*;
-use septet_domain::{Column as ContractColumn, Domain};
+use septet_domain::{Column as ContractColumn, ColumnType, Domain};
 use septet_learn::frame::{Column, Frame, MISSING};
 use septet_tables::arrow::array::{Array, ArrayRef, AsArray, Float64Array, RecordBatch};
 use septet_tables::arrow::compute::concat;
@@ -107,6 +109,17 @@ impl FeatureSet {
         &self.expressions.types
     }
 
+    /// Of each feature, whether its values point at a person: a text made of a personal column, a number made of a personal number.
+    pub fn personal(&self, domain: &Domain) -> Vec<bool> {
+        let (_, input) = domain.spec.first_input();
+        let points = |column: &str, text: bool| {
+            let mut columns = input.columns.iter().filter(|(name, _)| name.get_ref() == column);
+            columns.any(|(_, column)| column.personal.is_some() && (text || column.kind != ColumnType::Text))
+        };
+        let features = self.reads().iter().zip(self.types());
+        features.map(|(reads, kind)| reads.iter().any(|column| points(column, is_text(kind)))).collect()
+    }
+
     /// For each feature the columns that its expression reads.
     pub fn reads(&self) -> &[Vec<String>] {
         &self.expressions.reads
@@ -118,6 +131,13 @@ fn filled(column: ArrayRef, empty: Option<f64>) -> ArrayRef {
     let Some(empty) = empty else { return column };
     let values = column.as_primitive::<Float64Type>().iter().map(|value| value.unwrap_or(empty));
     Arc::new(Float64Array::from_iter_values(values))
+}
+
+/// The same of a series, whose texts may be made of any column of its rows.
+pub(super) fn personal_of_series(domain: &Domain, types: &[DataType]) -> Vec<bool> {
+    let mut columns = domain.spec.input.values().flat_map(|input| input.columns.values());
+    let personal = columns.any(|column| column.personal.is_some());
+    types.iter().map(|kind| personal && is_text(kind)).collect()
 }
 
 /// Values of a frame's row, as a service would hold them.
@@ -196,7 +216,7 @@ pub struct Beyond {
 pub fn telling_extras(history: &History, extras: &[String]) -> Result<Beyond, PlatformError> {
     let mut beyond = Beyond::default();
     for name in extras {
-        match no_feature(history, history.column(name)?)? {
+        match no_feature(history, name, history.column(name)?)? {
             Some(why) => beyond.left_out.push((name.clone(), why)),
             None => beyond.taken.push(name.clone()),
         }
@@ -204,20 +224,46 @@ pub fn telling_extras(history: &History, extras: &[String]) -> Result<Beyond, Pl
     Ok(beyond)
 }
 
-/// Why a column is no feature; none if it is one.
-fn no_feature(history: &History, column: &ArrayRef) -> Result<Option<String>, PlatformError> {
+/// Why a column is no feature; none if it is one. No value of it is told.
+fn no_feature(history: &History, name: &str, column: &ArrayRef) -> Result<Option<String>, PlatformError> {
+    let declare = "declare it in [input] to use it";
     if matches!(column.data_type(), DataType::Timestamp(..) | DataType::Date32 | DataType::Date64) {
         return Ok(Some("a time: features.sql can make a feature of it".to_owned()));
     }
+    let values = values_of(column)?;
+    if let Some(kind) =
+        personal_kind(name, distinct(&values).iter().map(String::as_str), *column.data_type() == DataType::Boolean)
+    {
+        return Ok(Some(format!("personal, it seems to hold {kind}: {declare}")));
+    }
     let different = intern(column)?.words.len();
     let share = different as f64 / history.rows().max(1) as f64;
+    let is_text = is_text(column.data_type());
+    let texts: Vec<&str> = values.iter().filter_map(word).collect();
     Ok(match different {
         0 | 1 => Some("it does not vary".to_owned()),
-        _ if is_text(column.data_type()) && share > IDENTIFIER_SHARE => {
-            Some(format!("an identifier: {different} different texts in {} rows", history.rows()))
+        _ if is_text && is_free_text(&texts) => Some(format!("personal, it seems to hold free text: {declare}")),
+        count if is_text && share > IDENTIFIER_SHARE => {
+            Some(format!("an identifier: {count} different texts in {} rows", history.rows()))
         }
         _ => None,
     })
+}
+
+/// The different values as a person would write them, in order.
+fn distinct(values: &[OwnedValue]) -> std::collections::BTreeSet<String> {
+    let written = |value: &OwnedValue| match value {
+        OwnedValue::Number(number) => number.is_finite().then(|| number.to_string()),
+        OwnedValue::Word(word) => word.clone(),
+    };
+    values.iter().filter_map(written).collect()
+}
+
+fn word(value: &OwnedValue) -> Option<&str> {
+    match value {
+        OwnedValue::Number(_) => None,
+        OwnedValue::Word(word) => word.as_deref(),
+    }
 }
 
 #[cfg(test)]

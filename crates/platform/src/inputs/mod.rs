@@ -14,6 +14,7 @@ pub mod live;
 #[cfg(test)]
 mod one_verdict;
 pub mod places;
+mod screening;
 mod series;
 mod series_rows;
 pub mod training;
@@ -160,6 +161,14 @@ impl Inputs {
         (if reads.iter().any(of_window) { "window" } else { "row" }, reads)
     }
 
+    /// Of each feature, whether its values point at a person. A text of a series may be of any of its rows' columns.
+    pub fn personal(&self, domain: &Domain) -> Vec<bool> {
+        match &self.way {
+            Way::Events { features, .. } => features.personal(domain),
+            Way::Series(_) => features::personal_of_series(domain, &self.types),
+        }
+    }
+
     /// The features of some requests, with the window columns that were made for them.
     pub fn features(
         &self,
@@ -229,7 +238,8 @@ pub fn numbers_of(domain: &Domain, history: &History, rows: Range<usize>) -> Res
     let (_, input) = domain.spec.first_input();
     let mut frame = Frame::default();
     for (name, column) in &input.columns {
-        if matches!(column.kind, ColumnType::Number | ColumnType::Integer) && name.get_ref() != input.key.get_ref() {
+        let shown = matches!(column.kind, ColumnType::Number | ColumnType::Integer) && column.personal.is_none();
+        if shown && name.get_ref() != input.key.get_ref() {
             let values = history.column(name.get_ref())?.slice(rows.start, rows.len());
             frame.push(name.get_ref().clone(), Column::Number(septet_tables::numbers(&values)?));
         }

@@ -54,8 +54,8 @@ impl Kind for Text {
             Parameter {
                 name: "documents_min",
                 range: Range::Whole(1.0, 1e9),
-                default: "1",
-                meaning: "texts that a word needs in training",
+                default: "2",
+                meaning: "texts that a word needs in training; with 1 the model keeps what a single person wrote",
             },
             Parameter {
                 name: "grams_max",
@@ -343,6 +343,9 @@ fn text_at(column: &Column, row: usize) -> &str {
     }
 }
 
+/// A word of one text alone is often a name, and a model's files are no place for it.
+const DOCUMENTS_MIN: f64 = 2.0;
+
 fn text_settings(parameters: &Parameters) -> TextSettings {
     let usual = TextSettings::default();
     let flag = |name: &str, usual: bool| parameters.flag(name).unwrap_or(usual);
@@ -352,7 +355,7 @@ fn text_settings(parameters: &Parameters) -> TextSettings {
         negation: flag("negation", usual.negation),
         characters: usual.characters.filter(|_| flag("characters", true)),
         sentiment: flag("sentiment", usual.sentiment),
-        documents_min: count("documents_min", f64::from(usual.documents_min)) as u32,
+        documents_min: count("documents_min", DOCUMENTS_MIN) as u32,
         grams_max: count("grams_max", usual.grams_max as f64) as usize,
     }
 }

@@ -5,6 +5,7 @@ use crate::monitor::episodes::Episode;
 use crate::monitor::gathering::{Gathering, merged, season_of};
 use crate::monitor::grid::Grid;
 use crate::monitor::observed::ObservedRows;
+use crate::version::watched::View;
 use rayon::prelude::*;
 use septet_domain::{DriftLines, Monitor};
 use septet_learn::drift::evidently;
@@ -17,6 +18,7 @@ use septet_learn::drift::thresholds::{
 };
 use septet_learn::frame::{Column, MISSING};
 use serde::Serialize;
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Bins of a number: pages show them.
@@ -83,6 +85,9 @@ enum Values<'a> {
     Categories(Vec<(&'a [u32], &'a [String])>),
 }
 
+/// A column of every part, as it is counted.
+type Counted<'a> = Vec<Cow<'a, Column>>;
+
 /// Rows of a part that a window holds.
 type Rows = std::ops::Range<usize>;
 
@@ -113,12 +118,14 @@ impl Windows {
     }
 }
 
+/// `personal`: of each input, whether its values point at a person: then they are counted without being kept.
 /// `fitted_on`: windows that the champion learned from, whose scores are surer than those of new rows.
 /// `q_max`: chance of a false alarm in one window over all columns together, from the alarm budget.
 pub fn drift(
     parts: &[ObservedRows],
     grid: &Grid,
     monitor: &Monitor,
+    personal: &[bool],
     q_max: f64,
     seed: u64,
     fitted_on: &(dyn Fn(i64) -> bool + Sync),
@@ -132,10 +139,11 @@ pub fn drift(
         return DriftSeen { unable: Some(unable), ..DriftSeen::default() };
     }
     let Some(first) = parts.first() else { return DriftSeen::default() };
-    let mut columns: Vec<(String, Values)> = Vec::new();
-    for (at, name) in first.frame.names.iter().enumerate() {
-        columns.push((name.clone(), Values::of(parts, at)));
-    }
+    let counted: Vec<(String, Counted)> = (0..first.frame.names.len())
+        .flat_map(|at| counted(parts, grid, at, personal.get(at).copied().unwrap_or(false)))
+        .collect();
+    let mut columns: Vec<(String, Values)> =
+        counted.iter().map(|(name, columns)| (name.clone(), Values::of(columns))).collect();
     let probability = parts.iter().map(|part| part.probability.as_slice()).collect();
     columns.push(("probability".to_owned(), Values::Numbers(probability)));
     let rule = AlarmRule { q_max, windows: monitor.persistence.max(1), ..AlarmRule::default() };
@@ -166,11 +174,35 @@ pub fn drift(
     DriftSeen { columns: seen, episodes, together: gathering.together, note, unable: None }
 }
 
+/// What is counted of an input, by name. The view is learned from the reference's rows.
+fn counted<'a>(parts: &'a [ObservedRows], grid: &Grid, at: usize, personal: bool) -> Vec<(String, Counted<'a>)> {
+    let is_number = |part: &ObservedRows| matches!(part.frame.columns[at], Column::Number(_));
+    let learned = |part: &ObservedRows, row: usize| grid.learned.contains(&grid.number(part.times[row]));
+    let words = parts.iter().flat_map(|part| {
+        let (codes, words) = match &part.frame.columns[at] {
+            Column::Category { codes, words } => (codes.as_slice(), words.as_slice()),
+            Column::Number(_) => (&[][..], &[][..]),
+        };
+        let rows = codes.iter().enumerate().filter(move |(row, _)| learned(part, *row));
+        rows.map(|(_, &code)| (code != MISSING).then(|| words[code as usize].as_str()))
+    });
+    let view = View::learn(parts.iter().all(is_number), words, personal);
+    let names = view.names(&parts[0].frame.names[at]);
+    let mut all: Vec<(String, Counted)> = names.into_iter().map(|name| (name, Vec::new())).collect();
+    for part in parts {
+        let column = &part.frame.columns[at];
+        let made = view.columns(column, |row| learned(part, row));
+        let made = made.map_or_else(|| vec![Cow::Borrowed(column)], |made| made.into_iter().map(Cow::Owned).collect());
+        all.iter_mut().zip(made).for_each(|((_, columns), column)| columns.push(column));
+    }
+    all
+}
+
 impl<'a> Values<'a> {
-    fn of(parts: &'a [ObservedRows], at: usize) -> Values<'a> {
+    fn of(parts: &'a [Cow<'a, Column>]) -> Values<'a> {
         let numbers: Vec<&[f64]> = parts
             .iter()
-            .filter_map(|part| match &part.frame.columns[at] {
+            .filter_map(|column| match column.as_ref() {
                 Column::Number(values) => Some(values.as_slice()),
                 Column::Category { .. } => None,
             })
@@ -178,7 +210,7 @@ impl<'a> Values<'a> {
         if numbers.len() == parts.len() {
             return Values::Numbers(numbers);
         }
-        let categories = parts.iter().map(|part| match &part.frame.columns[at] {
+        let categories = parts.iter().map(|column| match column.as_ref() {
             Column::Category { codes, words } => (codes.as_slice(), words.as_slice()),
             Column::Number(_) => (&[][..], &[][..]),
         });

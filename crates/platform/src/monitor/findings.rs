@@ -194,7 +194,12 @@ impl Evaluator<'_> {
         })
     }
 
-    pub(super) async fn examples(&self, number: &Number, episode: &Episode) -> Result<Vec<String>, PlatformError> {
+    pub(super) async fn examples(
+        &self,
+        number: &Number,
+        episode: &Episode,
+        mask: &Mask,
+    ) -> Result<Vec<String>, PlatformError> {
         let Some(sql) = &number.examples else { return Ok(Vec::new()) };
         self.engine.forget(FINDING)?;
         observed::register_finding(self.engine, self.grid, episode.since..episode.last + 1)?;
@@ -204,7 +209,7 @@ impl Evaluator<'_> {
         for batch in &batches {
             let column = cast(batch.column(0), &DataType::Utf8).map_err(arrow_error)?;
             let texts = column.as_string::<i32>().iter().flatten();
-            examples.extend(texts.take(EXAMPLES_MAX - examples.len()).map(shortened));
+            examples.extend(texts.take(EXAMPLES_MAX - examples.len()).map(|text| shortened(&mask.parts(text))));
         }
         Ok(examples)
     }

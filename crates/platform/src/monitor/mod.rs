@@ -9,6 +9,7 @@ pub mod files;
 mod findings;
 mod gathering;
 mod grid;
+mod mask;
 mod numbers;
 mod observed;
 mod page;
@@ -35,6 +36,7 @@ use crate::registry::CHAMPION;
 use crate::serve::{Answerer, DecisionLog, Labels, LogPlace, with_labels};
 use crate::{Home, PlatformError, Progress, Published, Store};
 use episodes::Watched;
+use mask::Mask;
 use observed::ObservedRows;
 use performance::performance;
 use septet_domain::{BandSide, Domain, Severity, Spanned, Watch};
@@ -313,18 +315,20 @@ impl Evaluator<'_> {
         progress.done(2);
         let q_max = 1.0 / budget.run_length;
         let fitted_on = |window: i64| self.fitted_on(window);
-        let mut drift = drift::drift(self.parts, self.grid, &spec.monitor, q_max, spec.seed(), &fitted_on);
+        let personal = self.answerer.inputs.personal(&self.answerer.domain);
+        let mut drift = drift::drift(self.parts, self.grid, &spec.monitor, &personal, q_max, spec.seed(), &fitted_on);
         notes.extend(drift.unable.take().map(|why| format!("drift: {why}")));
         let mut findings = Vec::new();
         for episode in &drift.episodes {
             findings.push(self.drift_finding(&drift, episode)?);
         }
+        let mask = Mask::of(self.parts, self.domain())?;
         let mut watches = Vec::new();
         for number in numbers {
             let (look, episodes) = self.judge(&number, &budget);
             for episode in &episodes {
                 let mut finding = self.number_finding(&number, &look, episode)?;
-                finding.examples = self.examples(&number, episode).await?;
+                finding.examples = self.examples(&number, episode, &mask).await?;
                 findings.push(finding);
             }
             watches.push(look);
@@ -334,7 +338,7 @@ impl Evaluator<'_> {
         findings.sort_by(|a, b| b.active.cmp(&a.active).then_with(|| b.found.cmp(&a.found)));
         let mut panels = Vec::new();
         for (name, sql) in self.domain().files_in("monitor", ".sql") {
-            panels.push(self.panel(name, sql).await?);
+            panels.push(self.panel(name, sql, &mask).await?);
         }
         progress.end();
         let newest = self.grid.watched.end - 1;
@@ -392,7 +396,7 @@ impl Evaluator<'_> {
         }
     }
 
-    async fn panel(&self, name: &str, sql: &str) -> Result<Panel, PlatformError> {
+    async fn panel(&self, name: &str, sql: &str, mask: &Mask) -> Result<Panel, PlatformError> {
         let file = format!("monitor/{name}.sql");
         let place = |error| crate::inputs::places::at_file(self.domain(), &file, error);
         let (schema, batches) = self.engine.query(sql).await.map_err(place)?;
@@ -405,7 +409,7 @@ impl Evaluator<'_> {
                 .collect::<Result<_, _>>()?;
             for row in 0..batch.num_rows().min(PANEL_ROWS_MAX.saturating_sub(rows.len())) {
                 let cell = |column: &septet_tables::arrow::array::ArrayRef| {
-                    column.is_valid(row).then(|| column.as_string::<i32>().value(row).to_owned())
+                    column.is_valid(row).then(|| mask.words(column.as_string::<i32>().value(row)))
                 };
                 rows.push(columns.iter().map(cell).collect());
             }

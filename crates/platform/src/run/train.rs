@@ -15,7 +15,7 @@ use crate::run::prepare::prepare;
 use crate::run::{Made, Run};
 use crate::split::{DAY, day_name};
 use crate::values::to_json;
-use crate::version::profiles::Profiles;
+use crate::version::profiles::{self, Profiles};
 use crate::version::{DEFINITION, Estimate, FORMAT, FeatureSchema, INTERVAL, Manifest, Scorer};
 use septet_learn::calibration::ProbabilityInterval;
 use septet_learn::frame::Column;
@@ -47,7 +47,8 @@ pub async fn run(run: &Run<'_>) -> Result<Made, PlatformError> {
     let mut files = vec![("manifest.json".to_owned(), to_json(&manifest)?)];
     files.extend(outcome.fitted.files()?.into_iter().map(|(name, bytes)| (name.to_owned(), bytes)));
     files.push(("charts.json".to_owned(), to_json(&charts(run, &data, &outcome))?));
-    let (name, profile) = Profiles::learn(&data.frame, learned_from, served(&outcome.test[0])).file()?;
+    let profiles = Profiles::learn(&data.frame, &data.personal, learned_from, served(&outcome.test[0]));
+    let (name, profile) = profiles.file()?;
     files.push((name.to_owned(), profile));
     files.push((ANSWERS.to_owned(), answers_file(&outcome.validation, &outcome.test)?));
     if let Some(interval) = &outcome.interval {
@@ -235,7 +236,16 @@ fn fit_name(run: &Run, data_fingerprint: &str, layout: &str) -> String {
     let model = run.domain.fingerprints().model;
     let seed = run.domain.spec.seed().to_string();
     let format = FORMAT.to_string();
-    hash_of(&[data_fingerprint, run.domain.name(), &model, layout, &seed, env!("CARGO_PKG_VERSION"), &format])
+    hash_of(&[
+        data_fingerprint,
+        run.domain.name(),
+        &model,
+        layout,
+        &seed,
+        env!("CARGO_PKG_VERSION"),
+        &format,
+        profiles::FORM,
+    ])
 }
 
 /// And with equal decisions on it the same version.

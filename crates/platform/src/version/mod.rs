@@ -2,6 +2,7 @@
 
 pub mod learned_tables;
 pub mod profiles;
+pub mod watched;
 
 use crate::PlatformError;
 use crate::kinds::{self, Explanation, Fitted, VersionFiles};

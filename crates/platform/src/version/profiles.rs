@@ -4,7 +4,7 @@ use crate::PlatformError;
 use crate::error::arrow_error;
 use crate::values::OwnedValue;
 use crate::values::to_json;
-use crate::version::Manifest;
+use crate::version::watched::View;
 use septet_learn::drift::profile::{NumberProfile, Profile, WORDS_MAX, WordProfile};
 use septet_learn::drift::statistics::{jensen_shannon, ks, psi, wasserstein};
 use septet_learn::drift::tally::Tally;
@@ -14,6 +14,9 @@ use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
 const FILE: &str = "profile.json";
+/// Raised when profiles keep something else: an earlier fit with its profile is then not taken over.
+/// 2: no words of persons.
+pub const FORM: &str = "2";
 /// Bins of a number: fewer than the most there can be, since pages show them.
 const BINS: usize = 32;
 /// Live rows after which the older half is forgotten.
@@ -21,32 +24,32 @@ const ROWS_PER_PART: u64 = 10_000;
 /// With fewer rows a statistic says more about chance than about drift.
 pub const ROWS_MIN: u64 = 200;
 
-/// `profile.json`: one profile a feature in the manifest's order, and one of the probabilities on the newest test fold.
+/// `profile.json`: the inputs in the manifest's order, and the probabilities on the newest test fold.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Profiles {
-    /// None for a number that was never there.
-    pub features: Vec<Option<Profile>>,
-    pub probability: Option<NumberProfile>,
+    /// None in a version of an earlier program, which kept words as they were.
+    #[serde(default)]
+    inputs: Vec<InputProfile>,
+    probability: Option<NumberProfile>,
+}
+
+/// An input as it is counted.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct InputProfile {
+    name: String,
+    view: View,
+    /// By the view's names; none for a number that was never there.
+    profiles: Vec<Option<Profile>>,
 }
 
 impl Profiles {
-    /// `rows`: those of the frame that the version learned from.
-    pub fn learn(frame: &Frame, rows: &[u32], probability: &[f64]) -> Profiles {
-        let learn = |column: &Column| match column {
-            Column::Number(values) => {
-                let values: Vec<f64> = rows.iter().map(|&row| values[row as usize]).collect();
-                NumberProfile::learn(&values, BINS).map(Profile::Numbers)
-            }
-            Column::Category { codes, words } => {
-                let word = |&row: &u32| match codes[row as usize] {
-                    MISSING => None,
-                    code => Some(words[code as usize].as_str()),
-                };
-                Some(Profile::Words(WordProfile::learn(&rows.iter().map(word).collect::<Vec<_>>(), WORDS_MAX)))
-            }
-        };
+    /// `rows`: those of the frame that the version learned from. `personal`: of each column, whether it holds values that
+    /// point at a person.
+    pub fn learn(frame: &Frame, personal: &[bool], rows: &[u32], probability: &[f64]) -> Profiles {
+        let frame = frame.take(rows);
+        let columns = frame.names.iter().zip(&frame.columns).zip(personal);
         Profiles {
-            features: frame.columns.iter().map(learn).collect(),
+            inputs: columns.map(|((name, column), &personal)| InputProfile::learn(name, column, personal)).collect(),
             probability: NumberProfile::learn(probability, BINS),
         }
     }
@@ -55,13 +58,21 @@ impl Profiles {
         Ok((FILE, to_json(self)?))
     }
 
-    /// None if the version was made before there were profiles.
+    /// None if the version was made before there were profiles, or before they kept no words of persons.
     pub fn load(folder: &Path) -> Result<Option<Profiles>, PlatformError> {
         match std::fs::read(folder.join(FILE)) {
-            Ok(bytes) => serde_json::from_slice(&bytes).map(Some).map_err(arrow_error),
+            Ok(bytes) => {
+                let profiles: Profiles = serde_json::from_slice(&bytes).map_err(arrow_error)?;
+                Ok((!profiles.inputs.is_empty()).then_some(profiles))
+            }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(PlatformError::io(folder.join(FILE), error)),
         }
+    }
+
+    /// Every profile with its place in the tallies.
+    fn all(&self) -> impl Iterator<Item = &Option<Profile>> {
+        self.inputs.iter().flat_map(|input| &input.profiles)
     }
 
     fn tallies(&self) -> Tallies {
@@ -72,8 +83,29 @@ impl Profiles {
         };
         Tallies {
             rows: 0,
-            features: self.features.iter().map(empty).collect(),
+            features: self.all().map(empty).collect(),
             probability: self.probability.as_ref().map(NumberProfile::tally).unwrap_or_default(),
+        }
+    }
+}
+
+impl InputProfile {
+    fn learn(name: &str, column: &Column, personal: bool) -> InputProfile {
+        let view = View::of_column(column, personal);
+        let profiles = match view.columns(column, |_| true) {
+            Some(columns) => columns.iter().map(profile_of).collect(),
+            None => vec![profile_of(column)],
+        };
+        InputProfile { name: name.to_owned(), view, profiles }
+    }
+}
+
+fn profile_of(column: &Column) -> Option<Profile> {
+    match column {
+        Column::Number(values) => NumberProfile::learn(values, BINS).map(Profile::Numbers),
+        Column::Category { codes, words } => {
+            let word = |&code: &u32| (code != MISSING).then(|| words[code as usize].as_str());
+            Some(Profile::Words(WordProfile::learn(&codes.iter().map(word).collect::<Vec<_>>(), WORDS_MAX)))
         }
     }
 }
@@ -88,9 +120,10 @@ struct Tallies {
 impl Tallies {
     fn add(&mut self, profiles: &Profiles, features: &[OwnedValue], probability: f64) {
         self.rows += 1;
-        for ((profile, tally), value) in profiles.features.iter().zip(&mut self.features).zip(features) {
+        let seen = profiles.inputs.iter().zip(features).flat_map(|(input, value)| input.view.see(value, false));
+        for ((profile, tally), value) in profiles.all().zip(&mut self.features).zip(seen) {
             match (profile, value) {
-                (Some(Profile::Numbers(numbers)), OwnedValue::Number(value)) => numbers.add(tally, *value),
+                (Some(Profile::Numbers(numbers)), OwnedValue::Number(value)) => numbers.add(tally, value),
                 (Some(Profile::Words(words)), OwnedValue::Word(word)) => words.add(tally, word.as_deref()),
                 _ => {}
             }
@@ -152,17 +185,17 @@ impl LiveFeatures {
         }
     }
 
-    /// Every feature, and the probability last.
-    pub fn drift(&self, manifest: &Manifest) -> Vec<ColumnDrift> {
+    /// What is counted of every feature, and the probability last.
+    pub fn drift(&self) -> Vec<ColumnDrift> {
         let mut all = {
             let parts = self.parts.lock().unwrap_or_else(PoisonError::into_inner);
             let mut all = parts[0].clone();
             all.merge(&parts[1]);
             all
         };
-        let features = manifest.features.iter().zip(&self.profiles.features).zip(&all.features);
-        let features =
-            features.filter_map(|((feature, profile), tally)| Some(column(&feature.name, profile.as_ref()?, tally)));
+        let names = self.profiles.inputs.iter().flat_map(|input| input.view.names(&input.name));
+        let features = names.zip(self.profiles.all()).zip(&all.features);
+        let features = features.filter_map(|((name, profile), tally)| Some(column(&name, profile.as_ref()?, tally)));
         let mut columns: Vec<ColumnDrift> = features.collect();
         if let Some(profile) = &self.profiles.probability {
             let tally = std::mem::take(&mut all.probability);
@@ -197,9 +230,32 @@ fn column(name: &str, profile: &Profile, live: &Tally) -> ColumnDrift {
 mod tests {
     use super::*;
     use septet_learn::bootstrap::SplitMix64;
+    use std::sync::Arc;
 
     fn uniform(random: &mut SplitMix64) -> f64 {
         random.below(1_000_000) as f64 / 1e6
+    }
+
+    #[test]
+    fn a_profile_holds_nothing_that_a_person_wrote() {
+        let text = |row: usize| format!("guest{row} thought the soup of table{row} cold");
+        let category =
+            |words: Vec<String>| Column::Category { codes: (0..words.len() as u32).collect(), words: Arc::new(words) };
+        let mut frame = Frame::default();
+        frame.push("text".to_owned(), category((0..300).map(text).collect()));
+        frame.push("guest".to_owned(), category((0..300).map(|row| format!("mark{row}")).collect()));
+        let rows: Vec<u32> = (0..300).collect();
+        let profiles = Profiles::learn(&frame, &[true, true], &rows, &[0.5]);
+        let kept = String::from_utf8(profiles.file().unwrap().1).unwrap();
+        assert!(!kept.contains("guest1") && !kept.contains("mark1") && !kept.contains("soup"), "{kept}");
+        let live = LiveFeatures::new(profiles);
+        let answer = |row: usize| [OwnedValue::Word(Some(text(row))), OwnedValue::Word(Some(format!("mark{row}")))];
+        let answers: Vec<_> = (0..300).map(answer).collect();
+        live.count(answers.iter().map(|answer| (answer.as_slice(), 0.5)));
+        let drift = live.drift();
+        let names: Vec<&str> = drift.iter().map(|column| column.name.as_str()).collect();
+        assert_eq!(names, ["text: characters", "text: share of new words", "guest", "probability"]);
+        assert_eq!((drift[0].psi.unwrap() < 0.01, drift[2].share_unseen), (true, Some(0.0)), "{drift:?}");
     }
 
     #[test]
@@ -208,14 +264,14 @@ mod tests {
         let mut frame = Frame::default();
         frame.push("amount".to_owned(), Column::Number((0..20_000).map(|_| uniform(&mut random)).collect()));
         let rows: Vec<u32> = (0..20_000).collect();
-        let profiles = Profiles::learn(&frame, &rows, &[0.1, 0.2, 0.3]);
+        let profiles = Profiles::learn(&frame, &[false], &rows, &[0.1, 0.2, 0.3]);
         let psi_of = |shift: f64, random: &mut SplitMix64| {
             let live = LiveFeatures::new(profiles.clone());
             let values: Vec<[OwnedValue; 1]> =
                 (0..5_000).map(|_| [OwnedValue::Number(uniform(random) + shift)]).collect();
             live.count(values.iter().map(|value| (value.as_slice(), 0.2)));
             let all = live.parts.lock().unwrap()[1].features[0].clone();
-            let found = column("amount", profiles.features[0].as_ref().unwrap(), &all);
+            let found = column("amount", profiles.inputs[0].profiles[0].as_ref().unwrap(), &all);
             assert_eq!((found.rows, found.enough), (5_000, true));
             (found.psi.unwrap(), found.share_outside.unwrap())
         };

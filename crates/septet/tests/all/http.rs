@@ -2,8 +2,10 @@
 
 use crate::machine::Machine;
 use serde_json::Value;
+use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::path::Path;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
@@ -52,17 +54,27 @@ impl Server {
 
     /// The same of another domain.
     pub fn start_domain(machine: &Machine, words: &[&str], domain: &str) -> Server {
-        let server = Server::launch(machine, words, domain);
+        let server = Server::launch(machine, words, domain, None);
         server.wait_until_ready();
         server
     }
 
-    fn launch(machine: &Machine, words: &[&str], domain: &str) -> Server {
+    /// The same with all that it prints in a file.
+    pub fn start_logged(machine: &Machine, words: &[&str], domain: &str, log: &Path) -> Server {
+        let server = Server::launch(machine, words, domain, Some(File::create(log).unwrap()));
+        server.wait_until_ready();
+        server
+    }
+
+    fn launch(machine: &Machine, words: &[&str], domain: &str, log: Option<File>) -> Server {
         let offset = free_offset();
         let mut command = machine.command(&[words, &["serve", domain]].concat());
         command.env("SEPTET_PORT_OFFSET", offset.to_string()).stdout(Stdio::null());
         if std::env::var_os("SEPTET_TEST_LOUD").is_none() {
             command.stderr(Stdio::null());
+        }
+        if let Some(log) = log {
+            command.stdout(log.try_clone().unwrap()).stderr(log);
         }
         // The built-in shop answers beside fraud; copies of other domains take fraud's port.
         let own = if domain == "ecommerce" { FRAUD_PORT + 1 } else { FRAUD_PORT };

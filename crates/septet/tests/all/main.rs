@@ -1,8 +1,10 @@
 //! The program as its users run it: one binary, real files, real servers.
 
 mod bodies;
+mod canary;
 mod cases;
 mod crash;
+mod document;
 mod domains;
 mod handbook;
 mod http;

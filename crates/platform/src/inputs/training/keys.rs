@@ -76,6 +76,7 @@ pub(super) async fn of_series(
         context,
         plan,
         extras: Vec::new(),
+        personal: personal_of_series(domain, &inputs.types),
         left_out: Vec::new(),
         tables: Vec::new(),
         rows_read,

@@ -6,7 +6,7 @@ mod keys;
 use super::Inputs;
 use super::contract::EventContract;
 use super::events::{made_labels, with_made_labels};
-use super::features::{Beyond, FeatureSet, differing_values, frame_row, telling_extras};
+use super::features::{Beyond, FeatureSet, differing_values, frame_row, personal_of_series, telling_extras};
 use super::history::{History, intern};
 use super::live::features_online;
 use super::places::{at_file, tables_behind};
@@ -42,6 +42,8 @@ pub struct TrainingData {
     pub plan: Plan,
     /// Columns beyond the contract that are features.
     pub extras: Vec<String>,
+    /// Of each feature, whether its values point at a person.
+    pub personal: Vec<bool>,
     /// Those that are none, with why.
     pub left_out: Vec<(String, String)>,
     /// The tables that requests will be answered from, as they are.
@@ -389,6 +391,7 @@ async fn of_events(
         labels.insert(one.name.to_owned(), history.label(one.name)?[range.clone()].to_vec());
     }
     Ok(TrainingData {
+        personal: features.personal(domain),
         labels,
         frame,
         times: history.times[range.clone()].to_vec(),
