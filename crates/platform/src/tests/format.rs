@@ -45,7 +45,7 @@ async fn a_watch_in_short_form_is_the_one_written_out() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_must_hold_of_tables_stops_a_run_with_the_first_row_and_no_personal_value() {
+async fn what_must_hold_of_tables_stops_a_run_with_one_row_and_no_personal_value() {
     let house = House::new(&[]).await;
     house.write("domains/visits/tables/dear.sql", "SELECT customer_id, at, amount FROM visits WHERE amount > 45");
     house.write("domains/visits/tests/all_hold.sql", "SELECT amount FROM dear WHERE amount <= 45");
