@@ -1,4 +1,4 @@
--- The riskiest payments of the newest day, beyond what the budget declines
+-- The riskiest payments of the last day
 SELECT payment_id, paid_at, amount, round(probability, 4) AS probability, action, reasons
 FROM observed
 WHERE action <> 'approve' AND window_start = (SELECT max(window_start) FROM observed)

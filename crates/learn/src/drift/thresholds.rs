@@ -337,6 +337,30 @@ mod tests {
     }
 
     #[test]
+    fn among_like_weekdays_a_sunday_is_quiet_and_a_sunday_like_a_monday_is_not() {
+        let mut random = SplitMix64::new(5);
+        let mut weekly = |number: usize, as_day: usize| -> Vec<f64> {
+            let level = if as_day % 7 == 6 { 5.0 } else { 0.0 };
+            day(number % 7, 0.0, &mut random).into_iter().map(|value| value + level).collect()
+        };
+        let days: Vec<Vec<f64>> = (0..56).map(|number| weekly(number, number)).collect();
+        let profile = NumberProfile::learn(&days.concat(), 32).unwrap();
+        let windows: Vec<Tally> = days.iter().map(|values| tallied(&profile, values)).collect();
+        let slots: Vec<usize> = (0..56).map(|number| number % 7).collect();
+        let kept = Profile::Numbers(profile.clone());
+        let alike: Vec<&Tally> = windows.iter().skip(6).step_by(7).collect();
+        let (alike, quiet) = (merged(&alike), learn_quiet_of_slots(&kept, &windows, &slots, &settings(DAY_ROWS)));
+        let mut least = |as_day: usize| {
+            let live = tallied(&profile, &weekly(6, as_day));
+            let p_value = |one: &Quiet| one.p_value(one.statistic.value(&kept, &alike, &live).unwrap_or(f64::NAN));
+            quiet.iter().map(p_value).fold(1.0, f64::min)
+        };
+        assert!(!quiet.is_empty());
+        let (sunday, like_monday) = (least(6), least(0));
+        assert!(sunday > 0.01 && like_monday < 0.001, "{sunday} and {like_monday}");
+    }
+
+    #[test]
     fn a_thousand_quiet_days_alarm_about_as_often_as_agreed_although_sundays_differ() {
         for rows in [DAY_ROWS, 300] {
             for (statistic, found) in p_values_of_days(rows, 0.0) {

@@ -400,7 +400,7 @@ impl Evaluator<'_> {
         let file = format!("monitor/{name}.sql");
         let place = |error| crate::inputs::places::at_file(self.domain(), &file, error);
         let (schema, batches) = self.engine.query(sql).await.map_err(place)?;
-        let mut rows = Vec::new();
+        let mut rows: Vec<Vec<Option<String>>> = Vec::new();
         for batch in &batches {
             let columns: Vec<_> = batch
                 .columns()
@@ -415,6 +415,7 @@ impl Evaluator<'_> {
             }
         }
         let title = sql.lines().next().and_then(|line| line.strip_prefix("--")).map_or(name, str::trim);
+        days_as_days(&mut rows);
         let columns = schema.fields().iter().map(|field| field.name().clone()).collect();
         Ok(Panel { name: name.to_owned(), title: title.to_owned(), columns, rows })
     }
@@ -433,6 +434,19 @@ impl Evaluator<'_> {
             filtered: report.rows_in.saturating_sub(report.rows_out + report.quarantined),
             reasons: inputs.into_iter().flat_map(|(_, report)| report.reasons).collect(),
         })
+    }
+}
+
+/// Takes midnight from the columns that hold nothing else: they are of days.
+fn days_as_days(rows: &mut [Vec<Option<String>>]) {
+    const MIDNIGHT: &str = "T00:00:00";
+    for column in 0..rows.first().map_or(0, Vec::len) {
+        let cells = || rows.iter().filter_map(|row| row[column].as_deref());
+        if cells().all(|cell| cell.ends_with(MIDNIGHT)) {
+            for cell in rows.iter_mut().filter_map(|row| row[column].as_mut()) {
+                cell.truncate(cell.len() - MIDNIGHT.len());
+            }
+        }
     }
 }
 
