@@ -449,7 +449,7 @@ mod tests {
             let more = by_band(&days[..56], &days[56..], 7, Direction::Up, true, 270.0);
             found += usize::from(more.episodes.iter().any(|episode| episode.found >= 70));
         }
-        // 10.4 expected in 2,800 windows. Without the roots it is 24.
+        // One in 270 windows is asked for: 10.4 in 2,800.
         assert!(alarms <= 17 && found >= 95, "{alarms} alarms, {found} of 100 found");
     }
 

@@ -208,7 +208,11 @@ fn facts<'a>(column: &'a ColumnSurvey, null_words: &[String], decimal_comma: boo
     let absent = match (&column.strange, null_words.is_empty()) {
         (_, true) => Some(0),
         (Some(words), false) => Some(count_of(Some(words), missing)),
-        (None, false) => None,
+        // Too many texts to count: but where every value is a time, or is another one, none of them is a word for missing.
+        (None, false) => {
+            let alike = [column.instants, column.days.count, column.distinct.unwrap_or(0)];
+            alike.contains(&column.given).then_some(0)
+        }
     };
     let given = absent.map(|absent| column.given - absent);
     let all = |count: u64| given.is_some_and(|given| given > 0 && count == given);

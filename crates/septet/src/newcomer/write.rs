@@ -266,6 +266,7 @@ pub fn case(plan: &Plan, row: &Map<String, Value>) -> Value {
     let expect = match label.and_then(|label| label.range) {
         // Any number that a sensible model could say.
         Some((min, max)) => json!({ "probability_min": min - (max - min), "probability_max": max + (max - min) }),
+        None if label.is_some_and(|label| label.kind != Kind::Bool) => json!({}),
         None => json!({ "probability_min": 0.0, "probability_max": 1.0 }),
     };
     let name = "a row of the table; narrow what is expected once you know the right answer";

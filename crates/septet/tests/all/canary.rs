@@ -39,11 +39,7 @@ fn no_personal_value_of_a_payment_leaves_the_tables() {
             ("domain.toml", "baselines = [\"prior\", \"linear\"]", "baselines = [\"prior\"]"),
             ("domain.toml", "trees = [200, 300, 400]", "trees = [60]"),
             ("cases/payments.json", "\"probability_min\": 0.1", "\"probability_min\": 0.0"),
-            (
-                "domain.toml",
-                "[decision]\n",
-                "[gates]\ncalibration_error_max = 1\nparity_rows = 200\nexplanation_us_max = 5000\n\n[decision]\n",
-            ),
+            ("domain.toml", "[gates]\n", "[gates]\ncalibration_error_max = 1\nparity_rows = 200\n"),
         ],
         select: ("is_fraud FROM source", "is_fraud, ", " FROM source"),
         request: |row| {

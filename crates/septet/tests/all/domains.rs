@@ -52,7 +52,7 @@ fn an_error_in_sql_names_file_line_and_column() {
         ("features.sql", "    amount,", "    now() AS n,", vec!["depends on when it is called"]),
         ("features.sql", "FROM payments", "FROM payments WHERE amount > 1", vec!["without WHERE"]),
         ("features.sql", "FROM payments", "FROM payment", vec!["features.sql:", "payment"]),
-        ("domain.toml", "share = \"is_fraud\"", "share = \"is_fruad\"", vec!["domain.toml:120:9", "is_fruad"]),
+        ("domain.toml", "share = \"is_fraud\"", "share = \"is_fruad\"", vec!["domain.toml:119:9", "is_fruad"]),
         ("tests/frauds_are_few.sql", "AS payments", "AS payments, amout", vec!["tests/frauds_are_few.sql:2:", "amout"]),
         (
             "domain.toml",
