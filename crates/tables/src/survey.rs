@@ -140,7 +140,7 @@ fn day(text: &str) -> Option<(DayShape, u32, u32)> {
         _ => return None,
     };
     let clock: Vec<&str> = if clock.is_empty() { Vec::new() } else { clock.split(':').collect() };
-    let sound = parts.iter().all(|part| digits(part)) && clock.iter().all(|part| digits(part)) && clock.len() != 1;
+    let sound = parts.iter().all(&digits) && clock.iter().all(digits) && clock.len() != 1;
     if !sound || clock.len() > 3 {
         return None;
     }
@@ -376,7 +376,8 @@ fn is_latin(files: &[std::path::PathBuf], format: &TextFormat) -> Result<bool, T
             reader.read(&mut broken)?;
             Ok(broken.0)
         }
-        Err(TablesError::Source { what, .. }) => Ok(what.contains("windows-1252")),
+        // A header that is told with the sign for what could not be read.
+        Err(TablesError::Source { what, .. }) => Ok(what.contains("windows-1252") || what.contains('\u{fffd}')),
         Err(error) => Err(error),
     }
 }

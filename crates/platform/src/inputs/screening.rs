@@ -50,7 +50,8 @@ const WHOSE: [&str; 12] = [
 /// What the column seems to hold, such as `mail addresses`; none if nothing personal was seen. `values`: the different ones;
 /// `truth`: they are truth values, which only say whether there is such a thing.
 pub fn personal_kind<'a>(name: &str, values: impl Iterator<Item = &'a str>, truth: bool) -> Option<&'static str> {
-    let kinds: [(&str, fn(&str) -> bool); 5] = [
+    type Looks = (&'static str, fn(&str) -> bool);
+    let kinds: [Looks; 5] = [
         ("mail addresses", is_mail),
         ("bank accounts (IBAN)", is_iban),
         ("payment cards", is_card),
@@ -113,7 +114,7 @@ fn is_card(value: &str) -> bool {
             (_, twice) => twice,
         })
         .sum();
-    (13..=19).contains(&digits.len()) && (2..=6).contains(&digits[0]) && sum % 10 == 0
+    (13..=19).contains(&digits.len()) && (2..=6).contains(&digits[0]) && sum.is_multiple_of(10)
 }
 
 /// As the United States (`123-45-6789`) and, with its check letter, Spain (`12345678Z`) write them.
@@ -126,7 +127,9 @@ fn is_national_number(value: &str) -> bool {
             .get(..8)
             .filter(|digits| all_digits(digits))
             .and_then(|digits| digits.parse::<usize>().ok())
-            .is_some_and(|number| value.bytes().nth(8) == b"TRWAGMYFPDXBNJZSQVHLCKE".get(number % 23).copied());
+            .is_some_and(|number| {
+                value.as_bytes().get(8).copied() == b"TRWAGMYFPDXBNJZSQVHLCKE".get(number % 23).copied()
+            });
     social || spanish
 }
 

@@ -351,7 +351,8 @@ mod tests {
         let micros = (0..300).map(|row| Some(i64::from(20_454 + row % 28) * 86_400_000_000));
         let truths = Arc::new((0..300).map(|row| Some(row % 2 == 0)).collect::<BooleanArray>()) as ArrayRef;
         let emptied = Arc::new(Int64Array::from(vec![None; 300])) as ArrayRef;
-        let rows: Vec<(&str, Option<ArrayRef>, Option<ArrayRef>, bool, &str)> = vec![
+        type Tried = (&'static str, Option<ArrayRef>, Option<ArrayRef>, bool, &'static str);
+        let rows: Vec<Tried> = vec![
             ("keep", Some(numbers(spread)), Some(numbers(spread)), false, ""),
             ("moved", Some(numbers(spread)), Some(numbers(|row| spread(row) + 9.0)), true, ""),
             (
@@ -393,9 +394,7 @@ mod tests {
             ),
         ];
         let side =
-            |of: fn(&(&'static str, Option<ArrayRef>, Option<ArrayRef>, bool, &'static str)) -> Option<ArrayRef>| {
-                table(rows.iter().filter_map(|row| Some((row.0, of(row)?))).collect())
-            };
+            |of: fn(&Tried) -> Option<ArrayRef>| table(rows.iter().filter_map(|row| Some((row.0, of(row)?))).collect());
         let found = compare(&side(|row| row.1.clone()), &side(|row| row.2.clone())).unwrap();
         assert_eq!(found.columns.len(), rows.len());
         for (name, _, _, drifted, why) in &rows {

@@ -39,8 +39,8 @@ async fn a_watch_in_short_form_is_the_one_written_out() {
         let rows: Vec<String> = watch.judged.iter().map(|judged| format!("{judged:?}")).collect();
         (watch.past.clone(), rows)
     };
-    for at in 0..cases.len() {
-        assert_eq!(values(format!("short_{at}")), values(format!("long_{at}")), "{}", cases[at].0);
+    for (at, case) in cases.iter().enumerate() {
+        assert_eq!(values(format!("short_{at}")), values(format!("long_{at}")), "{}", case.0);
     }
 }
 

@@ -72,7 +72,7 @@ async fn the_champion_answers_by_its_own_contract_whatever_the_next_file_looks_l
         let after = house.answer(&service, asked(&format!("y{number}"))).await;
         assert_eq!(after["prediction"], before["prediction"], "{note}");
         assert_eq!(after["model"]["version"], json!(version));
-        assert_eq!(service.answerer().unwrap().notes, [note.clone()]);
+        assert_eq!(service.answerer().unwrap().notes, std::slice::from_ref(&note));
         // What the version does not know is no field of its requests.
         let contract = &service.answerer().unwrap();
         let names: Vec<&str> = contract.contract().columns.iter().map(|column| column.name.as_str()).collect();

@@ -163,7 +163,7 @@ fn planned(fact: &Facts, name: String, rows: u64) -> Planned {
 /// A decimal comma somewhere, and nowhere a number that only a point can be read in.
 fn has_decimal_comma(survey: &Survey) -> bool {
     let only_comma = |column: &ColumnSurvey| {
-        let missing = count_of(column.strange.as_ref(), |word| is_missing(word));
+        let missing = count_of(column.strange.as_ref(), is_missing);
         column.numbers + missing < column.given && column.comma_numbers + missing == column.given
     };
     survey.columns.iter().any(only_comma)

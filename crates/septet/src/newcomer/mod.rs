@@ -308,8 +308,10 @@ mod tests {
     fn a_split_by_time_leaves_no_span_without_either_class() {
         let even = [(100, 20); PARTS];
         assert_eq!(spans(&even, true), Some((29, 5, 3)));
-        let few = [(100, 1); PARTS];
-        assert_eq!(spans(&few, true), Some((17, 21, 1)));
+        let few = [(100, 2); PARTS];
+        assert_eq!(spans(&few, true), Some((29, 15, 1)));
+        let fewer = [(100, 1); PARTS];
+        assert_eq!(spans(&fewer, true), None);
         let mut late = [(100, 0); PARTS];
         late[50..].iter_mut().for_each(|part| part.1 = 50);
         assert_eq!((spans(&late, true), spans(&late, false)), (None, Some((29, 5, 3))));

@@ -277,24 +277,26 @@ fn a_broken_demo_opens_the_right_alert_while_a_service_watches_and_mended_ends_i
 
     // Another way takes the place of the first.
     let done = words(&["demo", "break", "fraud", "--how", "renamed"]);
-    assert!(done["what"].as_str().unwrap().contains("`terminal_id`"), "{done}");
-    awaited("the alert of new terminals", &|| open("new_terminal_id").is_some());
+    let entity = done["what"].as_str().unwrap().split('`').nth(1).unwrap().to_owned();
+    let watch = format!("new_{entity}");
+    awaited("the alert of new names", &|| open(&watch).is_some());
     words(&["demo", "break", "fraud", "--how", "labels"]);
     awaited("the alert of labels", &|| open("label_share").is_some());
     words(&["demo", "mend", "fraud"]);
-    let ended = || ["new_terminal_id", "label_share"].into_iter().all(|watch| open(watch).is_none());
+    let ended = || [watch.as_str(), "label_share"].into_iter().all(|watch| open(watch).is_none());
     awaited("the end of the alerts", &ended);
     assert_eq!(words(&["models", "fraud"]).to_string(), champion, "the champion stays");
     drop(server);
 
     // An alarm is believed where it shows what was exceeded.
     words(&["demo", "break", "fraud", "--how", "renamed"]);
+    let watch_name = watch.as_str();
     let look = monitored(&machine, &domains);
-    let watch = look["watches"].as_array().unwrap().iter().find(|watch| watch["name"] == "new_terminal_id").unwrap();
+    let watch = look["watches"].as_array().unwrap().iter().find(|watch| watch["name"] == watch_name).unwrap();
     let alarm = watch["judged"].as_array().unwrap().iter().find(|judged| judged["alarm"] == true).unwrap();
     assert!(alarm["sum"].as_f64().unwrap() > alarm["sum_max"].as_f64().unwrap(), "{alarm}");
     assert!(watch["peak"].as_str().unwrap().starts_with("2026-") && alarm["window"].as_str().unwrap().len() == 10);
-    let finding = look["findings"].as_array().unwrap().iter().find(|one| one["watch"] == "new_terminal_id").unwrap();
+    let finding = look["findings"].as_array().unwrap().iter().find(|one| one["watch"] == watch_name).unwrap();
     let evidence = finding["evidence"].to_string();
     assert!(evidence.contains("farthest from usual") && evidence.contains("added up to"), "{evidence}");
     let said = machine.ok(&["--domains", &domains, "monitor", "fraud"]);
