@@ -129,7 +129,7 @@ fn the_smallest_domain_of_the_docs_runs_on_a_file_and_on_demo_rows_of_its_folder
     machine.write("domains/parking/domain.toml", toml);
     machine.write("domains/parking/features.sql", sql[0]);
     machine.write("domains/parking/sources/tickets.sql", sql[1]);
-    machine.write("tickets.csv", &tickets());
+    machine.write("tickets.csv", tickets());
     let domains = at(&machine.path("domains"));
     assert!(machine.ok(&["--domains", &domains, "check", "parking"]).contains("parking: sound"));
     let file = at(&machine.path("tickets.csv"));
@@ -138,9 +138,9 @@ fn the_smallest_domain_of_the_docs_runs_on_a_file_and_on_demo_rows_of_its_folder
     assert_eq!(report["promoted"], true, "{report}");
     assert_eq!(report["steps"][0]["detail"]["simulated"], false);
 
-    machine.write("domains/parking/domain.toml", &format!("{toml}\n[layout.demo]\nsimulated = true\n"));
+    machine.write("domains/parking/domain.toml", format!("{toml}\n[layout.demo]\nsimulated = true\n"));
     machine.write("domains/parking/sources/demo.sql", sql[1]);
-    machine.write("domains/parking/demo/tickets.csv", &tickets());
+    machine.write("domains/parking/demo/tickets.csv", tickets());
     let report = machine.json(&["--domains", &domains, "run", "parking", "--json"]);
     assert_eq!(report["steps"][0]["rows_in"], 9_000);
     assert_eq!(report["steps"][0]["detail"]["simulated"], true);

@@ -122,7 +122,7 @@ fn a_source_is_tried_before_a_run_and_says_which_setting_would_help() {
     let check = |file: &str| machine.run(&["check", "lateness", "--source", file, "--layout", "own", "--json"]);
     assert!(check("orders.csv").status.success());
     machine
-        .write("spoiled.csv", orders().replace(",NA,", ",n/a,").replace(",north,", ",,").replace("O00001,", "O00000,"));
+        .write("spoiled.csv", orders().replace(",NA,", ",n/a,").replace(",north,", ",,").replace("O00002,", "O00001,"));
     let output = check("spoiled.csv");
     assert_eq!(output.status.code(), Some(1));
     let told: Value = serde_json::from_slice(&output.stdout).unwrap();
