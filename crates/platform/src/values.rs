@@ -1,6 +1,6 @@
 //! What all floors hand to each other: one value of a row, a column as small numbers, a file's JSON.
 
-use crate::PlatformError;
+use crate::error::PlatformError;
 use septet_learn::encoding::RowValue;
 use serde::Serialize;
 

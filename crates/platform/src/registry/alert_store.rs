@@ -1,7 +1,7 @@
 //! Alerts and what was sent of them, beside the registry.
 
 use super::store::{Row, Store, now, text};
-use crate::PlatformError;
+use crate::error::PlatformError;
 use serde::Serialize;
 
 pub const MIGRATIONS: [&str; 2] = [

@@ -10,7 +10,7 @@
 //! lock/DOMAIN                     held by the run at work
 //! ```
 
-use crate::PlatformError;
+use crate::error::PlatformError;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fs::{self, File};

@@ -1,7 +1,7 @@
 //! The store in PostgreSQL, for teams that have one.
 
 use super::store::Row;
-use crate::PlatformError;
+use crate::error::PlatformError;
 use std::time::Duration;
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Client, Config, NoTls};

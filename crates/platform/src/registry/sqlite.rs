@@ -1,7 +1,7 @@
 //! The store in one file. Every write is on disk before it returns.
 
 use super::store::Row;
-use crate::PlatformError;
+use crate::error::PlatformError;
 use rusqlite::Connection;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};

@@ -2,7 +2,7 @@
 //! SQLite in the home folder, or PostgreSQL by URL; the same SQL on both.
 
 use super::{alert_store, postgres, sqlite};
-use crate::PlatformError;
+use crate::error::PlatformError;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 

@@ -1,6 +1,6 @@
 //! A run's tables, by name, for an engine.
 
-use crate::PlatformError;
+use crate::error::PlatformError;
 use septet_domain::Domain;
 use septet_tables::{Engine, TableFile};
 use std::path::Path;

@@ -1,7 +1,7 @@
 //! Published tables as a version learned them. What the next file looks like must not change what a champion is asked or how it
 //! answers: a column that has become another type is read by the old one, and what cannot be read so is null, counted and told.
 
-use crate::PlatformError;
+use crate::error::PlatformError;
 use crate::error::arrow_error;
 use crate::registry::tables::{register_all, register_table};
 use crate::version::Manifest;

@@ -4,7 +4,7 @@ pub mod learned_tables;
 pub mod profiles;
 pub mod watched;
 
-use crate::PlatformError;
+use crate::error::PlatformError;
 use crate::kinds::{self, Explanation, Fitted, VersionFiles};
 use crate::values::OwnedValue;
 use learned_tables::LearnedTable;

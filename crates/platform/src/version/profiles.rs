@@ -1,6 +1,6 @@
 //! Reference distributions of the inputs, stored with the version for live drift.
 
-use crate::PlatformError;
+use crate::error::PlatformError;
 use crate::error::arrow_error;
 use crate::values::OwnedValue;
 use crate::values::to_json;
