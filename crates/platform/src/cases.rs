@@ -2,8 +2,8 @@
 //! learned, and by the health step, which asks the version.
 
 use crate::PlatformError;
+use crate::inputs::contract::Violation;
 use crate::inputs::{EventContract, Inputs};
-use crate::serve::Violation;
 use septet_domain::{Domain, Place, Problem, Problems, did_you_mean};
 use serde::Deserialize;
 use serde_json::{Map, Value};
