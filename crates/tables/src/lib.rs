@@ -43,8 +43,7 @@ pub use quarantine::{QuarantineRow, Reason};
 pub use reader::{Delimiter, Encoding, TextFormat};
 pub use reading::exact_number;
 pub use reference::reference_markdown;
-pub use select_list::given_names;
-pub use survey::{ColumnSurvey, Days, Survey, Written as WrittenAs, survey};
+pub use survey::{ColumnSurvey, Days, Survey, Written as WrittenAs, passes_luhn, survey};
 pub use values::{Fault, KEY_CHARACTERS_MAX, TEXT_CHARACTERS_MAX, expected, number_fault, text_fault, whole};
 
 /// Hidden columns that carry a row's place through a layout's SELECT.

@@ -8,7 +8,7 @@ use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
 use std::collections::BTreeSet;
 
 /// Names that the outermost SELECT gives, in order; expressions without a name are left out. Empty if the text is no SELECT.
-pub fn given_names(sql: &str) -> Vec<(String, SqlPlace)> {
+fn given_names(sql: &str) -> Vec<(String, SqlPlace)> {
     let Ok(statements) = Parser::parse_sql(&GenericDialect {}, sql) else { return Vec::new() };
     let [Statement::Query(query)] = statements.as_slice() else { return Vec::new() };
     let SetExpr::Select(select) = query.body.as_ref() else { return Vec::new() };

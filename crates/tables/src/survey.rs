@@ -235,13 +235,18 @@ fn is_phone(text: &str, digits: usize) -> bool {
 
 fn is_card(text: &str) -> bool {
     let plain = text.chars().all(|letter| letter.is_ascii_digit() || letter == ' ' || letter == '-');
-    let digits = text.bytes().filter(u8::is_ascii_digit).map(|byte| u32::from(byte - b'0'));
+    plain && passes_luhn(text.bytes().filter(u8::is_ascii_digit).map(|byte| u32::from(byte - b'0')))
+}
+
+/// Whether the last of some decimal digits checks the others by Luhn's rule, as on payment cards. True of no digits. Source:
+/// ISO/IEC 7812-1, annex B.
+pub fn passes_luhn(digits: impl DoubleEndedIterator<Item = u32>) -> bool {
     let doubled = |(at, digit): (usize, u32)| match (at % 2, digit * 2) {
         (0, _) => digit,
         (_, twice) if twice > 9 => twice - 9,
         (_, twice) => twice,
     };
-    plain && digits.rev().enumerate().map(doubled).sum::<u32>() % 10 == 0
+    digits.rev().enumerate().map(doubled).sum::<u32>().is_multiple_of(10)
 }
 
 struct Looking {

@@ -110,11 +110,6 @@ impl EventContract {
         }
     }
 
-    /// Whether a request brings a key and a time of its own; else an `Idempotency-Key` is what makes it repeatable.
-    pub fn has_own_key(&self) -> bool {
-        self.question.is_none()
-    }
-
     /// Sets of fields of which a request must give exactly one; none where required fields are all.
     pub fn alternatives(&self) -> Vec<Vec<&str>> {
         let Some(question) = &self.question else { return Vec::new() };

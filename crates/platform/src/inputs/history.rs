@@ -84,29 +84,6 @@ impl History {
         interned.insert(name.to_owned(), made.clone());
         Ok(made)
     }
-
-    /// What was known at `time`: earlier events, and of them the labels whose delay had passed.
-    pub fn as_known_at(&self, domain: &Domain, time: i64) -> Result<History, PlatformError> {
-        let (_, input) = domain.spec.first_input();
-        let rows = self.times.partition_point(|&other| other < time);
-        let times = self.times[..rows].to_vec();
-        let batch = self.batch.slice(0, rows);
-        let mut columns = batch.columns().to_vec();
-        for (name, column) in input.columns.iter().filter(|(_, column)| column.label) {
-            let at = batch.schema().index_of(name.get_ref()).map_err(arrow_error)?;
-            let known = time - column.known_after.unwrap_or_default().micros();
-            let known_rows = times.partition_point(|&other| other <= known);
-            let nulls = septet_tables::arrow::array::new_null_array(columns[at].data_type(), rows - known_rows);
-            let parts = [columns[at].slice(0, known_rows), nulls];
-            columns[at] = septet_tables::arrow::compute::concat(&[&parts[0], &parts[1]]).map_err(arrow_error)?;
-        }
-        // A label that is required is still unknown until its time has come.
-        let fields =
-            batch.schema().fields().iter().map(|field| field.as_ref().clone().with_nullable(true)).collect::<Vec<_>>();
-        let schema = std::sync::Arc::new(septet_tables::arrow::datatypes::Schema::new(fields));
-        let batch = RecordBatch::try_new(schema, columns).map_err(arrow_error)?;
-        Ok(History::new(batch, times))
-    }
 }
 
 /// Event times of a batch in microseconds.

@@ -1,6 +1,8 @@
 //! Whether a column that nobody declared holds what points at a person: then it is no input by itself, and none of its values
 //! is repeated.
 
+use septet_tables::passes_luhn;
+
 /// A pattern counts from this share of the different values on: one mail address in a free note makes no column of addresses,
 /// yet some owners' columns are half filled with other things.
 const SHARE_MIN: f64 = 0.2;
@@ -104,17 +106,7 @@ fn is_iban(value: &str) -> bool {
 /// ISO/IEC 7812: 13 to 19 digits of a payment network, the last one by Luhn's rule.
 fn is_card(value: &str) -> bool {
     let Some(digits) = digits_between(value, &[' ', '-']) else { return false };
-    let sum: u32 = digits
-        .iter()
-        .rev()
-        .enumerate()
-        .map(|(at, &digit)| match (at % 2, digit * 2) {
-            (0, _) => digit,
-            (_, twice) if twice > 9 => twice - 9,
-            (_, twice) => twice,
-        })
-        .sum();
-    (13..=19).contains(&digits.len()) && (2..=6).contains(&digits[0]) && sum.is_multiple_of(10)
+    (13..=19).contains(&digits.len()) && (2..=6).contains(&digits[0]) && passes_luhn(digits.iter().copied())
 }
 
 /// As the United States (`123-45-6789`) and, with its check letter, Spain (`12345678Z`) write them.
